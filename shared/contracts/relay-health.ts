@@ -1,0 +1,25 @@
+// What delivery replicas tell each other, and control, of their lanes (waypost.relay-health, transient).
+import { z } from "zod";
+import { MESSAGE_VERSION } from "./mail.ts";
+
+export const laneHealthSchema = z.object({
+  lane: z.string(),
+  state: z.enum(["active", "suspended", "held"]),
+  inFlight: z.int().nonnegative(),
+  since: z.iso.datetime({ offset: true }).optional(),
+  reason: z.string().optional(),
+  lastResponse: z.string().optional(),
+});
+export type LaneHealth = z.infer<typeof laneHealthSchema>;
+
+export const relayHealthMessageSchema = z.object({
+  version: z.literal(MESSAGE_VERSION),
+  replica: z.string(),
+  at: z.iso.datetime({ offset: true }),
+  /** `report`: the state every 2 s; `change`: suspensions and resumptions, at once. */
+  kind: z.enum(["report", "change"]),
+  lanes: z.array(laneHealthSchema),
+  /** Local addresses (dedicated IPs) that this replica can send from. */
+  addresses: z.array(z.string()).default([]),
+});
+export type RelayHealthMessage = z.infer<typeof relayHealthMessageSchema>;

@@ -1,0 +1,68 @@
+// The connection to MongoDB. Everything is written with majority and journal: what was acknowledged is not rolled back.
+import type { Collection, Db, Document } from "mongodb";
+import { MongoClient, MongoError, MongoNetworkError, MongoServerError, MongoServerSelectionError } from "mongodb";
+import { StoreUnavailable } from "#shared/errors.ts";
+import type { Log } from "#shared/log.ts";
+
+export interface Store {
+  readonly db: Db;
+  collection<T extends Document>(name: string): Collection<T>;
+  /** Resolves when a primary answers. Throws StoreUnavailable. */
+  ping(): Promise<void>;
+  readonly isReady: boolean;
+  close(): Promise<void>;
+}
+
+const DEFAULT_DATABASE = "waypost";
+const SERVER_SELECTION_MS = 5_000;
+const DUPLICATE_KEY = 11_000;
+
+/** Opens a store. Does not wait for the database: operations do, and throw StoreUnavailable when it does not come. */
+export function connectStore(uri: string, log: Log): Store {
+  const client = new MongoClient(uri, {
+    writeConcern: { w: "majority", journal: true },
+    readConcern: { level: "majority" },
+    retryWrites: true,
+    retryReads: true,
+    serverSelectionTimeoutMS: SERVER_SELECTION_MS,
+    ignoreUndefined: true,
+  });
+  let isReady = false;
+  client.on("topologyDescriptionChanged", (event) => {
+    const hasPrimary = [...event.newDescription.servers.values()].some((server) => server.isWritable);
+    if (hasPrimary !== isReady) log.info({ hasPrimary }, hasPrimary ? "store.connected" : "store.lost");
+    isReady = hasPrimary;
+  });
+  const db = client.db(new URL(uri.replace(/,[^/]+/, "")).pathname.slice(1) || DEFAULT_DATABASE);
+  return {
+    db,
+    collection: (name) => db.collection(name),
+    ping: () => guard(async () => void (await db.command({ ping: 1 }))),
+    get isReady() {
+      return isReady;
+    },
+    close: () => client.close(),
+  };
+}
+
+function isFault(error: unknown): boolean {
+  if (error instanceof MongoNetworkError || error instanceof MongoServerSelectionError) return true;
+  if (!(error instanceof MongoError)) return false;
+  if (error.hasErrorLabel("RetryableWriteError") || error.hasErrorLabel("TransientTransactionError")) return true;
+  return /not primary|pool|topology|closed|interrupted|no primary|timed out/i.test(error.message);
+}
+
+/** Runs database work; what a broken database throws becomes StoreUnavailable, so that the runtime pauses and tries again. */
+export async function guard<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (isFault(error)) throw new StoreUnavailable("MongoDB cannot be reached or has no primary", error);
+    throw error;
+  }
+}
+
+/** Whether a unique index refused a write. */
+export function isDuplicateKey(error: unknown): boolean {
+  return error instanceof MongoServerError && error.code === DUPLICATE_KEY;
+}
