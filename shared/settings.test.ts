@@ -1,0 +1,67 @@
+import { expect, it } from "vitest";
+import { readSettings, unknownVariables } from "./settings.ts";
+
+const key = Buffer.alloc(32, 7).toString("base64");
+const base = { AMQP_URL: "amqp://a", MONGODB_URI: "mongodb://m/db", WAYPOST_SECRET_KEY: key };
+
+it("gives the contract's defaults", () => {
+  const read = readSettings("delivery", base);
+  expect(read).toMatchObject({
+    ok: true,
+    settings: {
+      AMQP_URL: ["amqp://a"],
+      WAYPOST_BIND: "127.0.0.1",
+      WAYPOST_RETRY_DEADLINE: 172_800_000,
+      WAYPOST_MX_PORT: 25,
+      WAYPOST_SMTP_TIMEOUTS: {
+        connect: 30_000,
+        greeting: 300_000,
+        command: 300_000,
+        data: 180_000,
+        dot: 600_000,
+        total: 1_200_000,
+      },
+    },
+  });
+});
+
+it("names every mistake on a line of its own, with the variable and what it should be", () => {
+  const read = readSettings("ingest", {
+    ...base,
+    AMQP_URL: undefined,
+    WAYPOST_HTTP_PORT: "http",
+    WAYPOST_RETRY_DEADLINE: "49h",
+  });
+  expect(read.ok ? [] : read.problems).toEqual([
+    expect.stringContaining("AMQP_URL is not set"),
+    expect.stringMatching(/^WAYPOST_HTTP_PORT is "http": it should be a port/),
+    expect.stringMatching(/^WAYPOST_RETRY_DEADLINE is "49h": it should be at most 48h/),
+  ]);
+});
+
+it("checks only what the service uses", () => {
+  expect(readSettings("retry-scheduler", { ...base, WAYPOST_HTTP_PORT: "nonsense" }).ok).toBe(true);
+});
+
+it("shows no secret in a message", () => {
+  const read = readSettings("ingest", { ...base, WAYPOST_SECRET_KEY: "hunter2" });
+  expect(read.ok ? "" : read.problems.join()).toContain("WAYPOST_SECRET_KEY is not valid: it should be 32 bytes");
+  expect(JSON.stringify(read)).not.toContain("hunter2");
+});
+
+it("takes an empty variable as one that is not set", () => {
+  expect(readSettings("ingest", { ...base, WAYPOST_SMTPS_PORT: "" }).ok).toBe(true);
+});
+
+it("keeps timeouts under the broker's 30 minutes and names an unknown step", () => {
+  const long = readSettings("delivery", { ...base, WAYPOST_SMTP_TIMEOUTS: "total=29m" });
+  expect(long.ok ? "" : long.problems[0]).toContain("at most 25m");
+  const odd = readSettings("delivery", { ...base, WAYPOST_SMTP_TIMEOUTS: "helo=5s" });
+  expect(odd.ok ? "" : odd.problems[0]).toContain("steps: connect, greeting");
+});
+
+it("warns of a variable that is none, with the nearest name", () => {
+  expect(unknownVariables({ WAYPOST_HTTP_PROT: "1", PATH: "x" })).toEqual([
+    "WAYPOST_HTTP_PROT is no setting of Waypost; did you mean WAYPOST_HTTP_PORT?",
+  ]);
+});
