@@ -1,0 +1,31 @@
+// Domains and addresses as routing compares them: lower-case A-labels, no trailing dot (contract, Relay Service 7).
+import { domainToASCII } from "node:url";
+
+const PLAIN_ASCII = /^[a-z0-9.-]+$/;
+/** What the host parser of URLs would rewrite: percent-escapes, and numbers that it reads as IPv4 addresses. */
+const NOT_A_NAME = /[%/\\?#@:[\]\s]/;
+
+/** A domain as lower-case A-labels, or undefined where it is none. */
+export function toALabels(domain: string): string | undefined {
+  const lower = domain.toLowerCase().replace(/\.$/, "");
+  if (lower === "") return undefined;
+  if (PLAIN_ASCII.test(lower) && !lower.includes("xn--")) return lower;
+  if (NOT_A_NAME.test(lower)) return undefined;
+  const ascii = domainToASCII(lower);
+  return ascii === "" ? undefined : ascii;
+}
+
+/** The domain of a bare address as lower-case A-labels; undefined where there is none. An address literal is kept as it is. */
+export function domainOf(address: string): string | undefined {
+  const at = address.lastIndexOf("@");
+  if (at <= 0) return undefined;
+  const domain = address.slice(at + 1);
+  return domain.startsWith("[") && domain.endsWith("]") ? domain.toLowerCase() : toALabels(domain);
+}
+
+/** One spelling for each address: compares without regard to case, U-labels equal to their A-labels. */
+export function comparableAddress(address: string): string {
+  const at = address.lastIndexOf("@");
+  const local = address.slice(0, at).normalize("NFC").toLowerCase();
+  return `${local}@${domainOf(address) ?? address.slice(at + 1).toLowerCase()}`;
+}
