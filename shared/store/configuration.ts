@@ -168,10 +168,12 @@ class Watcher implements ConfigurationPort {
   }
 
   async #follow(stream: ChangeStream, onFirst: () => void): Promise<void> {
-    const early = await this.#next(stream);
+    const early = this.#next(stream);
+    early.catch(() => undefined);
+    await Promise.race([early, new Promise((resolve) => stream.once("resumeTokenChanged", resolve))]);
     this.#apply(await readEverything(this.#store));
     onFirst();
-    let events = early;
+    let events = await early;
     while (!this.#closing.signal.aborted) {
       const ids = changedIds(events);
       if (ids === undefined) return;
