@@ -1,5 +1,6 @@
 // What an operator asks of a service through control (waypost.commands), and the answer.
 import { z } from "zod";
+import { TLS_MODES } from "#shared/routing/configuration.ts";
 import { MESSAGE_VERSION } from "./mail.ts";
 
 export const commandSchema = z.discriminatedUnion("command", [
@@ -18,6 +19,16 @@ export const commandSchema = z.discriminatedUnion("command", [
     account: z.string(),
     domain: z.string(),
     sender: z.string().optional(),
+    /** Verified in place of what is configured (`PUT …/relay?verify=require`). The password is sealed. */
+    candidate: z
+      .object({
+        host: z.string(),
+        port: z.int(),
+        senders: z.array(z.string()),
+        tls: z.enum(TLS_MODES),
+        auth: z.object({ user: z.string(), password: z.string() }).optional(),
+      })
+      .optional(),
   }),
   /** delivery: forget the breaker of a lane (after `resume`). */
   z.object({ command: z.literal("reset-lane"), lane: z.string() }),
