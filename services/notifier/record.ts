@@ -1,0 +1,165 @@
+// What a mail's record becomes when tracking points arrive, in whatever order and however often: pure rules.
+// The first FINISHED wins (by tag); another end that differs is kept under `late`; the state never goes back.
+import type { Attempt } from "#shared/contracts/attempt.ts";
+import type { EventMessage, EventRecord } from "#shared/contracts/event.ts";
+import type { MailPoint, MailRecord } from "#shared/store/mails.ts";
+
+export interface RecordedEvent {
+  body: EventMessage;
+  record: EventRecord;
+}
+
+export interface RecordTerms {
+  retentionMs: number;
+  /** Whether the mail's tracking points are told to an endpoint. */
+  hasEndpoint: boolean;
+}
+
+/** How far each kind of tracking point brings a mail. */
+export const PROGRESS = { STARTED: 1, PROCESSED: 2, DEFERRED: 3, DELIVERED: 4, BOUNCED: 4, DROPPED: 4 } as const;
+
+/** A finished mail is kept at least this long after its deadline, however short the retention. */
+const LEAST_AFTER_DEADLINE_MS = 86_400_000;
+/** Stands where personal data was. */
+export const ERASED = "erased";
+
+export function mailIdOfEvent(event: RecordedEvent): string {
+  return event.body.notification.meta.mail.id;
+}
+
+function pointOf({ body }: RecordedEvent): MailPoint {
+  const { meta, content } = body.notification;
+  return { tag: meta.tag, event: meta.event, ...(content === undefined ? {} : { content }) };
+}
+
+/** The point without what a person could be told by: descriptions and replies carry addresses. */
+export function erasePoint(point: MailPoint): MailPoint {
+  const { description, ...event } = point.event;
+  const smtp = point.content?.smtp;
+  const { messageId: _messageId, ...mime } = point.content?.mime ?? {};
+  return {
+    tag: point.tag,
+    event: description === undefined ? event : { ...event, description: ERASED },
+    ...(point.content === undefined
+      ? {}
+      : {
+          content: {
+            ...(Object.keys(mime).length === 0 ? {} : { mime }),
+            ...(smtp === undefined ? {} : { smtp: smtp.reason === undefined ? smtp : { ...smtp, reason: ERASED } }),
+          },
+        }),
+  };
+}
+
+export function eraseAttempt(attempt: Attempt): Attempt {
+  return { ...attempt, result: { ...attempt.result, text: ERASED } };
+}
+
+/** The record before its first tracking point is added. */
+function begin({ body, record }: RecordedEvent, terms: RecordTerms): MailRecord {
+  const { mail, event } = body.notification.meta;
+  const receivedAt = new Date(body.meta.receivedTs);
+  const deadline = new Date(record.deadline);
+  const keptUntil = Math.max(receivedAt.getTime() + terms.retentionMs, deadline.getTime() + LEAST_AFTER_DEADLINE_MS);
+  return {
+    _id: mail.id,
+    jobId: body.meta.jobId,
+    account: body.meta.account,
+    meta: body.meta,
+    receivedAt,
+    email: mail.email,
+    recipient: record.recipient.toLowerCase(),
+    from: mail.from,
+    ...(mail.mimeFrom === undefined ? {} : { mimeFrom: mail.mimeFrom }),
+    sender: record.sender.toLowerCase(),
+    deadline,
+    ...(record.traceparent === undefined ? {} : { traceparent: record.traceparent }),
+    ...(record.endpoint === undefined ? {} : { endpoint: record.endpoint }),
+    state: event.state,
+    type: event.type,
+    subType: event.subType,
+    progress: 0,
+    open: true,
+    points: [],
+    attempts: [],
+    notifications: [],
+    ...(terms.hasEndpoint ? { awaitsNotification: true as const } : {}),
+    version: 0,
+    expiresAt: new Date(keptUntil),
+  };
+}
+
+function isSameEnd(a: MailPoint, b: MailPoint): boolean {
+  return a.event.type === b.event.type && a.event.subType === b.event.subType;
+}
+
+function withFacts(mail: MailRecord, { record }: RecordedEvent): MailRecord {
+  return {
+    ...mail,
+    ...(record.mails === undefined ? {} : { mails: record.mails }),
+    ...(record.lane === undefined ? {} : { lane: record.lane }),
+    ...(record.relay === undefined ? {} : { route: record.relay === "" ? "mx" : "relay" }),
+    ...(record.relay === undefined || record.relay === "" ? {} : { relay: record.relay.toLowerCase() }),
+  };
+}
+
+function withAttempt(mail: MailRecord, attempt: Attempt | undefined): MailRecord {
+  if (attempt === undefined) return mail;
+  const isKnown = mail.attempts.some((known) => known.attempt === attempt.attempt && known.at === attempt.at);
+  if (isKnown) return mail;
+  return { ...mail, attempts: [...mail.attempts, mail.erased === true ? eraseAttempt(attempt) : attempt] };
+}
+
+function withEnd(mail: MailRecord, point: MailPoint): MailRecord {
+  const { open: _open, endpoint: _endpoint, ...ended } = mail;
+  return {
+    ...ended,
+    finishedAt: new Date(point.event.ts),
+    ...(point.event.type === "DELIVERED" ? {} : { failed: true as const }),
+  };
+}
+
+function withPoint(mail: MailRecord, point: MailPoint): MailRecord {
+  const { type, subType, state } = point.event;
+  const points = [...mail.points, mail.erased === true ? erasePoint(point) : point];
+  const progress = PROGRESS[type];
+  if (progress < mail.progress) return { ...mail, points };
+  const moved = { ...mail, points, type, subType, state, progress };
+  return state === "FINISHED" ? withEnd(moved, point) : moved;
+}
+
+function addEvent(mail: MailRecord, event: RecordedEvent): MailRecord {
+  const point = pointOf(event);
+  const known = mail.points.find(({ tag }) => tag === point.tag);
+  if (known === undefined) {
+    // Only what is news moves lane and route: a late router's event must not undo what delivery said.
+    const facts = PROGRESS[point.event.type] >= mail.progress ? withFacts(mail, event) : mail;
+    return withPoint(withAttempt(facts, event.record.attempt), point);
+  }
+  if (point.event.state !== "FINISHED" || isSameEnd(known, point)) return withAttempt(mail, event.record.attempt);
+  const isKept = mail.late?.some((late) => isSameEnd(late, point)) === true;
+  const told = withAttempt(mail, event.record.attempt);
+  return isKept ? told : { ...told, late: [...(mail.late ?? []), point] };
+}
+
+/** The record with these events of its mail added; the same object where they say nothing new. */
+export function mergeEvents(
+  existing: MailRecord | undefined,
+  events: readonly RecordedEvent[],
+  terms: RecordTerms,
+): MailRecord | undefined {
+  const [first] = events;
+  if (first === undefined) return existing;
+  const before = existing ?? begin(first, terms);
+  const after = events.reduce(addEvent, before);
+  const isChanged = after !== before || existing === undefined;
+  return isChanged ? { ...after, version: before.version + 1 } : before;
+}
+
+/** Whether this end lost against the one on record: it is never notified. */
+export function isLate(record: MailRecord, event: RecordedEvent): boolean {
+  const point = pointOf(event);
+  if (point.event.state !== "FINISHED") return false;
+  const known = record.points.find(({ tag }) => tag === point.tag);
+  return known !== undefined && !isSameEnd(known, point);
+}

@@ -1,0 +1,86 @@
+// A search of the record (operator contract, GET /v1/mails) as a filter that one of the indexes of mails.ts serves.
+import type { Filter } from "mongodb";
+import type { MailRecord, MailState } from "./mails.ts";
+
+export const MAIL_STATES = ["INITIAL", "INTERMEDIATE", "FINISHED"] as const;
+export const MAIL_TYPES = ["STARTED", "PROCESSED", "DROPPED", "DEFERRED", "DELIVERED", "BOUNCED"] as const;
+
+export interface MailQuery {
+  account?: string | undefined;
+  recipient?: string | undefined;
+  sender?: string | undefined;
+  /** A state of a tracking point, or more exactly its type. */
+  state?: MailState | (typeof MAIL_TYPES)[number] | undefined;
+  /** `mx`, `relay` (any), or the name of a relay. */
+  route?: string | undefined;
+  /** The relay's own queue id. */
+  queueId?: string | undefined;
+  /** Received at this moment or later. */
+  since?: Date | undefined;
+  /** Received before this moment. */
+  until?: Date | undefined;
+  cursor?: string | undefined;
+  /** 100 by default, 1,000 at most. */
+  limit?: number | undefined;
+}
+
+export const DEFAULT_LIMIT = 100;
+export const MOST_ITEMS = 1_000;
+
+const STATE_FILTERS: Readonly<Record<NonNullable<MailQuery["state"]>, Filter<MailRecord>>> = {
+  INITIAL: { open: true, state: "INITIAL" },
+  INTERMEDIATE: { open: true, state: "INTERMEDIATE" },
+  FINISHED: { state: "FINISHED" },
+  STARTED: { open: true, type: "STARTED" },
+  PROCESSED: { open: true, type: "PROCESSED" },
+  DEFERRED: { open: true, type: "DEFERRED" },
+  DELIVERED: { type: "DELIVERED" },
+  DROPPED: { failed: true, type: "DROPPED" },
+  BOUNCED: { failed: true, type: "BOUNCED" },
+};
+
+function routeFilter(route: string): Filter<MailRecord> {
+  if (route === "mx" || route === "relay") return { route };
+  return { relay: route.toLowerCase() };
+}
+
+/** Where the page after a mail begins. */
+export function cursorAfter(mail: Pick<MailRecord, "_id" | "receivedAt">): string {
+  return Buffer.from(`${mail.receivedAt.toISOString()} ${mail._id}`).toString("base64url");
+}
+
+/** The mail that a cursor stands after, or undefined where the text is no cursor of ours. */
+export function readCursor(cursor: string): { receivedTs: string; mailId: string } | undefined {
+  const match = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z) ([0-9a-f]+)$/.exec(
+    Buffer.from(cursor, "base64url").toString(),
+  );
+  return match === null ? undefined : { receivedTs: match[1] ?? "", mailId: match[2] ?? "" };
+}
+
+function timeFilters(query: MailQuery): Filter<MailRecord>[] {
+  const position = query.cursor === undefined ? undefined : readCursor(query.cursor);
+  const at = position === undefined ? undefined : new Date(position.receivedTs);
+  return [
+    ...(query.since === undefined ? [] : [{ receivedAt: { $gte: query.since } }]),
+    ...(query.until === undefined ? [] : [{ receivedAt: { $lt: query.until } }]),
+    ...(position === undefined || at === undefined
+      ? []
+      : [
+          { receivedAt: { $lte: at } },
+          { $or: [{ receivedAt: { $lt: at } }, { receivedAt: at, _id: { $lt: position.mailId } }] },
+        ]),
+  ];
+}
+
+export function mailFilter(query: MailQuery): Filter<MailRecord> {
+  const parts: Filter<MailRecord>[] = [
+    ...(query.account === undefined ? [] : [{ account: query.account }]),
+    ...(query.recipient === undefined ? [] : [{ recipient: query.recipient.toLowerCase() }]),
+    ...(query.sender === undefined ? [] : [{ sender: query.sender.toLowerCase() }]),
+    ...(query.state === undefined ? [] : [STATE_FILTERS[query.state]]),
+    ...(query.route === undefined ? [] : [routeFilter(query.route)]),
+    ...(query.queueId === undefined ? [] : [{ "attempts.result.remoteQueueId": query.queueId }]),
+    ...timeFilters(query),
+  ];
+  return parts.length === 0 ? {} : { $and: parts };
+}
