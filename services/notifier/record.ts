@@ -2,6 +2,7 @@
 // The first FINISHED wins (by tag); another end that differs is kept under `late`; the state never goes back.
 import type { Attempt } from "#shared/contracts/attempt.ts";
 import type { EventMessage, EventRecord } from "#shared/contracts/event.ts";
+import { ERASED } from "#shared/store/mail-erasure.ts";
 import type { MailPoint, MailRecord } from "#shared/store/mails.ts";
 
 export interface RecordedEvent {
@@ -20,8 +21,6 @@ export const PROGRESS = { STARTED: 1, PROCESSED: 2, DEFERRED: 3, DELIVERED: 4, B
 
 /** A finished mail is kept at least this long after its deadline, however short the retention. */
 const LEAST_AFTER_DEADLINE_MS = 86_400_000;
-/** Stands where personal data was. */
-export const ERASED = "erased";
 
 export function mailIdOfEvent(event: RecordedEvent): string {
   return event.body.notification.meta.mail.id;

@@ -124,7 +124,10 @@ export function createMailReader(store: Store): MailReader {
       guard(async () => isPresent((await mails.findOne({ account, awaitsNotification: true })) ?? undefined)),
     overdue: (moment, limit) =>
       guard(async () => {
-        const found = mails.find({ open: true, deadline: { $lt: moment } }).sort({ deadline: 1 }).limit(limit);
+        const found = mails
+          .find({ open: true, deadline: { $lt: moment } })
+          .sort({ deadline: 1 })
+          .limit(limit);
         return (await found.toArray()).map(overdueMailOf);
       }),
     hasEnded: (mailId) =>

@@ -1,0 +1,122 @@
+// Writes the record of mails in batches; used by the notifier alone. The rules of what is written are its record.ts:
+// here is how it is written so that replicas, repetitions and points out of order never overwrite each other.
+import type { AnyBulkWriteOperation, Collection, Filter, UpdateFilter } from "mongodb";
+import { MongoBulkWriteError } from "mongodb";
+import type { Store } from "./connection.ts";
+import { guard } from "./connection.ts";
+import type { MailRecord, NotificationNote } from "./mails.ts";
+import { mailsOf } from "./mails.ts";
+
+/** What a POST told of which mails. */
+export interface NoteOfMails {
+  mailIds: readonly string[];
+  note: NotificationNote;
+  /** Mails whose end was told, or never will be: nothing is awaited for them any more. */
+  settled: readonly string[];
+}
+
+export interface MailWriter {
+  /** Writes new records; answers the ids of those that were there already and are as they were. */
+  insert(records: readonly MailRecord[]): Promise<ReadonlySet<string>>;
+  /**
+   * Adds what the given records hold (points, attempts, state) to the mails of these ids, where all of it is news and
+   * moves the mail on. Answers how many mails took it; the others are as they were.
+   */
+  append(additions: readonly MailRecord[]): Promise<number>;
+  load(mailIds: readonly string[]): Promise<ReadonlyMap<string, MailRecord>>;
+  /** Writes merged records over the version before; answers how many were still at it. */
+  replace(records: readonly MailRecord[]): Promise<number>;
+  note(notes: readonly NoteOfMails[]): Promise<void>;
+}
+
+const DUPLICATE_KEY = 11_000;
+
+/** The ids that a unique index refused; throws what else went wrong. */
+function duplicatesOf(error: unknown, records: readonly MailRecord[]): ReadonlySet<string> {
+  if (!(error instanceof MongoBulkWriteError)) throw error;
+  const failures = Array.isArray(error.writeErrors) ? error.writeErrors : [error.writeErrors];
+  if (failures.length === 0 || failures.some((failure) => failure.code !== DUPLICATE_KEY)) throw error;
+  return new Set(failures.map((failure) => records[failure.index]?._id ?? ""));
+}
+
+/** The fields that tracking points move, as they stand in a merged record. */
+function movedFields(record: MailRecord): Partial<MailRecord> {
+  const { state, type, subType, progress, mails, route, relay, lane, finishedAt, failed } = record;
+  const fields = { state, type, subType, progress, mails, route, relay, lane, finishedAt, failed };
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Partial<MailRecord>;
+}
+
+function endedFields(record: MailRecord): UpdateFilter<MailRecord> {
+  return record.open === true ? {} : { $unset: { open: "", endpoint: "" } };
+}
+
+function appendOperation(addition: MailRecord): AnyBulkWriteOperation<MailRecord> {
+  const filter: Filter<MailRecord> = {
+    _id: addition._id,
+    open: true,
+    erased: { $exists: false },
+    progress: { $lte: addition.progress },
+    "points.tag": { $nin: addition.points.map(({ tag }) => tag) },
+  };
+  const update: UpdateFilter<MailRecord> = {
+    $set: movedFields(addition),
+    $push: {
+      points: { $each: addition.points },
+      ...(addition.attempts.length === 0 ? {} : { attempts: { $each: addition.attempts } }),
+    },
+    $inc: { version: 1 },
+    ...endedFields(addition),
+  };
+  return { updateOne: { filter, update } };
+}
+
+function replaceOperation(record: MailRecord): AnyBulkWriteOperation<MailRecord> {
+  const { points, attempts, late, version } = record;
+  const update: UpdateFilter<MailRecord> = {
+    $set: { ...movedFields(record), points, attempts, version, ...(late === undefined ? {} : { late }) },
+    ...endedFields(record),
+  };
+  return { updateOne: { filter: { _id: record._id, version: version - 1 }, update } };
+}
+
+function noteOperations({ mailIds, note, settled }: NoteOfMails): AnyBulkWriteOperation<MailRecord>[] {
+  const others = mailIds.filter((mailId) => !settled.includes(mailId));
+  const push: UpdateFilter<MailRecord> = { $push: { notifications: note } };
+  const byIds = (ids: readonly string[], update: UpdateFilter<MailRecord>): AnyBulkWriteOperation<MailRecord>[] => {
+    const [only] = ids;
+    if (only === undefined) return [];
+    if (ids.length === 1) return [{ updateOne: { filter: { _id: only }, update } }];
+    return [{ updateMany: { filter: { _id: { $in: [...ids] } }, update } }];
+  };
+  return [...byIds(others, push), ...byIds(settled, { ...push, $unset: { awaitsNotification: "" } })];
+}
+
+async function insertNew(mails: Collection<MailRecord>, records: readonly MailRecord[]): Promise<ReadonlySet<string>> {
+  if (records.length === 0) return new Set();
+  try {
+    await mails.insertMany([...records], { ordered: false });
+    return new Set();
+  } catch (error) {
+    return duplicatesOf(error, records);
+  }
+}
+
+async function update(mails: Collection<MailRecord>, operations: AnyBulkWriteOperation<MailRecord>[]): Promise<number> {
+  if (operations.length === 0) return 0;
+  return (await mails.bulkWrite(operations, { ordered: false })).matchedCount;
+}
+
+export function createMailWriter(store: Store): MailWriter {
+  const mails = mailsOf(store);
+  return {
+    insert: (records) => guard(() => insertNew(mails, records)),
+    append: (additions) => guard(() => update(mails, additions.map(appendOperation))),
+    load: (mailIds) =>
+      guard(async () => {
+        const found = mails.find({ _id: { $in: [...mailIds] } }, { readConcern: { level: "local" } });
+        return new Map((await found.toArray()).map((record) => [record._id, record]));
+      }),
+    replace: (records) => guard(() => update(mails, records.map(replaceOperation))),
+    note: (notes) => guard(async () => void (await update(mails, notes.flatMap(noteOperations)))),
+  };
+}
