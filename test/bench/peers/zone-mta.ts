@@ -1,0 +1,93 @@
+// A private ZoneMTA from npm with a MongoDB and a Redis of its own; one zone that relays everything to the sink.
+import type { ChildProcess } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
+import { existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { startMongo } from "#deploy/local/mongo.ts";
+import { freePort, portAnswers } from "#test/support/ports.ts";
+import type { Peer, PeerOptions } from "./peer.ts";
+
+const ZONE_MTA_VERSION = "3.10.3";
+
+function install(directory: string): string {
+  const home = join(directory, "package");
+  const app = join(home, "node_modules/zone-mta");
+  if (existsSync(app)) return app;
+  mkdirSync(home, { recursive: true });
+  writeFileSync(join(home, "package.json"), '{"private":true}');
+  execFileSync("npm", ["install", `zone-mta@${ZONE_MTA_VERSION}`, "--no-audit", "--no-fund"], {
+    cwd: home,
+    stdio: "ignore",
+  });
+  return app;
+}
+
+interface Ports {
+  smtp: number;
+  api: number;
+  queue: number;
+  redis: number;
+}
+
+function configuration(options: PeerOptions, ports: Ports, mongoUri: string): string {
+  const overrides = {
+    dbs: { mongo: mongoUri, redis: { host: "127.0.0.1", port: ports.redis, db: 3 }, sender: "zone-mta" },
+    smtpInterfaces: { feeder: { port: ports.smtp, processes: 2 } },
+    api: { port: ports.api },
+    queueServer: { port: ports.queue },
+    log: { level: "error" },
+    mtaSts: { enabled: false },
+    plugins: { "core/email-bounce": false },
+    zones: {
+      default: { host: "127.0.0.1", port: options.sinkPort, connections: options.connections / 2, processes: 2 },
+    },
+    domainConfig: { default: { maxConnections: options.connections } },
+  };
+  return `${JSON.stringify(overrides, null, 2)}\n`;
+}
+
+function run(command: string, words: readonly string[], log: string): ChildProcess {
+  const output = openSync(log, "a");
+  return spawn(command, words, { stdio: ["ignore", output, output] });
+}
+
+/** Starts it. Throws when Debian's package `redis-server` is not installed. */
+export async function startZoneMta(options: PeerOptions): Promise<Peer> {
+  const directory = options.directory;
+  mkdirSync(directory, { recursive: true });
+  const app = install(directory);
+  const ports: Ports = {
+    smtp: await freePort(),
+    api: await freePort(),
+    queue: await freePort(),
+    redis: await freePort(),
+  };
+  const mongo = await startMongo({ directory: join(directory, "mongo") });
+  const redis = run(
+    "redis-server",
+    ["--port", String(ports.redis), "--bind", "127.0.0.1", "--save", "", "--dir", directory],
+    join(directory, "redis.log"),
+  );
+  const settings = join(directory, "zone-mta.json");
+  writeFileSync(settings, configuration(options, ports, mongo.uri("zone-mta")));
+  const zoneMta = run(process.execPath, [join(app, "app.js"), `--config=${settings}`], join(directory, "zone-mta.log"));
+  await portAnswers(ports.smtp, 30_000);
+  return {
+    name: "zone-mta",
+    version: (JSON.parse(readFileSync(join(app, "package.json"), "utf8")) as { version: string }).version,
+    smtpPort: ports.smtp,
+    roots: () => [zoneMta.pid, redis.pid, mongo.pid].filter((pid) => pid !== undefined),
+    stop: async () => {
+      for (const child of [zoneMta, redis]) await ended(child);
+      await mongo.stop();
+    },
+  };
+}
+
+function ended(child: ChildProcess): Promise<void> {
+  return new Promise((resolve) => {
+    child.on("close", () => resolve());
+    child.kill("SIGTERM");
+    setTimeout(() => child.kill("SIGKILL"), 5_000).unref();
+  });
+}
