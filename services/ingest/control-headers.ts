@@ -1,0 +1,186 @@
+// The control headers of an SMTP submission (contract, JobRequest over SMTP): which there are, what each may say, and
+// what they say together. Pure: the message itself is cut elsewhere.
+import type { HeaderField } from "./header-fields.ts";
+import { decodeUtf8, decodeWords, unfold } from "./header-fields.ts";
+
+/** The job's own endpoint, as a JobRequest has it under `notification.endPoint`. */
+export interface EndPoint {
+  url: string;
+  headers?: Record<string, string>;
+  authentication?: { method: "BASIC"; user: string; password: string };
+}
+
+/** What the control headers said, in the words of a JobRequest. */
+export interface ControlDetails {
+  referenceJob?: string;
+  campaignId?: string;
+  costCenter?: string;
+  messageSigning?: boolean;
+  endPoint?: EndPoint;
+}
+
+/** A refusal names the header, spelled as the contract has it. */
+export type ControlResult = { ok: true; details: ControlDetails } | { ok: false; header: string; reason: string };
+
+const MOST_REFERENCE_CHARACTERS = 50;
+const MOST_URL_CHARACTERS = 1_000;
+const MOST_HEADER_CHARACTERS = 1_000;
+
+const CONTROL_NAMES = [
+  "NOTIFICATION-URL",
+  "NOTIFICATION-HEADER",
+  "NOTIFICATION-AUTH-METHOD",
+  "NOTIFICATION-AUTH-USER",
+  "NOTIFICATION-AUTH-PASSWORD",
+  "REFERENCE",
+  "CAMPAIGN-ID",
+  "COST-CENTER",
+  "MESSAGE-SIGNING-ACTIVE",
+] as const;
+type ControlName = (typeof CONTROL_NAMES)[number];
+
+/** Names that HTTP or the notifier itself decides: Standard Webhooks, lengths, the connection, the trace. */
+const RESERVED_HEADERS =
+  /^(host|content-length|content-type|content-encoding|transfer-encoding|connection|keep-alive|upgrade|te|trailer|expect|proxy-.*|webhook-.*|traceparent|tracestate|baggage)$/i;
+const HTTP_TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+// oxlint-disable-next-line no-control-regex
+const CONTROL_CHARACTERS = /[\u0000-\u001f\u007f]/;
+
+type Values = ReadonlyMap<ControlName, readonly string[]>;
+type Refusal = { name: ControlName; reason: string };
+const refuse = (name: ControlName, reason: string): Refusal => ({ name, reason });
+
+/** Which control header a field is, if it is one, whatever its case. */
+export function controlNameOf(fieldName: string, prefix: string): ControlName | undefined {
+  const start = `${prefix.toLowerCase()}-`;
+  if (!fieldName.startsWith(start)) return undefined;
+  const rest = fieldName.slice(start.length).toUpperCase();
+  return CONTROL_NAMES.find((name) => name === rest);
+}
+
+/** A URL may be folded in mid-word by its writer: what folding put between is no part of it. */
+function valueOf(name: ControlName, raw: string): string | undefined {
+  const isUrl = name === "NOTIFICATION-URL";
+  const text = isUrl ? raw.replace(/\r\n[ \t]+/g, "").trim() : unfold(raw).replaceAll("\t", " ");
+  const decoded = decodeUtf8(text);
+  return decoded === undefined ? undefined : decodeWords(decoded);
+}
+
+function gather(fields: readonly HeaderField[], prefix: string): Values | Refusal {
+  const values = new Map<ControlName, string[]>();
+  for (const field of fields) {
+    const name = controlNameOf(field.name, prefix);
+    if (name === undefined) continue;
+    const value = valueOf(name, field.raw);
+    if (value === undefined) return refuse(name, "its value is not UTF-8");
+    if (value === "") return refuse(name, "its value is empty");
+    if (CONTROL_CHARACTERS.test(value)) return refuse(name, "its value has control characters");
+    const known = values.get(name) ?? [];
+    if (known.length > 0 && name !== "NOTIFICATION-HEADER") return refuse(name, "it is given more than once");
+    values.set(name, [...known, value]);
+  }
+  return values;
+}
+
+const firstOf = (values: Values, name: ControlName): string | undefined => values.get(name)?.[0];
+
+function isHttpUrl(text: string): boolean {
+  return /^https?:\/\//i.test(text) && !/\s/.test(text) && URL.canParse(text);
+}
+
+function readUrl(values: Values): { url?: string } | Refusal {
+  const name = "NOTIFICATION-URL";
+  const url = firstOf(values, name);
+  if (url === undefined) {
+    const orphan = CONTROL_NAMES.find((other) => other.startsWith("NOTIFICATION-") && values.has(other));
+    return orphan === undefined ? {} : refuse(name, `it is missing beside ${orphan}`);
+  }
+  if (url.length > MOST_URL_CHARACTERS) return refuse(name, `its value is over ${MOST_URL_CHARACTERS} characters`);
+  return isHttpUrl(url) ? { url } : refuse(name, "its value is no http or https URL");
+}
+
+function readHeaders(values: Values): { headers?: Record<string, string> } | Refusal {
+  const name = "NOTIFICATION-HEADER";
+  const lines = values.get(name) ?? [];
+  if (lines.join("").length > MOST_HEADER_CHARACTERS)
+    return refuse(name, `its values are over ${MOST_HEADER_CHARACTERS} characters in all`);
+  const headers = new Map<string, { key: string; value: string }>();
+  for (const line of lines) {
+    const at = line.indexOf("=");
+    const key = line.slice(0, Math.max(at, 0)).trim();
+    const value = line.slice(at + 1).trim();
+    if (at === -1 || value === "" || !HTTP_TOKEN.test(key)) return refuse(name, "its value is not key=value");
+    if (RESERVED_HEADERS.test(key)) return refuse(name, `${key} cannot be set`);
+    if (headers.has(key.toLowerCase())) return refuse(name, `the key ${key} is given more than once`);
+    headers.set(key.toLowerCase(), { key, value });
+  }
+  if (headers.has("authorization") && values.has("NOTIFICATION-AUTH-METHOD"))
+    return refuse(name, "Authorization beside NOTIFICATION-AUTH-METHOD");
+  if (headers.size === 0) return {};
+  return { headers: Object.fromEntries([...headers.values()].map(({ key, value }) => [key, value])) };
+}
+
+type Authentication = NonNullable<EndPoint["authentication"]>;
+
+function readAuthentication(values: Values): { authentication?: Authentication } | Refusal {
+  const method = firstOf(values, "NOTIFICATION-AUTH-METHOD");
+  const user = firstOf(values, "NOTIFICATION-AUTH-USER");
+  const password = firstOf(values, "NOTIFICATION-AUTH-PASSWORD");
+  if (method === undefined && user === undefined && password === undefined) return {};
+  if (method === undefined) return refuse("NOTIFICATION-AUTH-METHOD", "it is missing beside the credentials");
+  if (method.toUpperCase() !== "BASIC") return refuse("NOTIFICATION-AUTH-METHOD", "its value is not BASIC");
+  if (user === undefined) return refuse("NOTIFICATION-AUTH-USER", "it is missing beside NOTIFICATION-AUTH-METHOD");
+  if (user.includes(":")) return refuse("NOTIFICATION-AUTH-USER", "a user of Basic authentication has no colon");
+  if (password === undefined)
+    return refuse("NOTIFICATION-AUTH-PASSWORD", "it is missing beside NOTIFICATION-AUTH-METHOD");
+  return { authentication: { method: "BASIC", user, password } };
+}
+
+function readEndPoint(values: Values): { endPoint?: EndPoint } | Refusal {
+  const url = readUrl(values);
+  if ("reason" in url) return url;
+  const headers = readHeaders(values);
+  if ("reason" in headers) return headers;
+  const authentication = readAuthentication(values);
+  if ("reason" in authentication) return authentication;
+  return url.url === undefined ? {} : { endPoint: { url: url.url, ...headers, ...authentication } };
+}
+
+const REFERENCES = [
+  ["REFERENCE", "referenceJob"],
+  ["CAMPAIGN-ID", "campaignId"],
+  ["COST-CENTER", "costCenter"],
+] as const;
+
+function readReferences(values: Values): ControlDetails | Refusal {
+  const details: ControlDetails = {};
+  for (const [name, key] of REFERENCES) {
+    const value = firstOf(values, name);
+    if (value === undefined) continue;
+    if (Array.from(value).length > MOST_REFERENCE_CHARACTERS)
+      return refuse(name, `its value is over ${MOST_REFERENCE_CHARACTERS} characters`);
+    details[key] = value;
+  }
+  return details;
+}
+
+function readSigning(values: Values): { messageSigning?: boolean } | Refusal {
+  const value = firstOf(values, "MESSAGE-SIGNING-ACTIVE")?.toLowerCase();
+  if (value === undefined) return {};
+  if (value !== "true" && value !== "false") return refuse("MESSAGE-SIGNING-ACTIVE", "its value is not true or false");
+  return { messageSigning: value === "true" };
+}
+
+/** What the control headers among `fields` say, or the first that says something it may not. */
+export function readControlHeaders(fields: readonly HeaderField[], prefix: string): ControlResult {
+  const fail = ({ name, reason }: Refusal): ControlResult => ({ ok: false, header: `${prefix}-${name}`, reason });
+  const values = gather(fields, prefix);
+  if ("reason" in values) return fail(values);
+  const references = readReferences(values);
+  if ("reason" in references) return fail(references);
+  const signing = readSigning(values);
+  if ("reason" in signing) return fail(signing);
+  const endPoint = readEndPoint(values);
+  if ("reason" in endPoint) return fail(endPoint);
+  return { ok: true, details: { ...references, ...signing, ...endPoint } };
+}

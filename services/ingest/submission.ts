@@ -1,0 +1,46 @@
+// What the three ways in hand over to be accepted, and what they are told.
+import type { EndpointDetails, JobRequest } from "#shared/contracts/job-request.ts";
+import type { Account } from "#shared/routing/configuration.ts";
+import type { Problem } from "./problem.ts";
+
+/** A message that came ready made (SMTP): relayed as it is. */
+export interface ReadyMessage {
+  /** The whole message: Received on top, our control headers removed. */
+  message: Buffer;
+  /** MAIL FROM; "" is the null reverse-path. */
+  envelopeFrom: string;
+  /** The header From as it stands, for the null reverse-path and for what the record shows; undefined where there is none. */
+  headerFrom: string | undefined;
+  /** RCPT TO, in order. */
+  recipients: readonly string[];
+  messageId: string | undefined;
+  /** What the control headers said. */
+  referenceJob?: string | undefined;
+  costCenter?: string | undefined;
+  campaignId?: string | undefined;
+  messageSigning?: boolean | undefined;
+  endpoint?: EndpointDetails | undefined;
+}
+
+export interface Submission {
+  account: Account;
+  content: { kind: "request"; request: JobRequest } | { kind: "ready"; ready: ReadyMessage };
+  /**
+   * Of the caller, and the hash of what it sent (`hashOf`): the same key within 48 h answers the same job id.
+   * Over the broker: `message_id`.
+   */
+  idempotency?: { key: string; bodyHash: string } | undefined;
+  /** The input was redelivered: what is published carries the mark (broker only). */
+  suspect?: boolean | undefined;
+}
+
+export type Acceptance =
+  /** Confirmed by the broker (and written with majority, where there was a key). */
+  | { kind: "accepted"; jobId: string }
+  /** By rule; the same submission again gets the same answer, but for 409 (in progress) and 429 (`retryAfterSeconds`). */
+  | { kind: "refused"; problem: Problem; retryAfterSeconds?: number }
+  /** The broker cannot confirm, or the database is away. */
+  | { kind: "unavailable"; reason: string; retryAfterSeconds: number };
+
+/** Made by `createAcceptor` (accept.ts). Never throws for an expected answer or a broken backing service. */
+export type Accept = (submission: Submission) => Promise<Acceptance>;
