@@ -1,0 +1,139 @@
+// Holds recorded tracking points by job until their batch is due (batch.ts), and publishes it. Whoever added a point waits
+// for the confirm of the batch that holds it: its delivery is acknowledged after that and not before.
+import { LRUCache } from "lru-cache";
+import type { Broker, Outgoing } from "#shared/broker/actor.ts";
+import { EXCHANGES, ROUTING_KEYS } from "#shared/broker/topology.ts";
+import type { Clock } from "#shared/clock.ts";
+import type { BatchMessage } from "#shared/contracts/batch.ts";
+import type { BatchTerms, HeldJob } from "./batch.ts";
+import { batchesOf, dueMs } from "./batch.ts";
+import type { RecordedEvent } from "./record.ts";
+
+export interface Collector {
+  /** Resolves once the batch with this point is confirmed; rejects when the broker did not take it. */
+  add(event: RecordedEvent, suspect: boolean): Promise<void>;
+  /** Sends all that is held without waiting for more (SIGTERM). */
+  flush(): void;
+}
+
+export interface CollectorOptions {
+  broker: Pick<Broker, "publish">;
+  clock: Clock;
+  terms: BatchTerms & { deadlineMs: number; mostHeld: number };
+}
+
+interface Open extends HeldJob {
+  jobId: string;
+  events: RecordedEvent[];
+  suspect: boolean;
+  isSent: boolean;
+  settled: PromiseWithResolvers<void>;
+}
+
+/** What a replica has seen of a job, to know when it has nothing more to tell. */
+interface Seen {
+  mails: number | undefined;
+  finished: Set<string>;
+}
+
+const MOST_JOBS_SEEN = 20_000;
+
+/** The message that carries a batch. */
+export function batchMessage(batch: BatchMessage, routingKey: string, suspect?: boolean): Outgoing {
+  return {
+    exchange: EXCHANGES.notifications,
+    routingKey,
+    type: "batch",
+    body: batch,
+    messageId: batch.batchId,
+    traceparent: batch.traceparent,
+    ...(suspect === undefined ? {} : { suspect }),
+  };
+}
+
+function createJobMemory(): (event: RecordedEvent) => Seen {
+  const jobs = new LRUCache<string, Seen>({ max: MOST_JOBS_SEEN });
+  return ({ body, record }) => {
+    const { jobId } = body.meta;
+    const seen = jobs.get(jobId) ?? { mails: undefined, finished: new Set<string>() };
+    seen.mails ??= record.mails;
+    const { mail, event } = body.notification.meta;
+    if (event.state === "FINISHED") seen.finished.add(mail.id);
+    jobs.set(jobId, seen);
+    return seen;
+  };
+}
+
+export function createCollector({ broker, clock, terms }: CollectorOptions): Collector {
+  const open = new Map<string, Open>();
+  const remember = createJobMemory();
+  let held = 0;
+
+  const send = async (job: Open): Promise<void> => {
+    if (job.isSent) return;
+    job.isSent = true;
+    open.delete(job.jobId);
+    held -= job.events.length;
+    try {
+      const deadline = new Date(clock.nowMs() + terms.deadlineMs);
+      const batches = batchesOf(job.events, { max: terms.max, deadline });
+      await broker.publish(batches.map((batch) => batchMessage(batch, ROUTING_KEYS.batch, job.suspect)));
+      job.settled.resolve();
+    } catch (error) {
+      job.settled.reject(error);
+    }
+  };
+
+  const sendWhenDue = async (job: Open): Promise<void> => {
+    while (!job.isSent) {
+      const waitMs = dueMs(job, terms) - clock.nowMs();
+      if (waitMs <= 0) return send(job);
+      await clock.sleep(waitMs);
+    }
+  };
+
+  const begin = (jobId: string, nowMs: number): Open => {
+    const job: Open = {
+      jobId,
+      count: 0,
+      oldestMs: nowMs,
+      newestMs: nowMs,
+      mails: undefined,
+      finished: 0,
+      events: [],
+      suspect: false,
+      isSent: false,
+      settled: Promise.withResolvers<void>(),
+    };
+    open.set(jobId, job);
+    return job;
+  };
+
+  const flush = (): void => {
+    for (const job of open.values()) void send(job);
+  };
+
+  return {
+    flush,
+    add: (event, suspect) => {
+      const nowMs = clock.nowMs();
+      const { jobId } = event.body.meta;
+      const known = open.get(jobId);
+      const job = known ?? begin(jobId, nowMs);
+      const seen = remember(event);
+      job.events.push(event);
+      Object.assign(job, {
+        count: job.events.length,
+        newestMs: nowMs,
+        mails: seen.mails,
+        finished: seen.finished.size,
+      });
+      job.suspect ||= suspect;
+      held += 1;
+      if (held >= terms.mostHeld) flush();
+      else if (dueMs(job, terms) <= nowMs) void send(job);
+      else if (known === undefined) void sendWhenDue(job);
+      return job.settled.promise;
+    },
+  };
+}

@@ -1,0 +1,144 @@
+// Push notifications that no endpoint took within WAYPOST_NOTIFY_DEADLINE: kept to be listed and replayed with the same tags.
+// Written by the notifier alone.
+import type { Collection, Filter } from "mongodb";
+import type { BatchMessage } from "#shared/contracts/batch.ts";
+import type { Store } from "./connection.ts";
+import { guard } from "./connection.ts";
+import { ERASED } from "./mail-erasure.ts";
+
+export interface DeadNotification {
+  /** The batch's id. */
+  _id: string;
+  jobId: string;
+  account: string;
+  /** Without credentials. */
+  url: string;
+  /** Why the last try failed. */
+  reason: string;
+  at: Date;
+  attempts: number;
+  /** Addresses of its mails in lower case, for erasure. */
+  recipients: readonly string[];
+  batch: BatchMessage;
+  expiresAt: Date;
+}
+
+export interface DeadNotificationView {
+  id: string;
+  jobId: string;
+  account: string;
+  url: string;
+  reason: string;
+  at: string;
+  attempts: number;
+  /** How many tracking points it holds. */
+  notifications: number;
+}
+
+export interface DeadNotificationPage {
+  items: readonly DeadNotificationView[];
+  cursor?: string;
+}
+
+export interface DeadNotificationReader {
+  /** Oldest first; the cursor continues after an item. */
+  list(query: {
+    account?: string | undefined;
+    cursor?: string | undefined;
+    limit?: number | undefined;
+  }): Promise<DeadNotificationPage>;
+}
+
+export type DeadChoice = { account: string } | { ids: readonly string[] };
+
+export interface DeadNotifications extends DeadNotificationReader {
+  add(dead: DeadNotification): Promise<void>;
+  /** The first so many of those that are chosen. */
+  take(choice: DeadChoice, limit: number): Promise<readonly DeadNotification[]>;
+  remove(ids: readonly string[]): Promise<void>;
+  erase(address: string): Promise<number>;
+  forget(account: string): Promise<void>;
+}
+
+const DEFAULT_LIMIT = 100;
+const MOST_ITEMS = 1_000;
+
+function deadOf(store: Store): Collection<DeadNotification> {
+  return store.collection<DeadNotification>("dead-notifications");
+}
+
+export async function ensureDeadNotificationIndexes(store: Store): Promise<void> {
+  await guard(() =>
+    deadOf(store).createIndexes([
+      { name: "account", key: { account: 1, _id: 1 } },
+      { name: "recipients", key: { recipients: 1 } },
+      { name: "retention", key: { expiresAt: 1 }, expireAfterSeconds: 0 },
+    ]),
+  );
+}
+
+function viewOf(dead: DeadNotification): DeadNotificationView {
+  const { _id, jobId, account, url, reason, at, attempts, batch } = dead;
+  return {
+    id: _id,
+    jobId,
+    account,
+    url,
+    reason,
+    at: at.toISOString(),
+    attempts,
+    notifications: batch.push.notifications.length,
+  };
+}
+
+function erased(dead: DeadNotification, address: string): DeadNotification {
+  const notifications = dead.batch.push.notifications.map((notification) => {
+    if (!notification.meta.mail.email.toLowerCase().includes(address)) return notification;
+    const { description: _description, ...event } = notification.meta.event;
+    const smtp = notification.content?.smtp;
+    const meta = { ...notification.meta, mail: { ...notification.meta.mail, email: ERASED }, event };
+    return smtp === undefined ? { meta } : { meta, content: { smtp: { ...smtp, reason: ERASED } } };
+  });
+  const recipients = dead.recipients.map((recipient) => (recipient === address ? ERASED : recipient));
+  return { ...dead, recipients, batch: { ...dead.batch, push: { ...dead.batch.push, notifications } } };
+}
+
+async function eraseFrom(collection: Collection<DeadNotification>, address: string): Promise<number> {
+  const wanted = address.toLowerCase();
+  let count = 0;
+  for await (const dead of collection.find({ recipients: wanted })) {
+    await collection.replaceOne({ _id: dead._id }, erased(dead, wanted));
+    count += 1;
+  }
+  return count;
+}
+
+export function createDeadNotifications(store: Store): DeadNotifications {
+  const collection = deadOf(store);
+  const filterOf = (choice: DeadChoice): Filter<DeadNotification> =>
+    "account" in choice ? { account: choice.account } : { _id: { $in: [...choice.ids] } };
+  return {
+    list: ({ account, cursor, limit = DEFAULT_LIMIT }) =>
+      guard(async () => {
+        const filter: Filter<DeadNotification> = {
+          ...(account === undefined ? {} : { account }),
+          ...(cursor === undefined ? {} : { _id: { $gt: cursor } }),
+        };
+        const most = Math.min(limit, MOST_ITEMS);
+        const found = await collection
+          .find(filter)
+          .sort({ _id: 1 })
+          .limit(most + 1)
+          .toArray();
+        const page = found.slice(0, most);
+        const last = page.at(-1);
+        const hasMore = found.length > most && last !== undefined;
+        return { items: page.map(viewOf), ...(hasMore ? { cursor: last._id } : {}) };
+      }),
+    add: (dead) => guard(async () => void (await collection.replaceOne({ _id: dead._id }, dead, { upsert: true }))),
+    take: (choice, limit) => guard(() => collection.find(filterOf(choice)).sort({ _id: 1 }).limit(limit).toArray()),
+    remove: (ids) => guard(async () => void (await collection.deleteMany({ _id: { $in: [...ids] } }))),
+    erase: (address) => guard(() => eraseFrom(collection, address)),
+    forget: (account) => guard(async () => void (await collection.deleteMany({ account }))),
+  };
+}
