@@ -9,12 +9,17 @@ export interface Outgoing {
   routingKey: string;
   /** Kind of the message, e.g. `mail`: becomes the AMQP property `type`. */
   type: string;
-  /** The JSON part. */
+  /** The JSON part; not looked at where there is `raw`. */
   body: object;
   /** Raw bytes that travel behind the JSON (a MIME body): never encoded, never copied through JSON. */
   content?: Buffer | undefined;
+  /** The whole AMQP body as it is, in place of `body` and `content`: for dead letters and their replay. */
+  raw?: Buffer | undefined;
   messageId?: string | undefined;
   correlationId?: string | undefined;
+  replyTo?: string | undefined;
+  /** Further headers, strings only; built by whoever publishes, never copied from an input. */
+  headers?: Readonly<Record<string, string>> | undefined;
   /** Per-message TTL in ms, for what waits in a lane until its deadline. */
   expirationMs?: number | undefined;
   /** JSON for the header `waypost-record` (see contracts/event.ts). */
@@ -33,7 +38,7 @@ export interface Outgoing {
 export interface Delivery<M> {
   type: string;
   message: M;
-  /** The raw bytes behind the JSON; empty where there were none. */
+  /** The raw bytes behind the JSON; empty where there were none. Under the contract "" it is the whole AMQP body. */
   content: Buffer;
   /** A copy of this message may exist: it was redelivered, or came from an input that was (design, Rules 4). */
   suspect: boolean;
@@ -62,7 +67,10 @@ export interface Delivery<M> {
 export type Verdict =
   { kind: "done"; publish: readonly Outgoing[] } | { kind: "park"; reason: string; publish?: readonly Outgoing[] };
 
-/** The messages that a mailbox takes, by their AMQP property `type`. A message of no known type is parked. */
+/**
+ * The messages that a mailbox takes, by their AMQP property `type`. A message of no known type is parked, unless there is
+ * a contract "": that one takes what comes from outside. It gets the parsed JSON, or undefined where the body is none.
+ */
 export type Contracts<M> = Readonly<Record<string, z.ZodType<M>>>;
 
 export interface SingleActor<M> {

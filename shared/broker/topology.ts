@@ -173,3 +173,11 @@ export function laneMailboxes(lane: string): { interactive: QueueSpec; bulk: Que
 export function eventRoutingKey(account: string, event: { type: string; subType: string }): string {
   return `${account}.${event.type}.${event.subType}`.toLowerCase();
 }
+
+/** A queue's name without account, domain or address: what spans and metrics call it. */
+export function destinationTemplate(queue: string): string {
+  if (queue.startsWith("delivery.relay.")) return "delivery.relay.{account}.{domain}";
+  if (queue.startsWith("delivery.mx.ip.")) return "delivery.mx.ip.{address}";
+  if (queue.startsWith("delivery.mx.")) return "delivery.mx.{shard}";
+  return queue;
+}

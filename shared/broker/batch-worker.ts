@@ -1,0 +1,119 @@
+// Handles deliveries in batches: up to so many, or after so long; while one batch is handled the next gathers.
+// A batch that a bug of the handler breaks is handled message by message, so that only the culprit is parked.
+import { context } from "@opentelemetry/api";
+import type { BatchActor, Delivery, Verdict } from "./actor.ts";
+import type { Held } from "./held.ts";
+import type { Worker } from "./mailbox.ts";
+import type { Job, Outcome, WorkShop } from "./worker.ts";
+import { attempt, isFault, settle, take, waitForService } from "./worker.ts";
+
+interface Item<M> extends Job<M> {
+  finish(): void;
+}
+
+export function createBatchWorker<M>(shop: WorkShop, actor: BatchActor<M>): Worker {
+  const batches = new Batches(shop, actor);
+  return async (held) => {
+    const job = await take(shop, held, actor.contracts);
+    if (job !== undefined) await batches.add(job);
+  };
+}
+
+class Batches<M> {
+  readonly #shop: WorkShop;
+  readonly #actor: BatchActor<M>;
+  #gathered: Item<M>[] = [];
+  #isRunning = false;
+  #linger: NodeJS.Timeout | undefined;
+
+  constructor(shop: WorkShop, actor: BatchActor<M>) {
+    this.#shop = shop;
+    this.#actor = actor;
+  }
+
+  /** Resolves when the delivery is settled. */
+  add(job: Job<M>): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#gathered.push({ ...job, finish: resolve });
+    this.#schedule();
+    return promise;
+  }
+
+  #schedule(): void {
+    if (this.#isRunning || this.#gathered.length === 0) return;
+    if (this.#gathered.length >= this.#actor.batch.max) return void this.#run();
+    this.#linger ??= setTimeout(() => void this.#run(), this.#actor.batch.lingerMs);
+  }
+
+  async #run(): Promise<void> {
+    clearTimeout(this.#linger);
+    this.#linger = undefined;
+    this.#isRunning = true;
+    const items = this.#gathered.splice(0, this.#actor.batch.max);
+    const alive = items.filter((item) => !item.held.isLost);
+    for (const item of items) if (item.held.isLost) item.finish();
+    if (alive.length > 0) await this.#handle(alive);
+    this.#isRunning = false;
+    this.#schedule();
+  }
+
+  /** The next batch is handled while the consequences of this one are being confirmed. */
+  async #handle(items: readonly Item<M>[]): Promise<void> {
+    const { telemetry } = this.#shop;
+    const consumed = telemetry.startConsumeBatch(items.map((item) => item.delivery));
+    const outcomes = await context.with(consumed.context, () => this.#verdicts(items));
+    const settled = items.map(async (item, index) => {
+      const verdict = outcomes[index];
+      if (verdict !== undefined) {
+        const parent = consumed.parents[index];
+        const suspect = item.delivery.suspect;
+        await settle(this.#shop, item.held, { verdict, suspect, ...(parent === undefined ? {} : { parent }) });
+      }
+    });
+    void Promise.allSettled(settled).then((results) => {
+      for (const result of results) {
+        if (result.status === "rejected") this.#shop.log.error({ err: result.reason }, "broker.worker_failed");
+      }
+      for (const item of items) item.finish();
+      telemetry.endConsumeBatch(consumed);
+    });
+  }
+
+  async #verdicts(items: readonly Item<M>[]): Promise<readonly Outcome[]> {
+    let deliveries: readonly Delivery<M>[] = items.map((item) => item.delivery);
+    for (;;) {
+      if (this.#shop.closing.aborted || items.every((item) => item.held.isLost)) return [];
+      try {
+        const verdicts = await this.#actor.handleBatch(deliveries);
+        if (verdicts.length !== deliveries.length) throw new Error("a batch has as many verdicts as deliveries");
+        this.#shop.gate.open();
+        return verdicts;
+      } catch (error) {
+        deliveries = deliveries.map((delivery) => ({ ...delivery, suspect: true }));
+        if (!isFault(this.#shop, error)) return this.#oneByOne(items, deliveries);
+        await waitForService(this.#shop, firstOf(items), error);
+      }
+    }
+  }
+
+  async #oneByOne(items: readonly Item<M>[], deliveries: readonly Delivery<M>[]): Promise<readonly Outcome[]> {
+    const outcomes: Outcome[] = [];
+    for (const [index, item] of items.entries()) {
+      const job = { held: item.held, delivery: deliveries[index] ?? item.delivery };
+      outcomes.push(await attempt(this.#shop, job, (delivery) => this.#alone(delivery)));
+    }
+    return outcomes;
+  }
+
+  async #alone(delivery: Delivery<M>): Promise<Verdict> {
+    const [verdict] = await this.#actor.handleBatch([delivery]);
+    if (verdict === undefined) throw new Error("a batch has as many verdicts as deliveries");
+    return verdict;
+  }
+}
+
+function firstOf<M>(items: readonly Item<M>[]): Held {
+  const [first] = items;
+  if (first === undefined) throw new Error("a batch is never empty");
+  return first.held;
+}

@@ -1,0 +1,236 @@
+// Puts the runtime together: two connections (publishing, consuming), the topology, the mailboxes. The same set-up runs
+// after every connect, whatever was lost.
+import type { ChannelModel } from "amqplib";
+import type { Clock } from "#shared/clock.ts";
+import type { Log } from "#shared/log.ts";
+import { createMessagingTelemetry } from "#shared/telemetry/messaging.ts";
+import type { BatchActor, Broker, Consumption, Contracts, Outgoing, SingleActor } from "./actor.ts";
+import { createBatchWorker } from "./batch-worker.ts";
+import { ByteBudget } from "./byte-budget.ts";
+import { ConsumerChannels } from "./consumer-channels.ts";
+import { Declarer } from "./declarer.ts";
+import type { Tier } from "./declarer.ts";
+import { FaultGate } from "./fault-gate.ts";
+import type { Link } from "./link.ts";
+import { openLink } from "./link.ts";
+import type { Listener } from "./listener.ts";
+import { createListener } from "./listener.ts";
+import type { Worker } from "./mailbox.ts";
+import { Mailbox } from "./mailbox.ts";
+import { Publisher } from "./publisher.ts";
+import { Replies } from "./replies.ts";
+import { createSingleWorker } from "./single-worker.ts";
+import type { QueueSpec } from "./topology.ts";
+import type { WorkShop } from "./worker.ts";
+
+/** A queue deleted by hand is back within 30 s (design). */
+const CHECK_MS = 12_000;
+
+export interface BrokerOptions {
+  urls: readonly string[];
+  /** The service's name: how the broker shows the connections. */
+  service: string;
+  log: Log;
+  clock: Clock;
+  /** Most bytes of messages held at once; 64 MiB. */
+  mostBytesHeld?: number;
+}
+
+/** Connects in the background: what needs the broker waits until it is there, or says that it isn't. */
+export function connectBroker(options: BrokerOptions): Broker {
+  return new RuntimeBroker(options);
+}
+
+class RuntimeBroker implements Broker {
+  readonly #options: BrokerOptions;
+  readonly #telemetry;
+  readonly #declarer: Declarer;
+  readonly #publisher: Publisher;
+  readonly #channels: ConsumerChannels;
+  readonly #replies: Replies;
+  readonly #budget: ByteBudget;
+  readonly #mailboxes = new Set<{ mailbox: Mailbox; spec: QueueSpec | undefined }>();
+  readonly #listeners: Listener[] = [];
+  readonly #closing = new AbortController();
+  readonly #consuming: Link;
+  readonly #publishing: Link;
+  readonly #checker: NodeJS.Timeout;
+  #model: ChannelModel | undefined;
+  #isDeclared = false;
+
+  constructor(options: BrokerOptions) {
+    const { log, clock } = options;
+    this.#options = options;
+    this.#telemetry = createMessagingTelemetry({ clock, ...serverOf(options.urls) });
+    this.#declarer = new Declarer(log);
+    this.#publisher = new Publisher({ log, clock, declarer: this.#declarer, telemetry: this.#telemetry });
+    this.#channels = new ConsumerChannels(log, clock);
+    this.#budget = new ByteBudget(options.mostBytesHeld);
+    this.#replies = new Replies({
+      clock,
+      publish: (messages, deadlineMs) => this.#publisher.publish(messages, { deadlineMs }),
+    });
+    this.#consuming = this.#openConsuming();
+    this.#publishing = this.#openPublishing();
+    this.#checker = setInterval(() => void this.#check(), CHECK_MS).unref();
+  }
+
+  #openConsuming(): Link {
+    return openLink({
+      ...this.#options,
+      name: `waypost ${this.#options.service} consuming`,
+      onUp: (model) => this.#onConsumingUp(model),
+      onDown: () => this.#onConsumingDown(),
+      onBlocked: () => undefined,
+    });
+  }
+
+  #openPublishing(): Link {
+    return openLink({
+      ...this.#options,
+      name: `waypost ${this.#options.service} publishing`,
+      onUp: (model) => this.#publisher.attach(model),
+      onDown: () => this.#publisher.detach(),
+      onBlocked: (reason) => {
+        this.#publisher.setBlocked(reason);
+        this.#options.log.warn({ reason }, reason === undefined ? "broker.unblocked" : "broker.blocked");
+      },
+    });
+  }
+
+  async #onConsumingUp(model: ChannelModel): Promise<void> {
+    this.#declarer.attach(model);
+    await this.#declarer.declareTopology();
+    this.#isDeclared = true;
+    this.#publisher.topologyDeclared();
+    this.#model = model;
+    await this.#replies.attach(model);
+    for (const listener of this.#listeners) await listener.attach(model);
+    await this.#channels.attach(model);
+  }
+
+  #onConsumingDown(): void {
+    this.#model = undefined;
+    this.#isDeclared = false;
+    this.#declarer.detach();
+    this.#replies.detach();
+    this.#channels.detach();
+  }
+
+  /** What was deleted by hand is declared again; a consumer whose queue is gone is told by the broker. */
+  async #check(): Promise<void> {
+    if (this.#model === undefined) return;
+    try {
+      await this.#declarer.declareTopology();
+      for (const { mailbox, spec } of this.#mailboxes) {
+        if (spec !== undefined && !mailbox.isConsuming) await this.#declarer.declare([spec]);
+      }
+    } catch (error) {
+      this.#options.log.warn({ err: error }, "broker.check_failed");
+    }
+  }
+
+  start<M>(actor: SingleActor<M> | BatchActor<M>): Consumption {
+    return this.#startMailbox(actor, undefined);
+  }
+
+  startPaused<M>(actor: SingleActor<M>, mailbox: QueueSpec): Consumption {
+    return this.#startMailbox(actor, mailbox);
+  }
+
+  #startMailbox<M>(actor: SingleActor<M> | BatchActor<M>, spec: QueueSpec | undefined): Mailbox {
+    const { log, clock } = this.#options;
+    const gate = new FaultGate(clock, this.#closing.signal);
+    const shop: WorkShop = {
+      queue: actor.mailbox,
+      publisher: this.#publisher,
+      telemetry: this.#telemetry,
+      gate,
+      log,
+      clock,
+      closing: this.#closing.signal,
+    };
+    const worker: Worker = "handleBatch" in actor ? createBatchWorker(shop, actor) : createSingleWorker(shop, actor);
+    const mailbox: Mailbox = new Mailbox({
+      queue: actor.mailbox,
+      prefetch: actor.prefetch,
+      isLane: spec !== undefined,
+      worker,
+      gate,
+      budget: this.#budget,
+      log,
+      clock,
+      declare: () => (spec === undefined ? this.#declarer.declareTopology() : this.#declarer.declareOnce([spec])),
+      leave: () => {
+        this.#channels.leave(mailbox);
+        this.#mailboxes.delete(entry);
+      },
+    });
+    const entry = { mailbox, spec };
+    this.#mailboxes.add(entry);
+    this.#channels.join(mailbox, { shared: spec !== undefined });
+    return mailbox;
+  }
+
+  publish(messages: readonly Outgoing[], options: { timeoutMs?: number } = {}): Promise<void> {
+    const { timeoutMs } = options;
+    const deadline = timeoutMs === undefined ? {} : { deadlineMs: this.#options.clock.nowMs() + timeoutMs };
+    return this.#publisher.publish(messages, deadline).promise;
+  }
+
+  declare(queues: readonly QueueSpec[]): Promise<void> {
+    return this.#declarer.declare(queues);
+  }
+
+  declareTier(tier: Tier): Promise<void> {
+    return this.#declarer.declareTier(tier);
+  }
+
+  deleteQueue(name: string): Promise<void> {
+    return this.#declarer.deleteQueue(name);
+  }
+
+  depth(queue: string): Promise<number | undefined> {
+    return this.#declarer.depth(queue);
+  }
+
+  listen<M>(exchange: string, contracts: Contracts<M>, onMessage: (message: M) => void): void {
+    const { log, clock } = this.#options;
+    const listener = createListener({ exchange, contracts, onMessage, log, clock });
+    this.#listeners.push(listener);
+    if (this.#model === undefined) return;
+    void listener.attach(this.#model).catch((error: unknown) => log.warn({ err: error }, "broker.listen_failed"));
+  }
+
+  request(service: string, body: object, timeoutMs: number): Promise<unknown> {
+    return this.#replies.request(service, body, timeoutMs);
+  }
+
+  get ready(): boolean {
+    return this.#isDeclared && this.#publisher.isConnected && this.#publisher.blocked === undefined;
+  }
+
+  get blocked(): string | undefined {
+    return this.#publisher.blocked;
+  }
+
+  async close(drainMs: number): Promise<void> {
+    clearInterval(this.#checker);
+    const mailboxes = [...this.#mailboxes].map((entry) => entry.mailbox);
+    const drained = Promise.all(mailboxes.map((mailbox) => mailbox.pause().then(() => mailbox.whenIdle())));
+    const over = new AbortController();
+    const late = this.#options.clock.sleep(drainMs, over.signal).catch(() => undefined);
+    await Promise.race([drained, late]);
+    over.abort();
+    this.#closing.abort();
+    this.#publisher.close();
+    await Promise.all([this.#consuming.close(), this.#publishing.close()]);
+  }
+}
+
+function serverOf(urls: readonly string[]): { server?: { address: string; port: number } } {
+  const [url] = urls;
+  if (url === undefined) return {};
+  const { hostname, port, protocol } = new URL(url);
+  return { server: { address: hostname, port: Number(port) || (protocol === "amqps:" ? 5_671 : 5_672) } };
+}

@@ -1,0 +1,97 @@
+// The channels of the consuming connection. A mailbox has one of its own; lanes share one by the dozen, for there may be
+// thousands. A channel that the broker closes is opened again, and what consumed on it consumes again.
+import type { Channel, ChannelModel } from "amqplib";
+import type { Clock } from "#shared/clock.ts";
+import type { Log } from "#shared/log.ts";
+
+const LANES_PER_CHANNEL = 32;
+const LONGEST_BACKOFF_MS = 3_000;
+
+/** Whoever consumes on a channel. */
+export interface Member {
+  attach(channel: Channel): void;
+  detach(): void;
+}
+
+interface Slot {
+  readonly members: Set<Member>;
+  readonly capacity: number;
+  channel: Channel | undefined;
+}
+
+export class ConsumerChannels {
+  readonly #log: Log;
+  readonly #clock: Clock;
+  readonly #slots = new Set<Slot>();
+  #model: ChannelModel | undefined;
+
+  constructor(log: Log, clock: Clock) {
+    this.#log = log;
+    this.#clock = clock;
+  }
+
+  /** After a connect: every channel is opened and every member attached. */
+  async attach(model: ChannelModel): Promise<void> {
+    this.#model = model;
+    for (const slot of this.#slots) await this.#open(slot, model);
+  }
+
+  detach(): void {
+    this.#model = undefined;
+    for (const slot of this.#slots) this.#lose(slot);
+  }
+
+  join(member: Member, options: { shared: boolean }): void {
+    const capacity = options.shared ? LANES_PER_CHANNEL : 1;
+    const free = [...this.#slots].find((slot) => slot.capacity === capacity && slot.members.size < capacity);
+    const slot = free ?? { members: new Set(), capacity, channel: undefined };
+    slot.members.add(member);
+    if (free === undefined) {
+      this.#slots.add(slot);
+      if (this.#model !== undefined) void this.#keepOpen(slot, this.#model);
+    } else if (slot.channel !== undefined) {
+      member.attach(slot.channel);
+    }
+  }
+
+  leave(member: Member): void {
+    for (const slot of this.#slots) {
+      if (!slot.members.delete(member)) continue;
+      if (slot.members.size > 0) return;
+      this.#slots.delete(slot);
+      const channel = slot.channel;
+      slot.channel = undefined;
+      void channel?.close().catch((error: unknown) => this.#log.debug({ err: error }, "broker.channel_close_failed"));
+      return;
+    }
+  }
+
+  async #open(slot: Slot, model: ChannelModel): Promise<void> {
+    const channel = await model.createChannel();
+    channel.on("error", (error) => this.#log.warn({ err: error }, "broker.consume_channel_closed"));
+    channel.on("close", () => {
+      if (slot.channel !== channel) return;
+      this.#lose(slot);
+      if (this.#model === model) void this.#keepOpen(slot, model);
+    });
+    slot.channel = channel;
+    for (const member of slot.members) member.attach(channel);
+  }
+
+  #lose(slot: Slot): void {
+    slot.channel = undefined;
+    for (const member of slot.members) member.detach();
+  }
+
+  async #keepOpen(slot: Slot, model: ChannelModel): Promise<void> {
+    for (let failures = 0; this.#model === model && this.#slots.has(slot); failures += 1) {
+      if (slot.channel !== undefined) return;
+      try {
+        return await this.#open(slot, model);
+      } catch (error) {
+        this.#log.debug({ err: error }, "broker.reopen_failed");
+        await this.#clock.sleep(Math.min(50 * 2 ** failures, LONGEST_BACKOFF_MS));
+      }
+    }
+  }
+}

@@ -1,0 +1,119 @@
+// One connection to the broker that comes back by itself: next URL, growing waits, and the same set-up after each connect.
+import { setTimeout as wait } from "node:timers/promises";
+import type { ChannelModel } from "amqplib";
+import { connect } from "amqplib";
+import type { Clock } from "#shared/clock.ts";
+import type { Log } from "#shared/log.ts";
+
+const HEARTBEAT_SECONDS = 8;
+const CONNECT_TIMEOUT_MS = 5_000;
+const SET_UP_TIMEOUT_MS = 30_000;
+const FIRST_WAIT_MS = 100;
+const LONGEST_WAIT_MS = 2_000;
+
+export interface LinkOptions {
+  urls: readonly string[];
+  /** Shown by the broker as the connection's name. */
+  name: string;
+  log: Log;
+  clock: Clock;
+  /** Sets up what the connection is for; runs after every connect. What it throws closes the connection, to try again. */
+  onUp(model: ChannelModel): Promise<void>;
+  onDown(): void;
+  onBlocked(reason: string | undefined): void;
+}
+
+export interface Link {
+  readonly isUp: boolean;
+  close(): Promise<void>;
+}
+
+interface LinkState {
+  model: ChannelModel | undefined;
+  isUp: boolean;
+  failures: number;
+  readonly closing: AbortController;
+}
+
+/** The URL with a heartbeat, unless it names one. */
+function withHeartbeat(url: string): string {
+  const parsed = new URL(url);
+  if (!parsed.searchParams.has("heartbeat")) parsed.searchParams.set("heartbeat", String(HEARTBEAT_SECONDS));
+  return parsed.href;
+}
+
+export function openLink(options: LinkOptions): Link {
+  const state: LinkState = { model: undefined, isUp: false, failures: 0, closing: new AbortController() };
+  const finished = keepConnected(options, state);
+  return {
+    get isUp() {
+      return state.isUp;
+    },
+    close: async () => {
+      state.closing.abort();
+      await closeQuietly(state.model);
+      await finished;
+    },
+  };
+}
+
+async function keepConnected(options: LinkOptions, state: LinkState): Promise<void> {
+  for (let turn = 0; !state.closing.signal.aborted; turn += 1) {
+    await connectOnce(options, state, options.urls[turn % options.urls.length] ?? "");
+    if (state.closing.signal.aborted) return;
+    const base = Math.min(FIRST_WAIT_MS * 2 ** state.failures, LONGEST_WAIT_MS);
+    const backoff = base * (0.5 + options.clock.random() / 2);
+    await options.clock.sleep(backoff, state.closing.signal).catch(() => undefined);
+  }
+}
+
+/** One connection from its start to its loss. */
+async function connectOnce(options: LinkOptions, state: LinkState, url: string): Promise<void> {
+  try {
+    const model = await connect(withHeartbeat(url), {
+      noDelay: true,
+      keepAlive: true,
+      timeout: CONNECT_TIMEOUT_MS,
+      clientProperties: { connection_name: options.name },
+    });
+    state.model = model;
+    const lost = new Promise<void>((resolve) => void model.once("close", () => resolve()));
+    watch(model, options);
+    if (state.closing.signal.aborted) return await closeQuietly(model);
+    await withinSetUpTime(options.onUp(model));
+    state.isUp = true;
+    state.failures = 0;
+    options.log.info({ connection: options.name, host: new URL(url).host }, "broker.connected");
+    await lost;
+  } catch (error) {
+    state.failures += 1;
+    const first = state.failures === 1 || state.failures % 20 === 0;
+    if (!state.closing.signal.aborted) options.log[first ? "warn" : "debug"]({ err: error }, "broker.connect_failed");
+    await closeQuietly(state.model);
+  }
+  const wasUp = state.isUp;
+  state.isUp = false;
+  state.model = undefined;
+  options.onDown();
+  if (wasUp && !state.closing.signal.aborted) options.log.warn({ connection: options.name }, "broker.lost");
+}
+
+function watch(model: ChannelModel, options: LinkOptions): void {
+  model.on("error", (error) => options.log.warn({ err: error, connection: options.name }, "broker.connection_error"));
+  model.on("handler-error", (error) => options.log.error({ err: error }, "broker.listener_failed"));
+  model.on("blocked", (reason) => options.onBlocked(reason));
+  model.on("unblocked", () => options.onBlocked(undefined));
+}
+
+async function withinSetUpTime(work: Promise<void>): Promise<void> {
+  const timeout = new AbortController();
+  const late = wait(SET_UP_TIMEOUT_MS, undefined, { signal: timeout.signal, ref: false }).then(
+    () => Promise.reject(new Error("the broker did not answer while the topology was declared")),
+    () => undefined,
+  );
+  await Promise.race([work, late]).finally(() => timeout.abort());
+}
+
+async function closeQuietly(model: ChannelModel | undefined): Promise<void> {
+  await model?.close().catch(() => undefined);
+}

@@ -1,0 +1,219 @@
+// One mailbox being consumed: how many messages it takes, which of them are begun, and which go back. It follows what is
+// wanted (prefetch, pause, bytes) whatever happens to channel and queue; what is done with a delivery is its worker's.
+import type { Channel, ConsumeMessage } from "amqplib";
+import type { Clock } from "#shared/clock.ts";
+import type { Log } from "#shared/log.ts";
+import type { Consumption } from "./actor.ts";
+import type { ByteBudget } from "./byte-budget.ts";
+import type { Member } from "./consumer-channels.ts";
+import type { FaultGate } from "./fault-gate.ts";
+import { Held } from "./held.ts";
+import { handBack } from "./settle.ts";
+
+const RETRY_MS = 500;
+
+/** Takes a delivery through to its settlement; resolves when nothing is left to do for it. */
+export type Worker = (held: Held) => Promise<void>;
+
+export interface MailboxOptions {
+  queue: string;
+  prefetch: number;
+  /** A lane begins paused, and is declared by whoever consumes it. */
+  isLane: boolean;
+  worker: Worker;
+  gate: FaultGate;
+  budget: ByteBudget;
+  log: Log;
+  clock: Clock;
+  /** Declares the mailbox where it may not be there. */
+  declare(): Promise<void>;
+  /** Leaves the channel for good. */
+  leave(): void;
+}
+
+export class Mailbox implements Consumption, Member {
+  readonly #options: MailboxOptions;
+  readonly #held = new Set<Held>();
+  #unbegun: Held[] = [];
+  #inHand = 0;
+  #prefetch: number;
+  #isPaused: boolean;
+  #isCancelled = false;
+  #isThrottled = false;
+  #isDeclared: boolean;
+  #channel: Channel | undefined;
+  #consumer: { tag: string; prefetch: number; channel: Channel } | undefined;
+  #reconciling: Promise<void> | undefined;
+  #idle: (() => void)[] = [];
+  readonly #onRelief = (): void => {
+    this.#isThrottled = false;
+    this.#begin();
+    void this.#reconcile();
+  };
+
+  constructor(options: MailboxOptions) {
+    this.#options = options;
+    this.#prefetch = options.prefetch;
+    this.#isPaused = options.isLane;
+    this.#isDeclared = !options.isLane;
+  }
+
+  get queue(): string {
+    return this.#options.queue;
+  }
+
+  get inHand(): number {
+    return this.#inHand;
+  }
+
+  get isConsuming(): boolean {
+    return this.#consumer !== undefined;
+  }
+
+  get isPaused(): boolean {
+    return this.#isPaused;
+  }
+
+  attach(channel: Channel): void {
+    this.#channel = channel;
+    void this.#reconcile();
+  }
+
+  detach(): void {
+    this.#channel = undefined;
+    this.#consumer = undefined;
+    this.#isDeclared = !this.#options.isLane;
+    this.#unbegun = [];
+    for (const held of this.#held) {
+      held.lose();
+      this.#options.budget.remove(held.raw.content.length);
+    }
+    this.#held.clear();
+    this.#options.gate.open();
+  }
+
+  async pause(): Promise<void> {
+    this.#isPaused = true;
+    await this.#reconcile();
+    this.#handBackUnbegun();
+  }
+
+  async resume(prefetch: number): Promise<void> {
+    this.#prefetch = prefetch;
+    this.#isPaused = false;
+    this.#begin();
+    await this.#reconcile();
+  }
+
+  async cancel(): Promise<void> {
+    this.#isCancelled = true;
+    await this.pause();
+    await this.whenIdle();
+    this.#options.budget.forget(this.#onRelief);
+    this.#options.leave();
+  }
+
+  /** Resolves when nothing is in hand. */
+  whenIdle(): Promise<void> {
+    if (this.#inHand === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#idle.push(resolve));
+  }
+
+  get #wanted(): number {
+    return this.#isPaused || this.#isCancelled || this.#isThrottled ? 0 : this.#prefetch;
+  }
+
+  /** Brings the broker's consumer to what is wanted; one run at a time. */
+  #reconcile(): Promise<void> {
+    this.#reconciling ??= this.#follow().finally(() => {
+      this.#reconciling = undefined;
+    });
+    return this.#reconciling;
+  }
+
+  async #follow(): Promise<void> {
+    for (;;) {
+      const channel = this.#channel;
+      if (channel === undefined || (this.#consumer?.prefetch ?? 0) === this.#wanted) return;
+      try {
+        if (this.#consumer === undefined) await this.#consume(channel);
+        else await this.#stopConsuming(channel, this.#consumer.tag);
+      } catch (error) {
+        this.#isDeclared = false;
+        if (this.#channel !== channel) continue;
+        this.#options.log.warn({ queue: this.queue, err: error }, "broker.consume_failed");
+        await this.#options.clock.sleep(RETRY_MS);
+      }
+    }
+  }
+
+  async #consume(channel: Channel): Promise<void> {
+    if (!this.#isDeclared) await this.#options.declare();
+    this.#isDeclared = true;
+    const prefetch = this.#wanted;
+    if (this.#channel !== channel || prefetch === 0) return;
+    // Both go out in this order before anybody else's: the prefetch counts for the consumers that follow it.
+    const [, consumer] = await Promise.all([
+      channel.prefetch(prefetch),
+      channel.consume(this.queue, (message) => this.#onMessage(message, channel)),
+    ]);
+    if (this.#channel === channel) this.#consumer = { tag: consumer.consumerTag, prefetch, channel };
+  }
+
+  async #stopConsuming(channel: Channel, tag: string): Promise<void> {
+    await channel.cancel(tag);
+    if (this.#consumer?.tag === tag) this.#consumer = undefined;
+    if (this.#isThrottled) this.#handBackUnbegun();
+  }
+
+  #onMessage(message: ConsumeMessage | null, channel: Channel): void {
+    if (message === null) return this.#onCancelledByBroker(channel);
+    const held = new Held(message, channel);
+    if (this.#channel !== channel) return;
+    this.#held.add(held);
+    this.#options.budget.add(message.content.length);
+    this.#unbegun.push(held);
+    this.#begin();
+    if (!this.#options.budget.isOver || this.#isThrottled) return;
+    this.#isThrottled = true;
+    this.#options.budget.whenRelieved(this.#onRelief);
+    void this.#reconcile();
+  }
+
+  /** The queue was deleted, or its leader is gone: declared and consumed again. */
+  #onCancelledByBroker(channel: Channel): void {
+    if (this.#consumer?.channel === channel) this.#consumer = undefined;
+    this.#isDeclared = false;
+    this.#options.log.warn({ queue: this.queue }, "broker.consumer_cancelled");
+    void this.#options.clock.sleep(RETRY_MS).then(() => this.#reconcile());
+  }
+
+  #begin(): void {
+    const { budget, gate } = this.#options;
+    while (this.#unbegun.length > 0 && this.#inHand < this.#prefetch && !gate.isShut) {
+      if (budget.isOver && this.#inHand > 0) return;
+      const held = this.#unbegun.shift();
+      if (held !== undefined) void this.#work(held);
+    }
+  }
+
+  async #work(held: Held): Promise<void> {
+    this.#inHand += 1;
+    try {
+      await this.#options.worker(held);
+    } catch (error) {
+      this.#options.log.error({ queue: this.queue, err: error }, "broker.worker_failed");
+    }
+    this.#inHand -= 1;
+    if (this.#held.delete(held)) this.#options.budget.remove(held.raw.content.length);
+    this.#begin();
+    if (this.#inHand === 0) for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  #handBackUnbegun(): void {
+    for (const held of this.#unbegun.splice(0)) {
+      handBack(held);
+      if (this.#held.delete(held)) this.#options.budget.remove(held.raw.content.length);
+    }
+  }
+}

@@ -1,0 +1,136 @@
+// What happens to a delivery between the broker and a handler: read, handled, its consequences published and confirmed,
+// acknowledged; or parked. The order is fixed: handle (the handler stores), publish, settle.
+import type { Context } from "@opentelemetry/api";
+import type { Clock } from "#shared/clock.ts";
+import { isRetriable } from "#shared/errors.ts";
+import type { Log } from "#shared/log.ts";
+import type { MessagingTelemetry } from "#shared/telemetry/messaging.ts";
+import type { Contracts, Delivery, Outgoing, Verdict } from "./actor.ts";
+import { deadLetterOf } from "./dead-letter.ts";
+import type { FaultGate } from "./fault-gate.ts";
+import type { Held } from "./held.ts";
+import type { Publisher } from "./publisher.ts";
+import { readDelivery } from "./read-delivery.ts";
+import { acknowledge } from "./settle.ts";
+import { QUEUES } from "./topology.ts";
+
+/** A handler that throws what is no fault of a backing service is tried this often, then its message is parked. */
+const MOST_TRIES = 3;
+const BETWEEN_TRIES_MS = 50;
+const STACK_LINES = 4;
+
+export interface WorkShop {
+  queue: string;
+  publisher: Publisher;
+  telemetry: MessagingTelemetry;
+  gate: FaultGate;
+  log: Log;
+  clock: Clock;
+  closing: AbortSignal;
+}
+
+/** A delivery that was read, on its way through a handler. */
+export interface Job<M> {
+  held: Held;
+  delivery: Delivery<M>;
+}
+
+/** Undefined where the delivery was lost, or the service stops while it waits: nothing is settled then. */
+export type Outcome = Verdict | undefined;
+
+/** Reads a delivery. What its contracts refuse is parked; then there is nothing more to do. */
+export async function take<M>(shop: WorkShop, held: Held, contracts: Contracts<M>): Promise<Job<M> | undefined> {
+  shop.telemetry.countConsumed(shop.queue);
+  const read = readDelivery(held.raw, shop.queue, contracts);
+  if (read.ok) return { held, delivery: read.delivery };
+  await settle(shop, held, { verdict: { kind: "park", reason: read.reason }, suspect: held.raw.fields.redelivered });
+  return undefined;
+}
+
+/** Calls the handler until it comes to a verdict. */
+export async function attempt<M>(shop: WorkShop, job: Job<M>, call: (delivery: Delivery<M>) => Promise<Verdict>) {
+  let delivery = job.delivery;
+  for (let tries = 1; !job.held.isLost && !shop.closing.aborted;) {
+    try {
+      const verdict = await call(delivery);
+      shop.gate.open();
+      return verdict;
+    } catch (error) {
+      delivery = delivery.suspect ? delivery : { ...delivery, suspect: true };
+      if (isFault(shop, error)) {
+        await waitForService(shop, job.held, error);
+        continue;
+      }
+      shop.gate.open();
+      if (tries === MOST_TRIES) return parkBug(shop, delivery, error);
+      await shop.clock.sleep(BETWEEN_TRIES_MS * tries);
+      tries += 1;
+    }
+  }
+  return undefined;
+}
+
+/** The dead letters have nowhere else to go: whatever is thrown there is waited out. */
+export function isFault(shop: WorkShop, error: unknown): boolean {
+  return isRetriable(error) || shop.queue === QUEUES.deadLetters;
+}
+
+export async function waitForService(shop: WorkShop, held: Held, error: unknown): Promise<void> {
+  if (!shop.gate.isShut) shop.log.warn({ queue: shop.queue, err: error }, "mailbox.paused");
+  shop.telemetry.countFault(shop.queue);
+  await Promise.race([shop.gate.wait(), held.whenLost]);
+}
+
+function parkBug<M>(shop: WorkShop, delivery: Delivery<M>, error: unknown): Verdict {
+  shop.log.error(
+    { queue: shop.queue, type: delivery.type, messageId: delivery.properties.messageId, err: error },
+    "mailbox.handler_failed",
+  );
+  return { kind: "park", reason: firstLines(error) };
+}
+
+function firstLines(error: unknown): string {
+  if (!(error instanceof Error)) return `the handler threw ${typeof error}`;
+  return (error.stack ?? error.message).split("\n").slice(0, STACK_LINES).join("\n");
+}
+
+export interface Settlement {
+  verdict: Verdict;
+  suspect: boolean;
+  parent?: Context;
+}
+
+/** Publishes what follows, awaits the confirms, acknowledges. */
+export async function settle(shop: WorkShop, held: Held, settlement: Settlement): Promise<void> {
+  if (held.isLost) return;
+  const { verdict, suspect, parent } = settlement;
+  const messages = consequencesOf(shop, held, verdict);
+  if (messages.length > 0) {
+    try {
+      await held.publishing(shop.publisher.publish(messages, { suspect, ...(parent === undefined ? {} : { parent }) }));
+    } catch (error) {
+      return settleUnpublishable(shop, held, { settlement, error });
+    }
+  }
+  acknowledge(held);
+}
+
+function consequencesOf(shop: WorkShop, held: Held, verdict: Verdict): readonly Outgoing[] {
+  if (verdict.kind === "done") return verdict.publish;
+  shop.telemetry.countParked(shop.queue);
+  shop.log.error({ queue: shop.queue, reason: verdict.reason }, "mailbox.parked");
+  return [...(verdict.publish ?? []), deadLetterOf(held.raw, shop.queue, verdict.reason)];
+}
+
+/** What can't be published is a bug of the handler; a service that stops leaves the message to its queue. */
+async function settleUnpublishable(
+  shop: WorkShop,
+  held: Held,
+  failed: { settlement: Settlement; error: unknown },
+): Promise<void> {
+  const { settlement, error } = failed;
+  if (isRetriable(error) || shop.closing.aborted) return;
+  if (settlement.verdict.kind === "park" && settlement.verdict.publish === undefined) throw error;
+  shop.log.error({ queue: shop.queue, err: error }, "mailbox.publish_failed");
+  await settle(shop, held, { suspect: true, verdict: { kind: "park", reason: firstLines(error) } });
+}

@@ -1,0 +1,273 @@
+// Spans and figures of the broker client, by the messaging conventions (reference, section 2). The consumer's span has the
+// message's context as parent: one job is one trace. Not recorded, a span costs an id; attributes are set on recorded ones.
+import type { Attributes, Context, Meter, Span, Tracer } from "@opentelemetry/api";
+import { context, metrics, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
+import type { Clock } from "#shared/clock.ts";
+import type { Delivery, Outgoing } from "#shared/broker/actor.ts";
+import { destinationTemplate } from "#shared/broker/topology.ts";
+import { ATTRIBUTES as A, DURATION_BUCKETS_S, METRICS as M } from "./names.ts";
+import { contextOf, traceparentOf } from "./propagate.ts";
+
+const SYSTEM = "rabbitmq";
+
+export interface PublishSpan {
+  readonly span: Span;
+}
+
+export interface Consumed {
+  readonly span: Span;
+  readonly context: Context;
+  readonly queue: string;
+  readonly startedMs: number;
+}
+
+export interface ConsumedBatch {
+  readonly context: Context;
+  readonly span: Span;
+  /** Of each delivery, in order: what follows from it hangs on this. */
+  readonly parents: readonly Context[];
+  readonly spans: readonly Span[];
+  readonly queue: string;
+  readonly startedMs: number;
+}
+
+export interface MessagingTelemetry {
+  startPublish(
+    message: Outgoing,
+    bytes: number,
+    parent: Context | undefined,
+  ): { span: PublishSpan | undefined; traceparent: string | undefined };
+  endPublish(message: Outgoing, span: PublishSpan | undefined, error: string | undefined): void;
+  startConsume(delivery: Delivery<unknown>, deliveryTag: number): Consumed;
+  endConsume(consumed: Consumed, verdict: string): void;
+  startConsumeBatch(deliveries: readonly Delivery<unknown>[]): ConsumedBatch;
+  endConsumeBatch(batch: ConsumedBatch): void;
+  countConsumed(queue: string): void;
+  countParked(queue: string): void;
+  countFault(queue: string): void;
+  countRepublish(why: "unconfirmed" | "returned"): void;
+}
+
+export interface MessagingTelemetryOptions {
+  clock: Clock;
+  server?: { address: string; port: number };
+}
+
+export function createMessagingTelemetry(options: MessagingTelemetryOptions): MessagingTelemetry {
+  const tracer = trace.getTracer("waypost.broker");
+  const figures = createFigures(metrics.getMeter("waypost.broker"));
+  const common: Attributes = {
+    [A.messagingSystem]: SYSTEM,
+    ...(options.server === undefined
+      ? {}
+      : { [A.serverAddress]: options.server.address, [A.serverPort]: options.server.port }),
+  };
+  return {
+    ...createPublishSpans(tracer, figures, common),
+    ...createConsumeSpans(tracer, { figures, common, clock: options.clock }),
+    ...createBatchSpans(tracer, { figures, common, clock: options.clock }),
+    countConsumed: (queue) => figures.consumed.add(destinationTemplate(queue)),
+    countParked: (queue) => figures.parked.add(destinationTemplate(queue)),
+    countFault: (queue) => figures.faults.add(destinationTemplate(queue)),
+    countRepublish: (why) => figures.republished.add(why),
+  };
+}
+
+/** Counts by one attribute, read when somebody asks: an increment a message, and no more. */
+class Tally {
+  readonly #counts = new Map<string, number>();
+
+  add(key: string): void {
+    this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1);
+  }
+
+  observe(meter: Meter, metric: { name: string; attribute: string; description: string }): this {
+    const counter = meter.createObservableCounter(metric.name, { description: metric.description });
+    counter.addCallback((result) => {
+      for (const [key, count] of this.#counts) {
+        result.observe(count, { [A.messagingSystem]: SYSTEM, [metric.attribute]: key });
+      }
+    });
+    return this;
+  }
+}
+
+type Figures = ReturnType<typeof createFigures>;
+
+function createFigures(meter: Meter) {
+  const tally = (name: string, description: string, attribute: string = A.messagingDestinationTemplate) =>
+    new Tally().observe(meter, { name, attribute, description });
+  return {
+    sent: tally(M.sentMessages, "Messages published"),
+    consumed: tally(M.consumedMessages, "Messages delivered to this process"),
+    parked: tally(M.parked, "Messages that went to the dead letters"),
+    faults: tally(M.faults, "Times a mailbox waited for a backing service"),
+    republished: tally(M.republished, "Messages published again", "reason"),
+    processDuration: meter.createHistogram(M.processDuration, {
+      unit: "s",
+      description: "Time from the delivery of a message to its settlement",
+      advice: { explicitBucketBoundaries: DURATION_BUCKETS_S },
+    }),
+  };
+}
+
+function createPublishSpans(
+  tracer: Tracer,
+  figures: Figures,
+  common: Attributes,
+): Pick<MessagingTelemetry, "startPublish" | "endPublish"> {
+  return {
+    startPublish: (message, bytes, parent) => {
+      const base = message.traceparent === undefined ? (parent ?? context.active()) : contextOf(message.traceparent);
+      const span = tracer.startSpan(`publish ${message.exchange || "amq.default"}`, { kind: SpanKind.PRODUCER }, base);
+      if (!span.isRecording()) return { span: undefined, traceparent: traceparentOf(trace.setSpan(base, span)) };
+      span.setAttributes({ ...common, ...publishAttributes(message, bytes) });
+      return { span: { span }, traceparent: traceparentOf(trace.setSpan(base, span)) };
+    },
+    endPublish: (message, published, error) => {
+      if (error === undefined) figures.sent.add(message.exchange || "amq.default");
+      if (published === undefined) return;
+      if (error !== undefined) fail(published.span, error);
+      published.span.end();
+    },
+  };
+}
+
+function publishAttributes(message: Outgoing, bytes: number): Attributes {
+  const { exchange, routingKey } = message;
+  const parts = [exchange, routingKey].filter((part) => part !== "");
+  return {
+    [A.messagingOperationName]: "publish",
+    [A.messagingOperationType]: "send",
+    [A.messagingDestinationName]: parts.join(":") || "amq.default",
+    [A.messagingDestinationTemplate]: exchange || "amq.default",
+    ...(routingKey === "" ? {} : { [A.messagingRoutingKey]: routingKey }),
+    ...(message.messageId === undefined ? {} : { [A.messagingMessageId]: message.messageId }),
+    ...(message.correlationId === undefined ? {} : { [A.messagingConversationId]: message.correlationId }),
+    [A.messagingBodySize]: bytes,
+  };
+}
+
+interface ConsumeParts {
+  figures: Figures;
+  common: Attributes;
+  clock: Clock;
+}
+
+function createConsumeSpans(
+  tracer: Tracer,
+  { figures, common, clock }: ConsumeParts,
+): Pick<MessagingTelemetry, "startConsume" | "endConsume"> {
+  return {
+    startConsume: (delivery, deliveryTag) => {
+      const started = startMessageSpan(tracer, delivery);
+      if (started.span.isRecording()) {
+        started.span.setAttributes({
+          ...common,
+          ...consumeAttributes(delivery),
+          [A.messagingDeliveryTag]: deliveryTag,
+        });
+      }
+      return { ...started, queue: delivery.queue, startedMs: clock.nowMs() };
+    },
+    endConsume: (consumed, verdict) => {
+      figures.processDuration.record((clock.nowMs() - consumed.startedMs) / 1_000, durationAttributes(consumed.queue));
+      endMessageSpan(consumed.span, verdict);
+    },
+  };
+}
+
+function startMessageSpan(tracer: Tracer, delivery: Delivery<unknown>): { span: Span; context: Context } {
+  const parent = contextOf(delivery.traceparent);
+  const name = `consume ${destinationTemplate(delivery.queue)}`;
+  const span = tracer.startSpan(name, { kind: SpanKind.CONSUMER }, parent);
+  return { span, context: trace.setSpan(parent, span) };
+}
+
+function endMessageSpan(span: Span, verdict: string): void {
+  if (!span.isRecording()) return;
+  span.setAttribute(A.verdict, verdict);
+  if (verdict !== "done") fail(span, verdict);
+  span.end();
+}
+
+function consumeAttributes(delivery: Delivery<unknown>): Attributes {
+  const { exchange, routingKey, queue, properties } = delivery;
+  const parts = [exchange, routingKey, routingKey === queue ? "" : queue].filter((part) => part !== "");
+  return {
+    [A.messagingOperationName]: "consume",
+    [A.messagingOperationType]: "process",
+    [A.messagingDestinationName]: parts.join(":"),
+    [A.messagingDestinationTemplate]: destinationTemplate(queue),
+    ...(routingKey === "" ? {} : { [A.messagingRoutingKey]: routingKey }),
+    ...(properties.messageId === undefined ? {} : { [A.messagingMessageId]: properties.messageId }),
+    ...(properties.correlationId === undefined ? {} : { [A.messagingConversationId]: properties.correlationId }),
+    [A.messagingBodySize]: delivery.bytes,
+    [A.suspect]: delivery.suspect,
+  };
+}
+
+/** A batch has a span of its own with a link to each message, and each message its own span in its job's trace. */
+function createBatchSpans(
+  tracer: Tracer,
+  { figures, common, clock }: ConsumeParts,
+): Pick<MessagingTelemetry, "startConsumeBatch" | "endConsumeBatch"> {
+  return {
+    startConsumeBatch: (deliveries) => {
+      const queue = deliveries[0]?.queue ?? "";
+      const span = tracer.startSpan(`consume ${destinationTemplate(queue)}`, { kind: SpanKind.CONSUMER, root: true });
+      const messages = deliveries.map((delivery) => startMessageSpan(tracer, delivery));
+      if (span.isRecording()) describeBatch(span, common, { deliveries, queue });
+      for (const [index, message] of messages.entries()) {
+        const delivery = deliveries[index];
+        if (delivery === undefined || !message.span.isRecording()) continue;
+        message.span.setAttributes({ ...common, ...consumeAttributes(delivery) });
+      }
+      return {
+        context: trace.setSpan(context.active(), span),
+        span,
+        parents: messages.map((message) => message.context),
+        spans: messages.map((message) => message.span),
+        queue,
+        startedMs: clock.nowMs(),
+      };
+    },
+    endConsumeBatch: (batch) => {
+      const seconds = (clock.nowMs() - batch.startedMs) / 1_000;
+      figures.processDuration.record(seconds, durationAttributes(batch.queue));
+      for (const span of batch.spans) span.end();
+      batch.span.end();
+    },
+  };
+}
+
+function describeBatch(
+  span: Span,
+  common: Attributes,
+  batch: { deliveries: readonly Delivery<unknown>[]; queue: string },
+): void {
+  span.setAttributes({
+    ...common,
+    [A.messagingOperationName]: "consume",
+    [A.messagingOperationType]: "process",
+    [A.messagingDestinationName]: batch.queue,
+    [A.messagingBatchCount]: batch.deliveries.length,
+  });
+  for (const delivery of batch.deliveries) {
+    const origin = trace.getSpanContext(contextOf(delivery.traceparent));
+    if (origin !== undefined) span.addLink({ context: origin, attributes: consumeAttributes(delivery) });
+  }
+}
+
+function durationAttributes(queue: string): Attributes {
+  return {
+    [A.messagingSystem]: SYSTEM,
+    [A.messagingOperationName]: "consume",
+    [A.messagingDestinationTemplate]: destinationTemplate(queue),
+  };
+}
+
+function fail(span: Span, error: string): void {
+  span.setAttribute(A.errorType, error);
+  span.setStatus({ code: SpanStatusCode.ERROR });
+}

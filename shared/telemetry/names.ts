@@ -1,0 +1,63 @@
+// Every name of a span attribute or metric, in one place: conventions change, and ours must not collide with theirs.
+// Messaging: OpenTelemetry semantic conventions 1.44 (status: Development).
+
+export const ATTRIBUTES = {
+  messagingSystem: "messaging.system",
+  messagingOperationName: "messaging.operation.name",
+  messagingOperationType: "messaging.operation.type",
+  messagingDestinationName: "messaging.destination.name",
+  messagingDestinationTemplate: "messaging.destination.template",
+  messagingRoutingKey: "messaging.rabbitmq.destination.routing_key",
+  messagingDeliveryTag: "messaging.rabbitmq.message.delivery_tag",
+  messagingMessageId: "messaging.message.id",
+  messagingConversationId: "messaging.message.conversation_id",
+  messagingBodySize: "messaging.message.body.size",
+  messagingBatchCount: "messaging.batch.message_count",
+  serverAddress: "server.address",
+  serverPort: "server.port",
+  errorType: "error.type",
+  networkPeerAddress: "network.peer.address",
+  networkPeerPort: "network.peer.port",
+  networkLocalAddress: "network.local.address",
+  networkTransport: "network.transport",
+  networkProtocolName: "network.protocol.name",
+  tlsEstablished: "tls.established",
+  tlsProtocolName: "tls.protocol.name",
+  tlsProtocolVersion: "tls.protocol.version",
+  tlsCipher: "tls.cipher",
+  dnsQuestionName: "dns.question.name",
+  httpRequestMethod: "http.request.method",
+  httpResponseStatusCode: "http.response.status_code",
+  httpRequestResendCount: "http.request.resend_count",
+  httpRoute: "http.route",
+  urlFull: "url.full",
+  dbSystemName: "db.system.name",
+  jobId: "waypost.job.id",
+  mailId: "waypost.mail.id",
+  account: "waypost.account",
+  attempt: "waypost.attempt",
+  route: "waypost.route",
+  suspect: "waypost.suspect",
+  verdict: "waypost.verdict",
+  smtpReplyCode: "waypost.smtp.reply_code",
+  smtpEnhancedStatus: "waypost.smtp.enhanced_status",
+  smtpRemoteQueueId: "waypost.smtp.remote_queue_id",
+} as const;
+
+export const METRICS = {
+  sentMessages: "messaging.client.sent.messages",
+  consumedMessages: "messaging.client.consumed.messages",
+  operationDuration: "messaging.client.operation.duration",
+  processDuration: "messaging.process.duration",
+  republished: "waypost.broker.republished",
+  parked: "waypost.mailbox.parked",
+  faults: "waypost.mailbox.faults",
+  inHand: "waypost.mailbox.in_hand",
+  heldBytes: "waypost.mailbox.held",
+  brokerConnected: "waypost.broker.connected",
+  brokerBlocked: "waypost.broker.blocked",
+} as const;
+
+export const DURATION_BUCKETS_S = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
+/** An SMTP attempt may last long. */
+export const ATTEMPT_BUCKETS_S = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600];
