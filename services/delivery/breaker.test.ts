@@ -1,0 +1,69 @@
+import { describe, expect, it } from "vitest";
+import type { BreakerState } from "./breaker.ts";
+import { CLOSED, connectionsOf, onFault, onSuccess, onToldSuspended, resumed } from "./breaker.ts";
+
+const FAULT = { reason: "connection refused" };
+const NOW = 1_000_000;
+
+function faulted(times: number, from: BreakerState = CLOSED, nowMs = NOW): BreakerState {
+  return Array.from({ length: times }).reduce<BreakerState>((state) => onFault(state, FAULT, nowMs), from);
+}
+
+describe("a breaker", () => {
+  it("suspends at the fifth fault in a row, and says why and since when", () => {
+    expect(faulted(4).suspension).toBeUndefined();
+    expect(faulted(5).suspension).toMatchObject({
+      sinceMs: NOW,
+      reason: "connection refused",
+      nextProbeMs: NOW + 1000,
+    });
+  });
+
+  it("does not suspend where a success stands between the faults", () => {
+    expect(faulted(4, onSuccess(faulted(4), 10, NOW)).suspension).toBeUndefined();
+  });
+
+  it("probes after 1, 2, 4 … 60 s", () => {
+    let state = faulted(5);
+    const delays = [state.suspension?.probeDelayMs];
+    for (let probe = 0; probe < 8; probe += 1) {
+      state = onFault(state, FAULT, state.suspension?.nextProbeMs ?? 0);
+      delays.push(state.suspension?.probeDelayMs);
+    }
+    expect(delays).toEqual([1000, 2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000, 60_000]);
+  });
+
+  it("does not count the faults of attempts that were under way at the suspension", () => {
+    expect(faulted(20).suspension?.probeDelayMs).toBe(1000);
+  });
+
+  it("resumes at the first success with a quarter of the connections, doubling each 10 successes", () => {
+    let state = onSuccess(faulted(5), 40, NOW);
+    expect(state.suspension).toBeUndefined();
+    const seen = [connectionsOf(state, 40)];
+    for (let success = 0; success < 20; success += 1) {
+      state = onSuccess(state, 40, NOW);
+      seen.push(connectionsOf(state, 40));
+    }
+    expect([seen[0], seen[9], seen[10], seen[19], seen[20]]).toEqual([10, 10, 20, 20, 40]);
+  });
+
+  it("resumes a relay of one connection with that one", () => {
+    expect(connectionsOf(onSuccess(faulted(5), 1, NOW), 1)).toBe(1);
+  });
+
+  it("lets one connection probe while it is suspended", () => {
+    expect(connectionsOf(faulted(5), 40)).toBe(1);
+  });
+
+  it("follows another replica's suspension, unless it has had a success since", () => {
+    const told = { ...FAULT, sinceMs: NOW };
+    expect(onToldSuspended(CLOSED, told, NOW).suspension).toBeDefined();
+    expect(onToldSuspended(onSuccess(CLOSED, 10, NOW + 1), told, NOW + 2).suspension).toBeUndefined();
+    expect(onToldSuspended(onSuccess(CLOSED, 10, NOW - 1), told, NOW + 2).suspension).toBeDefined();
+  });
+
+  it("comes back when told so", () => {
+    expect(connectionsOf(resumed(faulted(5), 8, NOW), 8)).toBe(2);
+  });
+});

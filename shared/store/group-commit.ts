@@ -1,0 +1,49 @@
+// Group commit: single writes that come while another is on its way are written together once that one has returned.
+// At rest a write goes out at once; under load the batches grow by themselves.
+
+export interface GroupCommit<T> {
+  /** Resolves once the item is written; rejects with what its batch met. */
+  add(item: T): Promise<void>;
+}
+
+export interface GroupCommitOptions<T> {
+  write(items: readonly T[]): Promise<void>;
+  /** Most items in one write. */
+  max: number;
+}
+
+interface Waiting<T> {
+  item: T;
+  resolve: () => void;
+  reject: (error: unknown) => void;
+}
+
+export function createGroupCommit<T>({ write, max }: GroupCommitOptions<T>): GroupCommit<T> {
+  let waiting: Waiting<T>[] = [];
+  let isWriting = false;
+  const flush = async (): Promise<void> => {
+    isWriting = true;
+    while (waiting.length > 0) {
+      const batch = waiting.slice(0, max);
+      waiting = waiting.slice(max);
+      await write(batch.map(({ item }) => item)).then(
+        () => {
+          for (const { resolve } of batch) resolve();
+        },
+        (error: unknown) => {
+          for (const { reject } of batch) reject(error);
+        },
+      );
+    }
+    isWriting = false;
+  };
+  return {
+    add: (item) =>
+      new Promise((resolve, reject) => {
+        waiting.push({ item, resolve, reject });
+        if (isWriting) return;
+        isWriting = true;
+        setImmediate(() => void flush());
+      }),
+  };
+}

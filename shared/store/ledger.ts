@@ -1,0 +1,134 @@
+// The ledger: outcomes and claims by mail and attempt (design, Delivery: Ledger). Written by delivery alone.
+// An outcome is written before anything that follows from it; a claim is a lease, so that a dead process holds it for seconds only.
+import type { Document } from "mongodb";
+import { MongoBulkWriteError } from "mongodb";
+import type { Attempt } from "#shared/contracts/attempt.ts";
+import type { Store } from "./connection.ts";
+import { guard, isDuplicateKey } from "./connection.ts";
+import { createGroupCommit } from "./group-commit.ts";
+
+export interface LedgerKey {
+  mailId: string;
+  attempt: number;
+}
+
+interface OutcomeDocument {
+  /** `<mail id>:<attempt>` */
+  _id: string;
+  outcome: Attempt;
+  expiresAt: Date;
+}
+
+interface ClaimDocument {
+  _id: string;
+  owner: string;
+  leaseUntil: Date;
+  /** Whose claim this one took over when its lease had ended. */
+  formerOwner?: string | null;
+  expiresAt: Date;
+}
+
+/** `taken-over`: whoever held it is dead, and what became of its attempt is not known. */
+export type ClaimAnswer = "claimed" | "taken-over" | "taken";
+
+export interface Ledger {
+  /** Makes the indexes. Throws StoreUnavailable. */
+  prepare(): Promise<void>;
+  /** Resolves once the outcome is on disk on a majority. The first outcome of an attempt stays. */
+  record(key: LedgerKey, outcome: Attempt, deadline: Date): Promise<void>;
+  outcomeOf(key: LedgerKey): Promise<Attempt | undefined>;
+  /** All outcomes of a mail, oldest first: what the sweep asks before it ends one. */
+  outcomesOf(mailId: string): Promise<readonly Attempt[]>;
+  /** Claims the attempt for `owner`, or renews its lease. */
+  claim(key: LedgerKey, owner: string, deadline: Date): Promise<ClaimAnswer>;
+}
+
+export const CLAIM_LEASE_MS = 15_000;
+export const CLAIM_RENEWAL_MS = 5_000;
+/** How long an outcome is kept after its mail's deadline. */
+const KEPT_MS = 86_400_000;
+const BATCH = 500;
+const DUPLICATE_KEY = 11_000;
+
+const idOf = ({ mailId, attempt }: LedgerKey): string => `${mailId}:${attempt}`;
+function addMs(date: Date, ms: number): Date {
+  const later = structuredClone(date);
+  later.setTime(date.getTime() + ms);
+  return later;
+}
+
+/** The claim goes to `owner` where it is free, theirs already, or its lease is over; by the database's own clock. */
+function claimPipeline(owner: string, expiresAt: Date): Document[] {
+  const isFree = {
+    $or: [
+      { $eq: [{ $ifNull: ["$owner", null] }, null] },
+      { $eq: ["$owner", owner] },
+      { $lt: ["$leaseUntil", "$$NOW"] },
+    ],
+  };
+  const formerOwner = {
+    $cond: [{ $in: [{ $ifNull: ["$owner", null] }, [null, owner]] }, { $ifNull: ["$formerOwner", null] }, "$owner"],
+  };
+  return [
+    {
+      $replaceWith: {
+        $cond: [
+          isFree,
+          {
+            _id: "$_id",
+            owner,
+            formerOwner,
+            leaseUntil: { $add: ["$$NOW", CLAIM_LEASE_MS] },
+            expiresAt,
+          },
+          "$$ROOT",
+        ],
+      },
+    },
+  ];
+}
+
+function onlyDuplicates(error: unknown): boolean {
+  if (!(error instanceof MongoBulkWriteError)) return false;
+  const errors = Array.isArray(error.writeErrors) ? error.writeErrors : [error.writeErrors];
+  return errors.every((one) => one.code === DUPLICATE_KEY);
+}
+
+export function createLedger(store: Store): Ledger {
+  const outcomes = store.collection<OutcomeDocument>("ledger");
+  const claims = store.collection<ClaimDocument>("claims");
+  const commit = createGroupCommit<OutcomeDocument>({
+    max: BATCH,
+    write: (documents) =>
+      guard(async () => {
+        try {
+          await outcomes.insertMany([...documents], { ordered: false });
+        } catch (error) {
+          if (!onlyDuplicates(error)) throw error;
+        }
+      }),
+  });
+  return {
+    prepare: () =>
+      guard(async () => {
+        await outcomes.createIndex({ expiresAt: 1 }, { name: "retention", expireAfterSeconds: 0 });
+        await claims.createIndex({ expiresAt: 1 }, { name: "retention", expireAfterSeconds: 0 });
+      }),
+    record: (key, outcome, deadline) => commit.add({ _id: idOf(key), outcome, expiresAt: addMs(deadline, KEPT_MS) }),
+    outcomeOf: (key) => guard(async () => (await outcomes.findOne({ _id: idOf(key) }))?.outcome),
+    outcomesOf: (mailId) =>
+      guard(async () => {
+        const found = await outcomes.find({ _id: { $gte: `${mailId}:`, $lt: `${mailId};` } }).toArray();
+        return found.map(({ outcome }) => outcome).toSorted((one, other) => one.attempt - other.attempt);
+      }),
+    claim: (key, owner, deadline) =>
+      guard(async () => {
+        const held = await claims.findOneAndUpdate({ _id: idOf(key) }, claimPipeline(owner, addMs(deadline, KEPT_MS)), {
+          upsert: true,
+          returnDocument: "after",
+        });
+        if (held?.owner !== owner) return "taken";
+        return typeof held.formerOwner === "string" ? "taken-over" : "claimed";
+      }),
+  };
+}
