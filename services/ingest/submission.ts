@@ -1,5 +1,6 @@
 // What the three ways in hand over to be accepted, and what they are told.
-import type { EndpointDetails, JobRequest } from "#shared/contracts/job-request.ts";
+import type { EndpointDetails } from "#shared/contracts/endpoint-details.ts";
+import type { JobRequest } from "#shared/contracts/job-request.ts";
 import type { Account } from "#shared/routing/configuration.ts";
 import type { Problem } from "./problem.ts";
 

@@ -1,0 +1,54 @@
+// Failed logins of the last minute, over REST and SMTP together (operator contract, REST submission).
+// A window begins with the first failure and ends a minute later; what is remembered is bounded.
+import { LRUCache } from "lru-cache";
+import type { Clock } from "#shared/clock.ts";
+
+const WINDOW_MS = 60_000;
+const MOST_FOR_ACCOUNT = 10;
+const MOST_FOR_ADDRESS = 200;
+const MOST_REMEMBERED = 100_000;
+
+interface Window {
+  since: number;
+  count: number;
+}
+
+export interface FailedLogins {
+  /** Seconds until this account may try again from this address; undefined where it may now. */
+  blockedFor(account: string, address: string): number | undefined;
+  count(account: string, address: string): void;
+}
+
+export function createFailedLogins(clock: Clock): FailedLogins {
+  const windows = new LRUCache<string, Window>({ max: MOST_REMEMBERED });
+  const ofAccount = (account: string, address: string): string => JSON.stringify([address, account]);
+
+  function current(key: string): Window | undefined {
+    const window = windows.get(key);
+    return window !== undefined && clock.nowMs() - window.since < WINDOW_MS ? window : undefined;
+  }
+
+  function countOne(key: string): void {
+    const window = current(key);
+    windows.set(
+      key,
+      window === undefined ? { since: clock.nowMs(), count: 1 } : { ...window, count: window.count + 1 },
+    );
+  }
+
+  return {
+    blockedFor: (account, address) => {
+      const over = [
+        { window: current(ofAccount(account, address)), most: MOST_FOR_ACCOUNT },
+        { window: current(address), most: MOST_FOR_ADDRESS },
+      ].flatMap(({ window, most }) => (window !== undefined && window.count >= most ? [window] : []));
+      if (over.length === 0) return undefined;
+      const until = Math.max(...over.map((window) => window.since + WINDOW_MS));
+      return Math.max(1, Math.ceil((until - clock.nowMs()) / 1_000));
+    },
+    count: (account, address) => {
+      countOne(ofAccount(account, address));
+      countOne(address);
+    },
+  };
+}

@@ -1,0 +1,151 @@
+// The kinds of values in a JobRequest: text, header values, addresses, encoded text, attachments, free maps.
+// A key that is present has a non-empty value; CR, LF and other control characters are in no header value (design, Ways in).
+import { z } from "zod";
+import { isValidAddress, parseMailbox } from "#shared/email/address.ts";
+import { decodeBytes, isKnownCharset } from "#shared/email/charset.ts";
+import { decodeBase64, decodeQuotedPrintable } from "#shared/email/transfer-encoding.ts";
+
+export const MAX_REFERENCE_CHARACTERS = 50;
+
+/** A length as people count: in characters, not in UTF-16 units. */
+export function countCharacters(text: string): number {
+  let count = 0;
+  for (const _ of text) count += 1;
+  return count;
+}
+
+export const plainText = z
+  .string()
+  .min(1, { error: "must not be empty" })
+  .refine((text) => text.isWellFormed(), { error: "not well-formed Unicode" });
+
+/** What is wrong with a header value, or undefined. A longer run without white space than 900 fits on no line (RFC 5322 §2.1.1). */
+export function mistakeOfHeaderText(text: string): string | undefined {
+  if (/[\r\n]/.test(text)) return "no CR or LF in a header value";
+  // eslint-disable-next-line no-control-regex -- they are what is looked for
+  if (/[\u0000-\u0008\u000b-\u001f\u007f]/.test(text)) return "no control characters in a header value";
+  if (text.trim() === "") return "must not be empty";
+  return /[^\s]{901}/.test(text) ? "at most 900 characters without white space" : undefined;
+}
+
+export const headerText = plainText.superRefine((text, context) => {
+  const mistake = mistakeOfHeaderText(text);
+  if (mistake !== undefined) context.addIssue(mistake);
+});
+
+export const shortText = headerText.refine((text) => countCharacters(text) <= MAX_REFERENCE_CHARACTERS, {
+  error: `at most ${MAX_REFERENCE_CHARACTERS} characters`,
+});
+
+/** `{email}` of a recipient: whatever stands in it; one that is no address is dropped later, alone (contract, Tracking points). */
+export const recipientAddress = z.strictObject({ email: headerText });
+
+/** `{email}` of a sender: must be an address, a display name allowed. */
+export const senderAddress = z.strictObject({
+  email: headerText.refine((text) => isValidAddress(parseMailbox(text).address), { error: "not an email address" }),
+});
+
+const contentEncoding = z.enum(["plain", "quoted-printable", "base64"]);
+const contentTransferEncoding = z.enum(["7bit", "8bit", "quoted-printable", "base64"]);
+const charset = headerText.refine(isKnownCharset, { error: "unknown charset" });
+
+/** A text with its encodings, as it stands in JSON. */
+export const encodedFields = {
+  content: plainText,
+  contentEncoding: contentEncoding.optional(),
+  contentTransferEncoding: contentTransferEncoding.optional(),
+  charset: charset.optional(),
+};
+
+export interface EncodedFields {
+  content: string;
+  contentEncoding?: z.output<typeof contentEncoding> | undefined;
+  contentTransferEncoding?: z.output<typeof contentTransferEncoding> | undefined;
+  charset?: string | undefined;
+}
+
+/** A text with its encodings undone. */
+export interface DecodedText {
+  text: string;
+  /** That the MIME part should have. */
+  charset: string;
+  transferEncoding: z.output<typeof contentTransferEncoding> | undefined;
+}
+
+/** What the fields say as text, or what is wrong with their content. */
+export function decodeFields(fields: EncodedFields): DecodedText | { mistake: string } {
+  const { contentEncoding: encoding = "plain", charset: label = "utf-8", contentTransferEncoding: transfer } = fields;
+  const as = (text: string): DecodedText => ({ text, charset: label, transferEncoding: transfer });
+  if (encoding === "plain") return as(fields.content);
+  const bytes = encoding === "base64" ? decodeBase64(fields.content) : decodeQuotedPrintable(fields.content);
+  if (bytes === undefined) return { mistake: `not ${encoding}` };
+  const text = decodeBytes(bytes, label);
+  if (text === undefined) return { mistake: `no text in ${label}` };
+  return text === "" ? { mistake: "must not be empty" } : as(text);
+}
+
+/** Decodes within a schema; a mistake is one of `content`. */
+export function decodeInSchema(fields: EncodedFields, context: z.RefinementCtx): DecodedText {
+  const decoded = decodeFields(fields);
+  if (!("mistake" in decoded)) return decoded;
+  context.addIssue({ code: "custom", path: ["content"], message: decoded.mistake });
+  return z.NEVER;
+}
+
+export const attachment = z.strictObject({
+  name: headerText,
+  contentType: headerText
+    .regex(/^[\w!#$&^.+-]{1,127}\/[\w!#$&^.+-]{1,127}(\s*;[^\r\n]*)?$/, {
+      error: "a media type such as application/pdf",
+    })
+    .optional(),
+  content: z
+    .string()
+    .min(1, { error: "must not be empty" })
+    .transform((text, context) => {
+      const bytes = decodeBase64(text);
+      if (bytes !== undefined) return bytes;
+      context.addIssue("not base64");
+      return z.NEVER;
+    }),
+});
+
+export interface NamedValue {
+  name: string;
+  value: string;
+}
+
+/**
+ * A map with keys of the caller's choice, as key and value pairs: `__proto__`, `$where` and `a.b` are data like any other.
+ * Keys that differ only in case are one header.
+ */
+export function freeMap(
+  mistakeOfName: (name: string) => string | undefined,
+): z.ZodType<readonly NamedValue[], unknown> {
+  return z
+    .unknown()
+    .transform((input, context): readonly NamedValue[] => {
+      if (typeof input !== "object" || input === null || Array.isArray(input)) {
+        context.addIssue("expected an object");
+        return z.NEVER;
+      }
+      const entries: [string, unknown][] = Object.entries(input);
+      if (entries.length === 0) context.addIssue("must not be empty");
+      const seen = new Set<string>();
+      return entries.flatMap(([name, value]) => {
+        const lower = name.toLowerCase();
+        const mistake = mistakeOfName(name) ?? (seen.has(lower) ? "given twice" : mistakeOfValue(value));
+        seen.add(lower);
+        if (mistake === undefined && typeof value === "string") return [{ name, value: value.trim() }];
+        context.addIssue({ code: "custom", path: [name], message: mistake ?? "expected a string" });
+        return [];
+      });
+    })
+    .meta({ type: "object", additionalProperties: { type: "string", minLength: 1 } });
+}
+
+function mistakeOfValue(value: unknown): string | undefined {
+  if (typeof value !== "string") return "expected a string";
+  if (!value.isWellFormed()) return "not well-formed Unicode";
+  return mistakeOfHeaderText(value);
+}

@@ -1,0 +1,128 @@
+// The JobRequest of REST and broker, strictly (contract, JobRequest over REST): every mistake is named by its path,
+// unknown keys too; what comes out has its encodings undone. The OpenAPI and AsyncAPI documents are made from this schema.
+import { z } from "zod";
+import { endpointDetailsSchema } from "./endpoint-details.ts";
+import {
+  attachment,
+  countCharacters,
+  decodeInSchema,
+  encodedFields,
+  freeMap,
+  headerText,
+  mistakeOfHeaderText,
+  recipientAddress,
+  senderAddress,
+  shortText,
+} from "./job-request-fields.ts";
+import { mistakeOfListUnsubscribe, mistakeOfMessageIds, mistakeOfXHeader } from "./mail-fields.ts";
+
+export const MAX_ADDRESSES = 1_000;
+export const MAX_SUBJECT_CHARACTERS = 500;
+/** As MIME. */
+export const MAX_MAIL_BYTES = 20_971_520;
+
+const subject = z.strictObject(encodedFields).transform((fields, context) => {
+  const decoded = decodeInSchema(fields, context);
+  if (decoded === z.NEVER) return z.NEVER;
+  const mistake =
+    countCharacters(decoded.text) > MAX_SUBJECT_CHARACTERS
+      ? `at most ${MAX_SUBJECT_CHARACTERS} characters`
+      : mistakeOfHeaderText(decoded.text);
+  if (mistake !== undefined) context.addIssue({ code: "custom", path: ["content"], message: mistake });
+  return decoded;
+});
+
+const body = z
+  .strictObject({ contentType: z.enum(["text/plain", "text/html"]).default("text/plain"), ...encodedFields })
+  .transform((fields, context) => ({ contentType: fields.contentType, ...decodeInSchema(fields, context) }));
+
+const alternative = z.strictObject(encodedFields).transform(decodeInSchema);
+
+const messageIds = headerText.superRefine((text, context) => {
+  const mistake = mistakeOfMessageIds(text);
+  if (mistake !== undefined) context.addIssue(mistake);
+});
+
+const listUnsubscribe = headerText.superRefine((text, context) => {
+  const mistake = mistakeOfListUnsubscribe(text);
+  if (mistake !== undefined) context.addIssue(mistake);
+});
+
+/** What may stand at job level and for each entry; there it overrides (contract). */
+const commonMailFields = {
+  replyTo: senderAddress.optional(),
+  inReplyTo: messageIds.optional(),
+  priority: z.enum(["HIGH", "NORMAL", "LOW"]).optional(),
+  xHeaders: freeMap(mistakeOfXHeader).optional(),
+};
+
+const addresses = z.array(recipientAddress).min(1, { error: "must not be empty" }).optional();
+
+const recipient = z.strictObject({
+  mail: z
+    .strictObject({
+      to: addresses,
+      cc: addresses,
+      bcc: addresses,
+      ...commonMailFields,
+      listUnsubscribe: listUnsubscribe.optional(),
+    })
+    .refine((mail) => (mail.to ?? mail.cc ?? mail.bcc) !== undefined, { error: "at least one of to, cc and bcc" }),
+  reference: headerText.optional(),
+});
+
+/** Addresses in an entry that may not be one: counted before the rest of the job is known to be right. */
+function countAddresses(entry: unknown): number {
+  const mail: unknown = typeof entry === "object" && entry !== null && "mail" in entry ? entry.mail : undefined;
+  if (typeof mail !== "object" || mail === null) return 0;
+  const lists: readonly (readonly [string, unknown])[] = Object.entries(mail);
+  return lists
+    .filter(([name]) => name === "to" || name === "cc" || name === "bcc")
+    .reduce((sum, [, list]) => sum + (Array.isArray(list) ? list.length : 0), 0);
+}
+
+const recipients = z
+  .array(recipient)
+  .min(1, { error: "at least one recipient" })
+  .refine((entries: readonly unknown[]) => sumOf(entries) <= MAX_ADDRESSES, {
+    error: `at most ${MAX_ADDRESSES} addresses in to, cc and bcc of all entries`,
+    when: (payload) => Array.isArray(payload.value),
+  });
+
+function sumOf(entries: readonly unknown[]): number {
+  return entries.reduce((sum: number, entry) => sum + countAddresses(entry), 0);
+}
+
+const options = freeOptions();
+
+function freeOptions(): z.ZodType<{ messageSigning?: boolean }, unknown> {
+  return z
+    .looseObject({ messageSigning: z.boolean().optional() })
+    .transform(({ messageSigning }) => (messageSigning === undefined ? {} : { messageSigning }));
+}
+
+export const jobRequestSchema = z
+  .strictObject({
+    subject,
+    body: body.optional(),
+    alternative: alternative.optional(),
+    attachments: z.array(attachment).min(1, { error: "must not be empty" }).optional(),
+    recipients,
+    mail: z.strictObject({ from: senderAddress, mimeFrom: senderAddress.optional(), ...commonMailFields }),
+    job: z
+      .strictObject({
+        referenceJob: shortText.optional(),
+        costCenter: shortText.optional(),
+        campaignId: shortText.optional(),
+        options: options.optional(),
+      })
+      .optional(),
+    notification: z.strictObject({ endPoint: endpointDetailsSchema }).optional(),
+  })
+  .superRefine((job, context) => {
+    if (job.alternative !== undefined && job.body?.contentType !== "text/html") {
+      context.addIssue({ code: "custom", path: ["alternative"], message: "stands beside an HTML body only" });
+    }
+  });
+export type JobRequest = z.output<typeof jobRequestSchema>;
+export type JobRequestEntry = JobRequest["recipients"][number];

@@ -1,0 +1,44 @@
+// Transfer encodings (RFC 2045 §6.7, §6.8): read strictly, as a caller may have used them in JSON; written for MIME.
+import { encode as encodeQp, wrap as wrapQp } from "nodemailer/lib/qp";
+
+/** The bytes of base64 (white space allowed), or undefined where it is none. */
+export function decodeBase64(text: string): Buffer | undefined {
+  try {
+    const bytes = Uint8Array.fromBase64(text);
+    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The bytes of quoted-printable, or undefined where it is none: an `=` without two hex digits or a line end, or a character outside ASCII. */
+export function decodeQuotedPrintable(text: string): Buffer | undefined {
+  const joined = text.replace(/[ \t]+(?=\r?\n|$)/g, "").replace(/=\r?\n/g, "");
+  if (/\P{ASCII}/u.test(joined) || /=(?![0-9A-Fa-f]{2})/.test(joined)) return undefined;
+  const bytes = joined.replace(/=([0-9A-Fa-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+  return Buffer.from(bytes, "latin1");
+}
+
+/** Text bytes as quoted-printable with CRLF line ends. */
+export function encodeQuotedPrintable(bytes: Buffer): Buffer {
+  return Buffer.from(wrapQp(encodeQp(bytes)), "latin1");
+}
+
+/** Bytes in a base64 line of 76 characters. */
+const LINE_BYTES = 57;
+const LINE_LENGTH = 78;
+/** Lines encoded before other work gets a turn: some 2 MB. */
+const LINES_AT_ONCE = 36_000;
+
+/** Bytes as base64 in lines of 76 characters with CRLF; lets other work in between where there are many. */
+export async function encodeBase64(bytes: Buffer): Promise<Buffer> {
+  const lines = Math.ceil(bytes.length / LINE_BYTES);
+  const out = Buffer.allocUnsafe(lines * LINE_LENGTH);
+  let end = 0;
+  for (let line = 0; line < lines; line += 1) {
+    if (line > 0 && line % LINES_AT_ONCE === 0) await new Promise((resolve) => setImmediate(resolve));
+    const encoded = bytes.toString("base64", line * LINE_BYTES, (line + 1) * LINE_BYTES);
+    end += out.write(`${encoded}\r\n`, end, "latin1");
+  }
+  return out.subarray(0, end);
+}
