@@ -1,0 +1,89 @@
+// The actor of due mails: a retry's time has come, or a lane is no longer a mail's way. Each is routed again by the
+// configuration now, which may be another lane; one past its deadline goes to its end.
+import type { BatchActor, Delivery, Outgoing, Verdict } from "#shared/broker/actor.ts";
+import { QUEUES } from "#shared/broker/topology.ts";
+import type { MailMessage } from "#shared/contracts/mail.ts";
+import { mailMessageSchema } from "#shared/contracts/mail.ts";
+import { eventToPublish, mailToExpired, mailToLane, trackedMailOf } from "#shared/contracts/outgoing.ts";
+import type { Configuration } from "#shared/routing/configuration.ts";
+import type { Lane } from "#shared/routing/lane.ts";
+import type { RouteDecision } from "./decide-route.ts";
+import { decideRoute } from "./decide-route.ts";
+import type { JobPorts } from "./jobs.ts";
+import { ensureLanes } from "./jobs.ts";
+
+export type DuePorts = Pick<JobPorts, "configuration" | "lanes" | "clock" | "metrics">;
+
+export function createDueActor(ports: DuePorts, size: { prefetch: number; batch: number }): BatchActor<MailMessage> {
+  return {
+    mailbox: QUEUES.due,
+    contracts: { mail: mailMessageSchema },
+    prefetch: size.prefetch,
+    batch: { max: size.batch, lingerMs: 1 },
+    handleBatch: (deliveries) => handleDue(ports, deliveries),
+  };
+}
+
+export type DueFate = { kind: "expired" } | RouteDecision;
+
+/** Where a due mail goes now. */
+export function decideDue(mail: MailMessage, configuration: Configuration, now: Date): DueFate {
+  const { head, recipient, lane } = mail;
+  if (Date.parse(head.deadline) <= now.getTime()) return { kind: "expired" };
+  const queued = { lane, receivedTs: head.receivedTs };
+  return decideRoute({ account: head.account, sender: head.sender, recipient, queued }, configuration);
+}
+
+async function handleDue(ports: DuePorts, deliveries: readonly Delivery<MailMessage>[]): Promise<Verdict[]> {
+  const configuration = ports.configuration.current();
+  const now = ports.clock.now();
+  const decided = deliveries.map((delivery) => ({ delivery, fate: decideDue(delivery.message, configuration, now) }));
+  await ensureLanes(
+    ports.lanes,
+    decided.flatMap(({ fate }): Lane[] => (fate.kind === "routed" ? [fate.lane] : [])),
+  );
+  return decided.map(({ delivery, fate }): Verdict => {
+    count(fate, ports);
+    return { kind: "done", publish: [consequenceOf(delivery, fate, now)] };
+  });
+}
+
+function consequenceOf({ message: mail, content }: Delivery<MailMessage>, fate: DueFate, now: Date): Outgoing {
+  const tracked = trackedMailOf(mail);
+  // What is told of it is told under the attempt that it asks for: an end has one tag whatever the attempt.
+  const fact = { attempt: mail.attempt, at: now, record: { lane: mail.lane } };
+  switch (fate.kind) {
+    case "expired":
+      return mailToExpired({ mail, content });
+    case "routed": {
+      const { traceparent } = mail.head;
+      return { ...mailToLane({ mail: { ...mail, lane: fate.lane.name }, content }, now), traceparent };
+    }
+    case "failed":
+      return eventToPublish(tracked, { ...fact, point: "PROCESSING_FAILED", description: fate.reason });
+    case "bounce":
+      return eventToPublish(tracked, {
+        ...fact,
+        point: "HARD_BOUNCE",
+        description: fate.reason,
+        smtp: { reason: `bounced (${fate.reason})`, relay: fate.relay, dsn: NO_ROUTE_ANY_MORE },
+      });
+  }
+}
+
+/** RFC 3463 X.4.4, unable to route: the relay was taken away and its mails with it. */
+const NO_ROUTE_ANY_MORE = "5.4.4";
+
+function count(fate: DueFate, { metrics }: DuePorts): void {
+  switch (fate.kind) {
+    case "routed":
+      return metrics.countDue(fate.route.kind);
+    case "expired":
+      return metrics.countDue("expired");
+    case "bounce":
+      return metrics.countDue("bounced");
+    case "failed":
+      if (fate.breaksFailClosed === true) metrics.countFailClosed();
+      return metrics.countDue("failed");
+  }
+}

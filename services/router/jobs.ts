@@ -1,0 +1,108 @@
+// The actor of jobs: gathers what a batch of jobs needs (one suppression look-up), decides, lists new lanes, and publishes.
+import type { BatchActor, Delivery, Verdict } from "#shared/broker/actor.ts";
+import type { Clock } from "#shared/clock.ts";
+import type { JobMessage } from "#shared/contracts/mail.ts";
+import { jobMessageSchema } from "#shared/contracts/mail.ts";
+import { ConfigurationStale } from "#shared/errors.ts";
+import type { Log } from "#shared/log.ts";
+import type { Configuration, ConfigurationPort } from "#shared/routing/configuration.ts";
+import type { Lane } from "#shared/routing/lane.ts";
+import type { Lanes } from "#shared/store/lanes.ts";
+import type { Suppression, Suppressions } from "#shared/store/suppressions.ts";
+import { consequencesOf } from "./consequences.ts";
+import type { RouterMetrics } from "./metrics.ts";
+import type { RecipientRules } from "./recipient.ts";
+import type { MailFate, Recipient } from "./split.ts";
+import { readRecipients, splitJob, suppressionKeysOf } from "./split.ts";
+
+export interface JobPorts {
+  configuration: ConfigurationPort;
+  suppressions: Suppressions;
+  lanes: Lanes;
+  rules: RecipientRules;
+  clock: Clock;
+  log: Log;
+  metrics: RouterMetrics;
+}
+
+/** A change of the configuration counts within this time: an account that a younger job names may still be on its way here. */
+const CHANGE_COUNTS_MS = 2_000;
+
+export function createJobsActor(
+  ports: JobPorts,
+  size: { mailbox: string; prefetch: number; batch: number },
+): BatchActor<JobMessage> {
+  return {
+    mailbox: size.mailbox,
+    contracts: { job: jobMessageSchema },
+    prefetch: size.prefetch,
+    batch: { max: size.batch, lingerMs: 1 },
+    handleBatch: (deliveries) => handleJobs(ports, deliveries),
+  };
+}
+
+interface GatheredJob {
+  delivery: Delivery<JobMessage>;
+  recipients: readonly Recipient[];
+}
+
+async function handleJobs(ports: JobPorts, deliveries: readonly Delivery<JobMessage>[]): Promise<Verdict[]> {
+  const gathered = deliveries.map((delivery) => ({
+    delivery,
+    recipients: readRecipients(delivery.message, ports.rules),
+  }));
+  const suppressions = await ports.suppressions.find(
+    gathered.flatMap(({ delivery, recipients }) => suppressionKeysOf(delivery.message.head, recipients)),
+  );
+  const configuration = ports.configuration.current();
+  const split = gathered.map((job) => splitOne(job, { ports, suppressions, configuration }));
+  await Promise.all([
+    ports.suppressions.renew(split.flatMap((fates) => renewalsOf(fates))),
+    ensureLanes(
+      ports.lanes,
+      split.flatMap((fates) => fates.flatMap((fate) => (fate.kind === "routed" ? [fate.lane] : []))),
+    ),
+  ]);
+  return split.map((fates, index) => verdictOf(fates, ports, gathered[index]));
+}
+
+function splitOne(
+  { delivery, recipients }: GatheredJob,
+  ground: { ports: JobPorts; suppressions: ReadonlyMap<string, Suppression>; configuration: Configuration },
+): MailFate[] {
+  const { ports, configuration, suppressions } = ground;
+  const { head } = delivery.message;
+  if (configuration.account(head.account) === undefined) {
+    const ageMs = ports.clock.nowMs() - Date.parse(head.receivedTs);
+    if (ageMs < CHANGE_COUNTS_MS)
+      throw new ConfigurationStale(`the account ${head.account} has not reached this router`);
+  }
+  return splitJob(delivery.message, {
+    recipients,
+    suppressions,
+    configuration,
+    forbiddenLocalParts: ports.rules.forbiddenLocalParts,
+    contentBytes: delivery.content.length,
+  });
+}
+
+function verdictOf(fates: readonly MailFate[], ports: JobPorts, job: GatheredJob | undefined): Verdict {
+  const moment = {
+    now: ports.clock.now(),
+    mails: fates.length,
+    content: job?.delivery.content ?? Buffer.alloc(0),
+  };
+  for (const fate of fates) ports.metrics.countFate(fate);
+  ports.log.debug({ job: job?.delivery.message.head.jobId, mails: fates.length }, "router.split");
+  return { kind: "done", publish: fates.flatMap((fate) => consequencesOf(fate, moment)) };
+}
+
+function renewalsOf(fates: readonly MailFate[]): { id: string; until: Date }[] {
+  return fates.flatMap((fate) => (fate.kind === "dropped" && fate.renewal !== undefined ? [fate.renewal] : []));
+}
+
+/** Each lane once. */
+export async function ensureLanes(lanes: Lanes, wanted: readonly Lane[]): Promise<void> {
+  const byName = new Map(wanted.map((lane) => [lane.name, lane]));
+  await Promise.all([...byName.values()].map((lane) => lanes.ensure(lane)));
+}
