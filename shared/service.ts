@@ -3,8 +3,15 @@ import type { Broker } from "#shared/broker/actor.ts";
 import type { ServiceName } from "#shared/broker/topology.ts";
 import type { Clock } from "#shared/clock.ts";
 import type { Log } from "#shared/log.ts";
-import type { SettingsOf } from "#shared/settings.ts";
+import { createLog } from "#shared/log.ts";
+import { takenPorts } from "#shared/ports.ts";
+import { startRun } from "#shared/service-run.ts";
+import type { CommonSettings, SettingsOf } from "#shared/settings.ts";
+import { healthPortOf, readSettings } from "#shared/settings.ts";
 import type { Store } from "#shared/store/connection.ts";
+
+const EXIT_CONFIG = 78;
+const EXIT_FAILED = 1;
 
 export interface ServiceContext<S extends ServiceName> {
   name: S;
@@ -27,4 +34,37 @@ export interface ServiceDefinition<S extends ServiceName> {
   /** The ports it listens on, beside the health port: checked before anything is opened. */
   ports(settings: SettingsOf<S>): readonly { setting: string; port: number }[];
   start(context: ServiceContext<S>): Promise<RunningService>;
+}
+
+/** Runs a service until a signal ends it: what `main.ts` of every service calls. */
+export async function runService<S extends ServiceName>(definition: ServiceDefinition<S>): Promise<void> {
+  const read = readSettings(definition.name);
+  if (!read.ok) return exitWith(read.problems);
+  const { settings, warnings } = read;
+  const common: CommonSettings = settings;
+  const healthPort = healthPortOf(definition.name, common.WAYPOST_HEALTH_PORT);
+  const ports = [...definition.ports(settings), { setting: "WAYPOST_HEALTH_PORT", port: healthPort }];
+  const taken = await takenPorts(common.WAYPOST_BIND, ports);
+  if (taken.length > 0) return exitWith(taken);
+
+  const log = createLog(definition.name, common.LOG_LEVEL);
+  exitOnBug(log);
+  for (const warning of warnings) log.warn({ warning }, "settings.unknown");
+  await startRun(definition, { settings, common, healthPort, log });
+}
+
+/** One line for each mistake on stderr, exit 78. */
+function exitWith(problems: readonly string[]): void {
+  process.stderr.write(problems.map((problem) => `${problem}\n`).join(""));
+  process.exit(EXIT_CONFIG);
+}
+
+/** A bug outside of any message: the process can't be trusted any more, its messages go back to their queues. */
+function exitOnBug(log: Log): void {
+  const fail = (error: unknown): void => {
+    log.fatal({ err: error }, "service.crashed");
+    process.exit(EXIT_FAILED);
+  };
+  process.on("uncaughtException", fail);
+  process.on("unhandledRejection", fail);
 }

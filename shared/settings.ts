@@ -207,6 +207,7 @@ type ValueOf<K extends SettingName> = (typeof SETTINGS)[K] extends { optional: t
   : z.output<(typeof SETTINGS)[K]["schema"]>;
 export type AllSettings = { readonly [K in SettingName]: ValueOf<K> };
 
+/** What every service uses. */
 const COMMON = [
   "AMQP_URL",
   "MONGODB_URI",
@@ -268,10 +269,12 @@ export const USES = {
   ],
 } as const satisfies Record<ServiceName, readonly SettingName[]>;
 
+export type CommonSettings = Pick<AllSettings, (typeof COMMON)[number]>;
 export type SettingsOf<S extends ServiceName> = Pick<AllSettings, (typeof USES)[S][number]>;
 
 export type SettingsResult<S extends ServiceName> =
-  { ok: true; settings: SettingsOf<S>; warnings: readonly string[] } | { ok: false; problems: readonly string[] };
+  | { ok: true; settings: SettingsOf<S> & CommonSettings; warnings: readonly string[] }
+  | { ok: false; problems: readonly string[] };
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -311,10 +314,50 @@ export function readSettings<S extends ServiceName>(service: S, env: Environment
   const problems = read.flatMap((item) => ("problem" in item ? [item.problem] : []));
   if (problems.length > 0) return { ok: false, problems };
   const values = Object.fromEntries(read.flatMap((item) => ("value" in item ? [[item.name, item.value]] : [])));
-  return { ok: true, settings: Object.freeze(values) as SettingsOf<S>, warnings: unknownVariables(env) };
+  return {
+    ok: true,
+    settings: Object.freeze(values) as SettingsOf<S> & CommonSettings,
+    warnings: unknownVariables(env),
+  };
 }
 
 /** The health port of a service: as set, or 9464 and up by one in the order of the services. */
 export function healthPortOf(service: ServiceName, set: number | undefined): number {
   return set ?? 9_464 + SERVICES.indexOf(service);
+}
+
+export interface CliSettings {
+  controlUrl?: string | undefined;
+  adminToken?: string | undefined;
+}
+
+/** Where the command line finds the administration API, as far as the environment says. */
+export function readCliSettings(env: Environment = process.env): CliSettings {
+  return { controlUrl: env["WAYPOST_CONTROL_URL"] || undefined, adminToken: env["WAYPOST_ADMIN_TOKEN"] || undefined };
+}
+
+export interface EffectiveSetting {
+  name: string;
+  /** As it stands in the environment or by default; secrets are masked. */
+  value: string;
+  origin: "environment" | "default" | "not set";
+  problem?: string;
+}
+
+/** Every setting as a service started in this environment would have it. */
+export function effectiveSettings(env: Environment = process.env): EffectiveSetting[] {
+  return (Object.keys(SETTINGS) as SettingName[]).map((name) => {
+    const definition: SettingDefinition = SETTINGS[name];
+    const isSet = env[name] !== undefined && env[name] !== "";
+    const text = isSet ? env[name] : definition.default;
+    const read = readOne(name, env);
+    const shown = definition.secret === true && text !== undefined ? "****" : (text ?? "");
+    const origin = isSet ? "environment" : definition.default === undefined ? "not set" : "default";
+    return { name, value: shown, origin, ...("problem" in read ? { problem: read.problem } : {}) };
+  });
+}
+
+/** OpenTelemetry's own variables, for shared/telemetry. */
+export function openTelemetryVariables(env: Environment = process.env): Environment {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => name.startsWith("OTEL_")));
 }

@@ -125,6 +125,8 @@ export interface Broker {
   readonly ready: boolean;
   /** Set while a memory or disk alarm of the broker blocks publishing. */
   readonly blocked: string | undefined;
+  /** Takes nothing new from any mailbox; what is in hand goes on, and publishing works as before. */
+  stopTaking(): Promise<void>;
   /** Stops consuming, finishes what is in hand for at most `drainMs`, closes; the rest goes back to its queue. */
   close(drainMs: number): Promise<void>;
 }

@@ -214,10 +214,14 @@ class RuntimeBroker implements Broker {
     return this.#publisher.blocked;
   }
 
+  async stopTaking(): Promise<void> {
+    await Promise.all([...this.#mailboxes].map((entry) => entry.mailbox.stopTaking()));
+  }
+
   async close(drainMs: number): Promise<void> {
     clearInterval(this.#checker);
     const mailboxes = [...this.#mailboxes].map((entry) => entry.mailbox);
-    const drained = Promise.all(mailboxes.map((mailbox) => mailbox.pause().then(() => mailbox.whenIdle())));
+    const drained = Promise.all(mailboxes.map((mailbox) => mailbox.stopTaking().then(() => mailbox.whenIdle())));
     const over = new AbortController();
     const late = this.#options.clock.sleep(drainMs, over.signal).catch(() => undefined);
     await Promise.race([drained, late]);

@@ -105,9 +105,14 @@ export class Mailbox implements Consumption, Member {
     await this.#reconcile();
   }
 
-  async cancel(): Promise<void> {
+  /** As `pause`, and no `resume` undoes it. */
+  async stopTaking(): Promise<void> {
     this.#isCancelled = true;
     await this.pause();
+  }
+
+  async cancel(): Promise<void> {
+    await this.stopTaking();
     await this.whenIdle();
     this.#options.budget.forget(this.#onRelief);
     this.#options.leave();

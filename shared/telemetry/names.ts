@@ -54,6 +54,22 @@ export const METRICS = {
   faults: "waypost.mailbox.faults",
   inHand: "waypost.mailbox.in_hand",
   heldBytes: "waypost.mailbox.held",
+  routedMails: "waypost.router.mails",
+  /** Must stay 0: relayed mails that were about to take the MX. */
+  failClosed: "waypost.fail_closed",
+  retries: "waypost.retry.mails",
+  /** Must stay 0: mails that the sweep of the record found without an end, late expiry apart. */
+  swept: "waypost.swept",
+  expiredLate: "waypost.expired_late",
+  /** Seconds from a tracking point to the endpoint's answer. */
+  notificationLag: "waypost.notification.lag",
+  /** POSTs by outcome: delivered, failed, wait, gone, dead, parked. */
+  notificationPosts: "waypost.notification.posts",
+  recorded: "waypost.record.points",
+  /** Must stay 0: second, different ends of a mail. */
+  late: "waypost.record.late",
+  recordAge: "waypost.record.age",
+  endpoints: "waypost.endpoints",
   brokerConnected: "waypost.broker.connected",
   brokerBlocked: "waypost.broker.blocked",
 } as const;
