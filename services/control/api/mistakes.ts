@@ -1,0 +1,26 @@
+// Mistakes of an input as the contract has them: one for each, with a dotted path; unknown keys by their own name.
+import type { z } from "zod";
+import type { Mistake } from "./problem.ts";
+
+/** `recipients[3].mail.to[0].email`; `.` for the whole. */
+export function dottedPath(path: readonly PropertyKey[]): string {
+  const text = path.reduce<string>((before, key) => {
+    if (typeof key === "number") return `${before}[${key}]`;
+    return before === "" ? String(key) : `${before}.${String(key)}`;
+  }, "");
+  return text === "" ? "." : text;
+}
+
+export function mistakesOf(error: z.ZodError): Mistake[] {
+  return error.issues.flatMap((issue) => {
+    if (issue.code === "unrecognized_keys") {
+      return issue.keys.map((key) => ({ path: dottedPath([...issue.path, key]), message: "unknown key" }));
+    }
+    return [{ path: dottedPath(issue.path), message: messageOf(issue) }];
+  });
+}
+
+function messageOf(issue: z.core.$ZodIssue): string {
+  if (issue.code === "invalid_type" && issue.message.endsWith("received undefined")) return "required";
+  return issue.message.replace(/^Invalid input: /, "").replace(/^Too (small|big): /, "");
+}

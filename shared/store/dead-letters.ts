@@ -1,0 +1,109 @@
+// The collection `dead-letters`: messages that no service could handle, with the reason, until they are replayed or too old.
+// Bodies stand apart in pieces, for a document holds 16 MB at most.
+import type { Binary } from "mongodb";
+import type { Store } from "./connection.ts";
+import { guard } from "./connection.ts";
+import type { Page, PageQuery } from "./documents.ts";
+import { decodeCursor, pageOf } from "./documents.ts";
+
+export interface StoredDeadLetter {
+  _id: string;
+  at: Date;
+  reason: string;
+  /** The queue it died in. */
+  queue: string;
+  exchange: string;
+  routingKey: string;
+  type: string;
+  messageId?: string;
+  properties: Readonly<Record<string, unknown>>;
+  headers: Readonly<Record<string, unknown>>;
+  bytes: number;
+  account?: string;
+  jobId?: string;
+  mailId?: string;
+  replayedAt?: Date;
+  expiresAt: Date;
+}
+
+interface Piece {
+  _id: string;
+  letter: string;
+  index: number;
+  data: Binary;
+  expiresAt: Date;
+}
+
+export interface DeadLetters {
+  prepare(): Promise<void>;
+  /** Writing the same letter again changes nothing. */
+  add(letter: StoredDeadLetter, body: Buffer): Promise<void>;
+  find(id: string): Promise<StoredDeadLetter | undefined>;
+  body(id: string): Promise<Buffer>;
+  markReplayed(id: string, at: Date): Promise<void>;
+  /** Newest first; replayed ones are left out. */
+  page(query: PageQuery & { account?: string | undefined }): Promise<Page<StoredDeadLetter>>;
+}
+
+const PIECE_BYTES = 8 * 1024 * 1024;
+const NEWEST = { at: -1, _id: -1 } as const;
+
+function piecesOf(letter: StoredDeadLetter, body: Buffer): (Omit<Piece, "data"> & { data: Buffer })[] {
+  return Array.from({ length: Math.max(1, Math.ceil(body.length / PIECE_BYTES)) }, (_, index) => ({
+    _id: `${letter._id}/${index}`,
+    letter: letter._id,
+    index,
+    data: body.subarray(index * PIECE_BYTES, (index + 1) * PIECE_BYTES),
+    expiresAt: letter.expiresAt,
+  }));
+}
+
+export function createDeadLetters(store: Store): DeadLetters {
+  const letters = store.collection<StoredDeadLetter>("dead-letters");
+  const pieces = store.collection<Piece>("dead-letter-bodies");
+  return {
+    prepare: () =>
+      guard(async () => {
+        await letters.createIndexes([
+          { name: "newest", key: NEWEST },
+          { name: "mail", key: { mailId: 1 }, partialFilterExpression: { mailId: { $exists: true } } },
+          { name: "retention", key: { expiresAt: 1 }, expireAfterSeconds: 0 },
+        ]);
+        await pieces.createIndexes([
+          { name: "letter", key: { letter: 1, index: 1 } },
+          { name: "retention", key: { expiresAt: 1 }, expireAfterSeconds: 0 },
+        ]);
+      }),
+    add: (letter, body) =>
+      guard(async () => {
+        for (const { _id, ...piece } of piecesOf(letter, body)) {
+          await store.collection("dead-letter-bodies").updateOne({ _id } as object, { $set: piece }, { upsert: true });
+        }
+        const { _id, ...fields } = letter;
+        await letters.updateOne({ _id }, { $setOnInsert: fields }, { upsert: true });
+      }),
+    find: (id) => guard(async () => (await letters.findOne({ _id: id })) ?? undefined),
+    body: (id) =>
+      guard(async () => {
+        const found = await pieces.find({ letter: id }).sort({ index: 1 }).toArray();
+        return Buffer.concat(found.map((piece) => Buffer.from(piece.data.buffer).subarray(0, piece.data.position)));
+      }),
+    markReplayed: (id, at) => guard(async () => void (await letters.updateOne({ _id: id }, { $set: { replayedAt: at } }))),
+    page: ({ account, cursor, limit }) =>
+      guard(async () => {
+        const position = cursor === undefined ? undefined : decodeCursor(cursor).split(" ");
+        const at = new Date(Number(position?.[0]));
+        const filter = { replayedAt: { $exists: false }, ...(account === undefined ? {} : { account }) };
+        const found = await letters
+          .find(
+            position === undefined
+              ? filter
+              : { ...filter, $or: [{ at: { $lt: at } }, { at, _id: { $lt: position[1] ?? "" } }] },
+          )
+          .sort(NEWEST)
+          .limit(limit + 1)
+          .toArray();
+        return pageOf(found, limit, (item) => `${item.at.getTime()} ${item._id}`);
+      }),
+  };
+}

@@ -1,0 +1,79 @@
+// What the collections of the configuration have in common: documents under a name, read one by one or in pages.
+import type { Filter, WithId, WithoutId } from "mongodb";
+import type { Session } from "./changes.ts";
+import { within } from "./changes.ts";
+import type { Store } from "./connection.ts";
+import { guard } from "./connection.ts";
+
+export interface Page<T> {
+  items: T[];
+  cursor?: string;
+}
+
+export interface PageQuery {
+  cursor?: string | undefined;
+  limit: number;
+}
+
+export interface Documents<T extends { _id: string }> {
+  find(id: string, session?: Session): Promise<T | undefined>;
+  /** Those whose id begins with `prefix`, by id. */
+  page(prefix: string, query: PageQuery): Promise<Page<T>>;
+  withPrefix(prefix: string, session?: Session): Promise<T[]>;
+  /** Creates or replaces. */
+  write(document: T, session: Session): Promise<void>;
+  remove(id: string, session: Session): Promise<void>;
+}
+
+export function encodeCursor(last: string): string {
+  return Buffer.from(last).toString("base64url");
+}
+
+export function decodeCursor(cursor: string): string {
+  return Buffer.from(cursor, "base64url").toString();
+}
+
+/** Cuts what was read (one more than asked for) to a page. */
+export function pageOf<T>(found: T[], limit: number, positionOf: (item: T) => string): Page<T> {
+  const items = found.slice(0, limit);
+  const last = items.at(-1);
+  return found.length > limit && last !== undefined ? { items, cursor: encodeCursor(positionOf(last)) } : { items };
+}
+
+function range(prefix: string, after?: string): object {
+  const end = prefix === "" ? {} : { $lt: `${prefix}\u{10FFFF}` };
+  return { _id: { ...(after === undefined ? { $gte: prefix } : { $gt: after }), ...end } };
+}
+
+export function createDocuments<T extends { _id: string }>(store: Store, name: string): Documents<T> {
+  const collection = store.collection<T>(name);
+  const byId = (id: string): Filter<T> => ({ _id: id }) as Filter<T>;
+  const plain = (found: WithId<T>[]): T[] => found as T[];
+  return {
+    find: (id, session) =>
+      within(session, async () => {
+        const found = await collection.findOne(byId(id), session === undefined ? {} : { session });
+        return found === null ? undefined : (found as T);
+      }),
+    page: (prefix, { cursor, limit }) =>
+      guard(async () => {
+        const filter = range(prefix, cursor === undefined ? undefined : decodeCursor(cursor)) as Filter<T>;
+        const found = await collection
+          .find(filter)
+          .sort({ _id: 1 })
+          .limit(limit + 1)
+          .toArray();
+        return pageOf(plain(found), limit, (item) => item._id);
+      }),
+    withPrefix: (prefix, session) =>
+      within(session, async () =>
+        plain(await collection.find(range(prefix) as Filter<T>, session === undefined ? {} : { session }).toArray()),
+      ),
+    write: async (document, session) => {
+      await collection.replaceOne(byId(document._id), document as WithoutId<T>, { upsert: true, session });
+    },
+    remove: async (id, session) => {
+      await collection.deleteOne(byId(id), { session });
+    },
+  };
+}
