@@ -12,8 +12,8 @@ import type { RecordedEvent } from "./record.ts";
 export interface Collector {
   /** Resolves once the batch with this point is confirmed; rejects when the broker did not take it. */
   add(event: RecordedEvent, suspect: boolean): Promise<void>;
-  /** Sends all that is held without waiting for more (SIGTERM). */
-  flush(): void;
+  /** From now on nothing waits for more to come (SIGTERM). */
+  drain(): void;
 }
 
 export interface CollectorOptions {
@@ -27,7 +27,7 @@ interface Open extends HeldJob {
   events: RecordedEvent[];
   suspect: boolean;
   isSent: boolean;
-  settled: PromiseWithResolvers<void>;
+  confirmed: PromiseWithResolvers<void>;
 }
 
 /** What a replica has seen of a job, to know when it has nothing more to tell. */
@@ -64,24 +64,46 @@ function createJobMemory(): (event: RecordedEvent) => Seen {
   };
 }
 
-export function createCollector({ broker, clock, terms }: CollectorOptions): Collector {
+function beginJob(jobId: string, nowMs: number): Open {
+  return {
+    jobId,
+    count: 0,
+    oldestMs: nowMs,
+    newestMs: nowMs,
+    mails: undefined,
+    finished: 0,
+    events: [],
+    suspect: false,
+    isSent: false,
+    confirmed: Promise.withResolvers<void>(),
+  };
+}
+
+/** Publishes what is held of a job and tells everybody who waits for it. */
+async function publishJob({ broker, clock, terms }: CollectorOptions, job: Open): Promise<void> {
+  try {
+    const deadline = new Date(clock.nowMs() + terms.deadlineMs);
+    const batches = batchesOf(job.events, { max: terms.max, deadline });
+    await broker.publish(batches.map((batch) => batchMessage(batch, ROUTING_KEYS.batch, job.suspect)));
+    job.confirmed.resolve();
+  } catch (error) {
+    job.confirmed.reject(error);
+  }
+}
+
+export function createCollector(options: CollectorOptions): Collector {
+  const { clock, terms } = options;
   const open = new Map<string, Open>();
   const remember = createJobMemory();
   let held = 0;
+  let isDraining = false;
 
-  const send = async (job: Open): Promise<void> => {
+  const send = (job: Open): void => {
     if (job.isSent) return;
     job.isSent = true;
     open.delete(job.jobId);
     held -= job.events.length;
-    try {
-      const deadline = new Date(clock.nowMs() + terms.deadlineMs);
-      const batches = batchesOf(job.events, { max: terms.max, deadline });
-      await broker.publish(batches.map((batch) => batchMessage(batch, ROUTING_KEYS.batch, job.suspect)));
-      job.settled.resolve();
-    } catch (error) {
-      job.settled.reject(error);
-    }
+    void publishJob(options, job);
   };
 
   const sendWhenDue = async (job: Open): Promise<void> => {
@@ -92,48 +114,36 @@ export function createCollector({ broker, clock, terms }: CollectorOptions): Col
     }
   };
 
-  const begin = (jobId: string, nowMs: number): Open => {
-    const job: Open = {
-      jobId,
-      count: 0,
-      oldestMs: nowMs,
-      newestMs: nowMs,
-      mails: undefined,
-      finished: 0,
-      events: [],
-      suspect: false,
-      isSent: false,
-      settled: Promise.withResolvers<void>(),
-    };
-    open.set(jobId, job);
-    return job;
+  const sendAll = (): void => {
+    for (const job of open.values()) send(job);
   };
 
-  const flush = (): void => {
-    for (const job of open.values()) void send(job);
+  const hold = (job: Open, event: RecordedEvent): void => {
+    const seen = remember(event);
+    job.events.push(event);
+    job.count = job.events.length;
+    job.newestMs = clock.nowMs();
+    job.mails = seen.mails;
+    job.finished = seen.finished.size;
+    held += 1;
   };
 
   return {
-    flush,
+    drain: () => {
+      isDraining = true;
+      sendAll();
+    },
     add: (event, suspect) => {
-      const nowMs = clock.nowMs();
       const { jobId } = event.body.meta;
       const known = open.get(jobId);
-      const job = known ?? begin(jobId, nowMs);
-      const seen = remember(event);
-      job.events.push(event);
-      Object.assign(job, {
-        count: job.events.length,
-        newestMs: nowMs,
-        mails: seen.mails,
-        finished: seen.finished.size,
-      });
+      const job = known ?? beginJob(jobId, clock.nowMs());
+      open.set(jobId, job);
+      hold(job, event);
       job.suspect ||= suspect;
-      held += 1;
-      if (held >= terms.mostHeld) flush();
-      else if (dueMs(job, terms) <= nowMs) void send(job);
+      if (isDraining || held >= terms.mostHeld) sendAll();
+      else if (dueMs(job, terms) <= clock.nowMs()) send(job);
       else if (known === undefined) void sendWhenDue(job);
-      return job.settled.promise;
+      return job.confirmed.promise;
     },
   };
 }

@@ -53,8 +53,8 @@ export type DeadChoice = { account: string } | { ids: readonly string[] };
 
 export interface DeadNotifications extends DeadNotificationReader {
   add(dead: DeadNotification): Promise<void>;
-  /** The first so many of those that are chosen. */
-  take(choice: DeadChoice, limit: number): Promise<readonly DeadNotification[]>;
+  /** The first so many of those that are chosen and were dead before a moment. */
+  take(choice: DeadChoice & { before: Date }, limit: number): Promise<readonly DeadNotification[]>;
   remove(ids: readonly string[]): Promise<void>;
   erase(address: string): Promise<number>;
   forget(account: string): Promise<void>;
@@ -115,8 +115,10 @@ async function eraseFrom(collection: Collection<DeadNotification>, address: stri
 
 export function createDeadNotifications(store: Store): DeadNotifications {
   const collection = deadOf(store);
-  const filterOf = (choice: DeadChoice): Filter<DeadNotification> =>
-    "account" in choice ? { account: choice.account } : { _id: { $in: [...choice.ids] } };
+  const filterOf = (choice: DeadChoice & { before: Date }): Filter<DeadNotification> => ({
+    at: { $lte: choice.before },
+    ...("account" in choice ? { account: choice.account } : { _id: { $in: [...choice.ids] } }),
+  });
   return {
     list: ({ account, cursor, limit = DEFAULT_LIMIT }) =>
       guard(async () => {

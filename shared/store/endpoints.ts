@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import type { Collection } from "mongodb";
 import type { Store } from "./connection.ts";
-import { guard } from "./connection.ts";
+import { guard, isDuplicateKey } from "./connection.ts";
 
 export interface EndpointAnswer {
   at: Date;
@@ -24,8 +24,6 @@ export interface EndpointState {
   /** The moment before which nothing is posted, where it asked for that (Retry-After). */
   until?: Date;
   lastAnswer?: EndpointAnswer;
-  /** Counts up each time an operator switched it on. */
-  enabled: number;
 }
 
 export function endpointKey(account: string, url: string): string {
@@ -47,9 +45,10 @@ export interface EndpointReader {
 }
 
 export interface Endpoints extends EndpointReader {
-  /** Those that are not open. */
-  troubled(): Promise<readonly EndpointState[]>;
-  save(state: EndpointState): Promise<void>;
+  /** Those that are switched off. */
+  off(): Promise<readonly EndpointState[]>;
+  /** What is off is opened by `enable` alone, never by what another replica still thinks of it. */
+  save(states: readonly EndpointState[]): Promise<void>;
   /** Opens all endpoints of an account; answers how many were not open. */
   enable(account: string, now: Date): Promise<number>;
   forget(account: string): Promise<void>;
@@ -68,18 +67,35 @@ export async function ensureEndpointIndexes(store: Store): Promise<void> {
   );
 }
 
+/** Over a state that is off only another off is written: the filter matches nothing then, and the insert is refused. */
+async function saveStates(endpoints: Collection<EndpointState>, states: readonly EndpointState[]): Promise<void> {
+  if (states.length === 0) return;
+  const operations = states.map(({ _id, ...fields }) => ({
+    updateOne: {
+      filter: fields.state === "off" ? { _id } : { _id, state: { $ne: "off" as const } },
+      update: { $set: fields, ...(fields.until === undefined ? { $unset: { until: "" as const } } : {}) },
+      upsert: true,
+    },
+  }));
+  try {
+    await endpoints.bulkWrite(operations, { ordered: false });
+  } catch (error) {
+    if (!isDuplicateKey(error)) throw error;
+  }
+}
+
 export function createEndpoints(store: Store): Endpoints {
   const endpoints = endpointsOf(store);
   return {
     get: (account, url) =>
       guard(async () => (await endpoints.findOne({ _id: endpointKey(account, url) })) ?? undefined),
-    troubled: () => guard(() => endpoints.find({ state: { $in: ["slowed", "off"] } }).toArray()),
-    save: (state) => guard(async () => void (await endpoints.replaceOne({ _id: state._id }, state, { upsert: true }))),
+    off: () => guard(() => endpoints.find({ state: "off" }).toArray()),
+    save: (states) => guard(() => saveStates(endpoints, states)),
     enable: (account, now) =>
       guard(async () => {
         const result = await endpoints.updateMany(
           { account, state: { $ne: "open" } },
-          { $set: { state: "open", since: now }, $inc: { enabled: 1 }, $unset: { until: "" } },
+          { $set: { state: "open", since: now }, $unset: { until: "" } },
         );
         return result.modifiedCount;
       }),

@@ -28,7 +28,8 @@ export interface NotificationView {
   url: string;
   status: number;
   error?: string;
-  tags: readonly string[];
+  /** The `webhook-id` of the POST. */
+  id: string;
 }
 
 export interface MailSummary {

@@ -27,6 +27,8 @@ export interface MailWriter {
   /** Writes merged records over the version before; answers how many were still at it. */
   replace(records: readonly MailRecord[]): Promise<number>;
   note(notes: readonly NoteOfMails[]): Promise<void>;
+  /** Nothing is awaited any more for these mails. */
+  settle(mailIds: readonly string[]): Promise<void>;
 }
 
 const DUPLICATE_KEY = 11_000;
@@ -117,6 +119,11 @@ export function createMailWriter(store: Store): MailWriter {
         return new Map((await found.toArray()).map((record) => [record._id, record]));
       }),
     replace: (records) => guard(() => update(mails, records.map(replaceOperation))),
+    settle: (mailIds) =>
+      guard(async () => {
+        if (mailIds.length === 0) return;
+        await mails.updateMany({ _id: { $in: [...mailIds] } }, { $unset: { awaitsNotification: "" } });
+      }),
     note: (notes) => guard(async () => void (await update(mails, notes.flatMap(noteOperations)))),
   };
 }

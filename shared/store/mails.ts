@@ -22,8 +22,8 @@ export interface NotificationNote {
   status: number;
   /** Why it counts as failed. */
   error?: string;
-  /** The tracking points that it carried. */
-  tags: readonly string[];
+  /** The `webhook-id` of the POST: the same again where it was repeated. */
+  id: string;
 }
 
 export type MailState = MailPoint["event"]["state"];

@@ -1,0 +1,238 @@
+// The endpoints that this replica posts to: how each fares, who posts to it now, who waits for a turn. State that
+// matters beyond this replica is shared through the store: what is not open, and what an operator switched on again.
+import { LRUCache } from "lru-cache";
+import type { Clock } from "#shared/clock.ts";
+import type { Log } from "#shared/log.ts";
+import type { EndpointAnswer, Endpoints, EndpointState } from "#shared/store/endpoints.ts";
+import { displayUrl, endpointKey } from "#shared/store/endpoints.ts";
+import type { PostOutcome } from "./answer.ts";
+import type { EndpointDetails } from "./endpoint.ts";
+import type { Health } from "./health.ts";
+import { afterOutcome, healthy, limitOf, MOST_IN_FLIGHT } from "./health.ts";
+
+export interface Turn {
+  /** Gives the turn back with what came of it. */
+  end(outcome: PostOutcome): void;
+}
+
+export type Admission =
+  | { kind: "turn"; turn: Turn }
+  /** Not now; nothing will go to it for about `expectedMs`. */
+  | { kind: "parked"; reason: string; expectedMs: number };
+
+export interface Board {
+  /** A turn to post, at once or within half a second; otherwise the batch is parked. */
+  admit(details: EndpointDetails): Promise<Admission>;
+  /** Writes what changed here, and reads what is off or was switched on again elsewhere. Called every second. */
+  synchronize(): Promise<void>;
+  /** Forgets what is held against an account's endpoints (an operator switched them on). */
+  open(account: string): void;
+  /** Endpoints by state, for the metrics. */
+  counts(): Readonly<Record<Health["state"], number>>;
+}
+
+interface Entry {
+  key: string;
+  account: string;
+  url: string;
+  health: Health;
+  inFlight: Map<symbol, number>;
+  waiting: ((isAdmitted: boolean) => void)[];
+  lastSuccessMs: number;
+  lastAnswer: EndpointAnswer | undefined;
+  /** Parked here since the last success, and how fast it takes POSTs: what a backlog costs. */
+  parked: number;
+  averageMs: number;
+  isChanged: boolean;
+  savedMs: number;
+}
+
+const LONGEST_TURN_WAIT_MS = 500;
+const MOST_WAITING = 16;
+const MOST_ENDPOINTS = 10_000;
+/** The last answer of an endpoint that goes on as before is written this often. */
+const SAVED_EVERY_MS = 5_000;
+
+function entryOf(details: EndpointDetails, nowMs: number): Entry {
+  return {
+    key: endpointKey(details.account, details.url),
+    account: details.account,
+    url: displayUrl(details.url),
+    health: healthy(nowMs),
+    inFlight: new Map(),
+    waiting: [],
+    lastSuccessMs: 0,
+    lastAnswer: undefined,
+    parked: 0,
+    averageMs: 0,
+    isChanged: false,
+    savedMs: 0,
+  };
+}
+
+/** How many more POSTs may begin. */
+function roomOf(entry: Entry, nowMs: number): number {
+  const [oldestMs] = entry.inFlight.values();
+  return limitOf(entry.health, { oldestMs, lastSuccessMs: entry.lastSuccessMs, nowMs }) - entry.inFlight.size;
+}
+
+function parkedFor(entry: Entry, nowMs: number): Admission {
+  entry.parked += 1;
+  const { state, sinceMs, untilMs } = entry.health;
+  const backlogMs = (entry.parked * entry.averageMs) / MOST_IN_FLIGHT / 2;
+  const troubleMs = state === "open" ? 0 : (nowMs - sinceMs) / 2;
+  const reason = state === "open" ? "the endpoint is at its bound" : `the endpoint is ${state}`;
+  return { kind: "parked", reason, expectedMs: Math.max(backlogMs, troubleMs, untilMs - nowMs) };
+}
+
+function stateOf(entry: Entry): EndpointState {
+  const { state, sinceMs, untilMs } = entry.health;
+  return {
+    _id: entry.key,
+    account: entry.account,
+    url: entry.url,
+    state,
+    since: new Date(sinceMs),
+    ...(untilMs === 0 ? {} : { until: new Date(untilMs) }),
+    ...(entry.lastAnswer === undefined ? {} : { lastAnswer: entry.lastAnswer }),
+  };
+}
+
+/** Lets in whoever waits, as far as there is room. */
+function admitWaiting(entry: Entry, nowMs: number): void {
+  while (entry.waiting.length > 0 && roomOf(entry, nowMs) > 0) entry.waiting.shift()?.(true);
+}
+
+class EndpointBoard implements Board {
+  readonly #endpoints: Endpoints;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #entries = new LRUCache<string, Entry>({ max: MOST_ENDPOINTS });
+  #off = new Map<string, EndpointState>();
+
+  constructor({ endpoints, clock, log }: BoardOptions) {
+    this.#endpoints = endpoints;
+    this.#clock = clock;
+    this.#log = log;
+  }
+
+  async admit(details: EndpointDetails): Promise<Admission> {
+    const nowMs = this.#clock.nowMs();
+    const entry = this.#entryOf(details);
+    if (roomOf(entry, nowMs) > 0) return { kind: "turn", turn: this.#begin(entry) };
+    const isWorthWaiting = entry.health.state === "open" && entry.waiting.length < MOST_WAITING;
+    if (!isWorthWaiting) return parkedFor(entry, nowMs);
+    const turn = await this.#waitForTurn(entry);
+    return turn === undefined ? parkedFor(entry, this.#clock.nowMs()) : { kind: "turn", turn };
+  }
+
+  open(account: string): void {
+    for (const entry of this.#entries.values()) {
+      if (entry.account === account) this.#reopen(entry);
+    }
+  }
+
+  counts(): Readonly<Record<Health["state"], number>> {
+    const counts = { open: 0, slowed: 0, off: 0 };
+    for (const entry of this.#entries.values()) counts[entry.health.state] += 1;
+    return counts;
+  }
+
+  async synchronize(): Promise<void> {
+    const nowMs = this.#clock.nowMs();
+    const changed = [...this.#entries.values()].filter(({ isChanged }) => isChanged);
+    for (const entry of changed) Object.assign(entry, { isChanged: false, savedMs: nowMs });
+    await this.#endpoints.save(changed.map(stateOf));
+    this.#off = new Map((await this.#endpoints.off()).map((state) => [state._id, state]));
+    for (const entry of this.#entries.values()) this.#adopt(entry);
+  }
+
+  #entryOf(details: EndpointDetails): Entry {
+    const key = endpointKey(details.account, details.url);
+    const known = this.#entries.get(key);
+    if (known !== undefined) return known;
+    const entry = entryOf(details, this.#clock.nowMs());
+    this.#entries.set(key, entry);
+    this.#adopt(entry);
+    return entry;
+  }
+
+  /** Off elsewhere is off here; what is off here and no longer in the store was switched on. */
+  #adopt(entry: Entry): void {
+    if (entry.isChanged) return;
+    const stored = this.#off.get(entry.key);
+    if (stored !== undefined && entry.health.state !== "off") {
+      entry.health = { ...entry.health, state: "off", sinceMs: stored.since.getTime() };
+    } else if (stored === undefined && entry.health.state === "off") {
+      this.#reopen(entry);
+    }
+  }
+
+  #reopen(entry: Entry): void {
+    entry.health = healthy(this.#clock.nowMs());
+    entry.parked = 0;
+  }
+
+  #begin(entry: Entry): Turn {
+    const id = Symbol("turn");
+    const startedMs = this.#clock.nowMs();
+    entry.inFlight.set(id, startedMs);
+    return {
+      end: (outcome) => {
+        entry.inFlight.delete(id);
+        this.#learn(entry, outcome, startedMs);
+        admitWaiting(entry, this.#clock.nowMs());
+      },
+    };
+  }
+
+  #learn(entry: Entry, outcome: PostOutcome, startedMs: number): void {
+    const nowMs = this.#clock.nowMs();
+    const before = entry.health.state;
+    entry.health = afterOutcome(entry.health, outcome, nowMs);
+    const error = outcome.kind === "delivered" ? {} : { error: outcome.reason };
+    entry.lastAnswer = { at: this.#clock.now(), status: outcome.status, ...error };
+    entry.averageMs = entry.averageMs === 0 ? nowMs - startedMs : entry.averageMs * 0.9 + (nowMs - startedMs) * 0.1;
+    if (outcome.kind === "delivered") {
+      entry.lastSuccessMs = nowMs;
+      entry.parked = Math.max(0, entry.parked - 1);
+    }
+    const isMoved = before !== entry.health.state;
+    if (isMoved || nowMs - entry.savedMs > SAVED_EVERY_MS) entry.isChanged = true;
+    if (isMoved) this.#report(entry, before);
+  }
+
+  #report(entry: Entry, before: Health["state"]): void {
+    const { state } = entry.health;
+    const facts = { account: entry.account, state, before, status: entry.lastAnswer?.status };
+    if (state === "off") this.#log.error({ ...facts, alarm: true }, "endpoint.switched_off");
+    else this.#log.info(facts, "endpoint.changed");
+  }
+
+  async #waitForTurn(entry: Entry): Promise<Turn | undefined> {
+    const { promise, resolve } = Promise.withResolvers<Turn | undefined>();
+    const enter = (isAdmitted: boolean): void => resolve(isAdmitted ? this.#begin(entry) : undefined);
+    entry.waiting.push(enter);
+    const timeout = new AbortController();
+    const giveUp = async (): Promise<void> => {
+      await this.#clock.sleep(LONGEST_TURN_WAIT_MS, timeout.signal);
+      const index = entry.waiting.indexOf(enter);
+      if (index >= 0) entry.waiting.splice(index, 1);
+      enter(false);
+    };
+    giveUp().catch(() => undefined);
+    const turn = await promise;
+    timeout.abort();
+    return turn;
+  }
+}
+
+export interface BoardOptions {
+  endpoints: Endpoints;
+  clock: Clock;
+  log: Log;
+}
+
+export function createBoard(options: BoardOptions): Board {
+  return new EndpointBoard(options);
+}

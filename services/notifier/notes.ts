@@ -1,0 +1,44 @@
+// Notes POSTs in the record of their mails, many in one write.
+import type { Clock } from "#shared/clock.ts";
+import type { BatchMessage } from "#shared/contracts/batch.ts";
+import type { MailWriter, NoteOfMails } from "#shared/store/mail-writer.ts";
+import type { PostOutcome } from "./answer.ts";
+import { createGroupCommit } from "./group-commit.ts";
+
+export interface Notes {
+  /** Resolves once it is written. */
+  addPost(batch: BatchMessage, post: { url: string; outcome: PostOutcome }): Promise<void>;
+}
+
+const MOST_IN_ONE_WRITE = 200;
+
+function mailIdsOf(batch: BatchMessage, isEnd: boolean): string[] {
+  const told = batch.push.notifications.filter(({ meta }) => !isEnd || meta.event.state === "FINISHED");
+  return [...new Set(told.map(({ meta }) => meta.mail.id))];
+}
+
+/** The mails whose end a batch tells of. */
+export function endedMailsOf(batch: BatchMessage): string[] {
+  return mailIdsOf(batch, true);
+}
+
+export function createNotes(writer: Pick<MailWriter, "note">, clock: Clock): Notes {
+  const commit = createGroupCommit<NoteOfMails, void>(async (notes) => {
+    await writer.note(notes);
+    return [];
+  }, MOST_IN_ONE_WRITE);
+  return {
+    addPost: (batch, { url, outcome }) =>
+      commit.add({
+        mailIds: mailIdsOf(batch, false),
+        note: {
+          at: clock.now(),
+          url,
+          status: outcome.status,
+          ...(outcome.kind === "delivered" ? {} : { error: outcome.reason }),
+          id: batch.batchId,
+        },
+        settled: outcome.kind === "delivered" ? endedMailsOf(batch) : [],
+      }),
+  };
+}

@@ -1,0 +1,36 @@
+// A POST from batch to outcome: never throws for what an endpoint does.
+import type { Clock } from "#shared/clock.ts";
+import type { BatchMessage } from "#shared/contracts/batch.ts";
+import { traceparentOf } from "#shared/telemetry/propagate.ts";
+import type { PostOutcome } from "./answer.ts";
+import { outcomeOfAnswer, outcomeOfError } from "./answer.ts";
+import type { EndpointDetails } from "./endpoint.ts";
+import { startPostSpan } from "./figures.ts";
+import type { HttpClient } from "./http-client.ts";
+import { requestOf } from "./request.ts";
+
+export interface Poster {
+  post(batch: BatchMessage, details: EndpointDetails): Promise<PostOutcome>;
+}
+
+export function createPoster({ client, clock }: { client: HttpClient; clock: Clock }): Poster {
+  const attempt = async (batch: BatchMessage, details: EndpointDetails, traceparent: string | undefined) => {
+    try {
+      const request = requestOf(batch, details, { now: clock.now(), traceparent });
+      return outcomeOfAnswer(await client.post(request), clock.now());
+    } catch (error) {
+      return outcomeOfError(error);
+    }
+  };
+  return {
+    post: async (batch, details) => {
+      if (!/^https?:\/\//i.test(details.url) || !URL.canParse(details.url)) {
+        return { kind: "failed", status: 0, reason: "the endpoint's URL is not valid" };
+      }
+      const span = startPostSpan(batch, details);
+      const outcome = await attempt(batch, details, traceparentOf(span.context) ?? batch.traceparent);
+      span.end(outcome);
+      return outcome;
+    },
+  };
+}
