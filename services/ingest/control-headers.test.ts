@@ -35,9 +35,12 @@ describe.each(PREFIXES)("control headers under %s", (prefix) => {
         campaignId: "spring",
         costCenter: "4711",
         messageSigning: false,
-        endPoint: {
+        endpoint: {
           url: "https://endpoint.example/hook",
-          headers: { "X-One": "1", "X-Two": "a=b" },
+          headers: [
+            { name: "X-One", value: "1" },
+            { name: "X-Two", value: "a=b" },
+          ],
           authentication: { method: "BASIC", user: "user", password: "pass:word" },
         },
       },
@@ -63,7 +66,7 @@ describe("spellings", () => {
 
   it("joins a URL that was folded in mid-word", () => {
     expect(read(["X-Waypost-NOTIFICATION-URL: https://endpoint.example/a/lo\r\n ng/path"])).toMatchObject({
-      details: { endPoint: { url: "https://endpoint.example/a/long/path" } },
+      details: { endpoint: { url: "https://endpoint.example/a/long/path" } },
     });
   });
 
@@ -76,7 +79,7 @@ describe("spellings", () => {
 
   it("keeps keys that are names of prototypes as data", () => {
     const result = read(["X-Waypost-NOTIFICATION-URL: http://e.example", "X-Waypost-NOTIFICATION-HEADER: __proto__=1"]);
-    expect(JSON.stringify(result)).toContain('"__proto__":"1"');
+    expect(JSON.stringify(result)).toContain('{"name":"__proto__","value":"1"}');
   });
 });
 

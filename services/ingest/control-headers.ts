@@ -1,14 +1,10 @@
 // The control headers of an SMTP submission (contract, JobRequest over SMTP): which there are, what each may say, and
 // what they say together. Pure: the message itself is cut elsewhere.
+import type { EndpointDetails } from "#shared/contracts/endpoint-details.ts";
+import { mistakeOfEndpointUrl, mistakeOfNotificationHeader } from "#shared/contracts/endpoint-details.ts";
+import { countCharacters, MAX_REFERENCE_CHARACTERS } from "#shared/contracts/job-request-fields.ts";
 import type { HeaderField } from "./header-fields.ts";
 import { decodeUtf8, decodeWords, unfold } from "./header-fields.ts";
-
-/** The job's own endpoint, as a JobRequest has it under `notification.endPoint`. */
-export interface EndPoint {
-  url: string;
-  headers?: Record<string, string>;
-  authentication?: { method: "BASIC"; user: string; password: string };
-}
 
 /** What the control headers said, in the words of a JobRequest. */
 export interface ControlDetails {
@@ -16,14 +12,12 @@ export interface ControlDetails {
   campaignId?: string;
   costCenter?: string;
   messageSigning?: boolean;
-  endPoint?: EndPoint;
+  endpoint?: EndpointDetails;
 }
 
 /** A refusal names the header, spelled as the contract has it. */
 export type ControlResult = { ok: true; details: ControlDetails } | { ok: false; header: string; reason: string };
 
-const MOST_REFERENCE_CHARACTERS = 50;
-const MOST_URL_CHARACTERS = 1_000;
 const MOST_HEADER_CHARACTERS = 1_000;
 
 const CONTROL_NAMES = [
@@ -39,10 +33,6 @@ const CONTROL_NAMES = [
 ] as const;
 type ControlName = (typeof CONTROL_NAMES)[number];
 
-/** Names that HTTP or the notifier itself decides: Standard Webhooks, lengths, the connection, the trace. */
-const RESERVED_HEADERS =
-  /^(host|content-length|content-type|content-encoding|transfer-encoding|connection|keep-alive|upgrade|te|trailer|expect|proxy-.*|webhook-.*|traceparent|tracestate|baggage)$/i;
-const HTTP_TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 // oxlint-disable-next-line no-control-regex
 const CONTROL_CHARACTERS = /[\u0000-\u001f\u007f]/;
 
@@ -84,10 +74,6 @@ function gather(fields: readonly HeaderField[], prefix: string): Values | Refusa
 
 const firstOf = (values: Values, name: ControlName): string | undefined => values.get(name)?.[0];
 
-function isHttpUrl(text: string): boolean {
-  return /^https?:\/\//i.test(text) && !/\s/.test(text) && URL.canParse(text);
-}
-
 function readUrl(values: Values): { url?: string } | Refusal {
   const name = "NOTIFICATION-URL";
   const url = firstOf(values, name);
@@ -95,32 +81,34 @@ function readUrl(values: Values): { url?: string } | Refusal {
     const orphan = CONTROL_NAMES.find((other) => other.startsWith("NOTIFICATION-") && values.has(other));
     return orphan === undefined ? {} : refuse(name, `it is missing beside ${orphan}`);
   }
-  if (url.length > MOST_URL_CHARACTERS) return refuse(name, `its value is over ${MOST_URL_CHARACTERS} characters`);
-  return isHttpUrl(url) ? { url } : refuse(name, "its value is no http or https URL");
+  const mistake = /\s/.test(url) ? "not a URL" : mistakeOfEndpointUrl(url);
+  return mistake === undefined ? { url } : refuse(name, mistake);
 }
 
-function readHeaders(values: Values): { headers?: Record<string, string> } | Refusal {
+type Headers = { name: string; value: string }[];
+
+function readHeaders(values: Values): { headers?: Headers } | Refusal {
   const name = "NOTIFICATION-HEADER";
   const lines = values.get(name) ?? [];
   if (lines.join("").length > MOST_HEADER_CHARACTERS)
     return refuse(name, `its values are over ${MOST_HEADER_CHARACTERS} characters in all`);
-  const headers = new Map<string, { key: string; value: string }>();
+  const headers: Headers = [];
   for (const line of lines) {
-    const at = line.indexOf("=");
-    const key = line.slice(0, Math.max(at, 0)).trim();
-    const value = line.slice(at + 1).trim();
-    if (at === -1 || value === "" || !HTTP_TOKEN.test(key)) return refuse(name, "its value is not key=value");
-    if (RESERVED_HEADERS.test(key)) return refuse(name, `${key} cannot be set`);
-    if (headers.has(key.toLowerCase())) return refuse(name, `the key ${key} is given more than once`);
-    headers.set(key.toLowerCase(), { key, value });
+    const [key = "", value = ""] = line.split(/=(.*)/s).map((part) => part.trim());
+    if (key === "" || value === "") return refuse(name, "its value is not key=value");
+    const mistake = mistakeOfNotificationHeader(key);
+    if (mistake !== undefined) return refuse(name, `${key}: ${mistake}`);
+    if (headers.some((known) => known.name.toLowerCase() === key.toLowerCase()))
+      return refuse(name, `the key ${key} is given more than once`);
+    headers.push({ name: key, value });
   }
-  if (headers.has("authorization") && values.has("NOTIFICATION-AUTH-METHOD"))
+  const hasAuthorization = headers.some((known) => known.name.toLowerCase() === "authorization");
+  if (hasAuthorization && values.has("NOTIFICATION-AUTH-METHOD"))
     return refuse(name, "Authorization beside NOTIFICATION-AUTH-METHOD");
-  if (headers.size === 0) return {};
-  return { headers: Object.fromEntries([...headers.values()].map(({ key, value }) => [key, value])) };
+  return headers.length === 0 ? {} : { headers };
 }
 
-type Authentication = NonNullable<EndPoint["authentication"]>;
+type Authentication = NonNullable<EndpointDetails["authentication"]>;
 
 function readAuthentication(values: Values): { authentication?: Authentication } | Refusal {
   const method = firstOf(values, "NOTIFICATION-AUTH-METHOD");
@@ -136,14 +124,14 @@ function readAuthentication(values: Values): { authentication?: Authentication }
   return { authentication: { method: "BASIC", user, password } };
 }
 
-function readEndPoint(values: Values): { endPoint?: EndPoint } | Refusal {
+function readEndpoint(values: Values): { endpoint?: EndpointDetails } | Refusal {
   const url = readUrl(values);
   if ("reason" in url) return url;
   const headers = readHeaders(values);
   if ("reason" in headers) return headers;
   const authentication = readAuthentication(values);
   if ("reason" in authentication) return authentication;
-  return url.url === undefined ? {} : { endPoint: { url: url.url, ...headers, ...authentication } };
+  return url.url === undefined ? {} : { endpoint: { url: url.url, ...headers, ...authentication } };
 }
 
 const REFERENCES = [
@@ -157,8 +145,8 @@ function readReferences(values: Values): ControlDetails | Refusal {
   for (const [name, key] of REFERENCES) {
     const value = firstOf(values, name);
     if (value === undefined) continue;
-    if (Array.from(value).length > MOST_REFERENCE_CHARACTERS)
-      return refuse(name, `its value is over ${MOST_REFERENCE_CHARACTERS} characters`);
+    if (countCharacters(value) > MAX_REFERENCE_CHARACTERS)
+      return refuse(name, `its value is over ${MAX_REFERENCE_CHARACTERS} characters`);
     details[key] = value;
   }
   return details;
@@ -180,7 +168,7 @@ export function readControlHeaders(fields: readonly HeaderField[], prefix: strin
   if ("reason" in references) return fail(references);
   const signing = readSigning(values);
   if ("reason" in signing) return fail(signing);
-  const endPoint = readEndPoint(values);
-  if ("reason" in endPoint) return fail(endPoint);
-  return { ok: true, details: { ...references, ...signing, ...endPoint } };
+  const endpoint = readEndpoint(values);
+  if ("reason" in endpoint) return fail(endpoint);
+  return { ok: true, details: { ...references, ...signing, ...endpoint } };
 }

@@ -10,7 +10,7 @@ const facts: ReceivedFacts = {
   isSecure: true,
   isAuthenticated: true,
   isSmtpUtf8: false,
-  jobId: "6f1a",
+  id: "6f1a",
   at: new Date("2026-11-24T20:18:00Z"),
 };
 

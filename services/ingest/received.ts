@@ -12,7 +12,8 @@ export interface ReceivedFacts {
   isSecure: boolean;
   isAuthenticated: boolean;
   isSmtpUtf8: boolean;
-  jobId: string;
+  /** Of this transaction. */
+  id: string;
   at: Date;
 }
 
@@ -40,7 +41,7 @@ function literalOf(address: string): string {
 export function receivedLine(facts: ReceivedFacts): string {
   return [
     `Received: from ${cleanName(facts.helo)} (${literalOf(facts.remoteAddress)})`,
-    `\tby ${facts.hostname} with ${protocolOf(facts)} id ${facts.jobId};`,
+    `\tby ${facts.hostname} with ${protocolOf(facts)} id ${facts.id};`,
     `\t${dateOf(facts.at)}`,
     "",
   ].join("\r\n");

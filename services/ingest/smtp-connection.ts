@@ -107,6 +107,7 @@ export class SubmissionConnection extends SMTPConnection {
   override _resetSession(): void {
     super._resetSession();
     this.#arm();
+    if (this.#isDraining) setImmediate(() => this.drain());
   }
 
   /** Ends the session when the client has not come to the end of its command or message in time. */

@@ -1,7 +1,8 @@
 import { Readable } from "node:stream";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { collectMessage, MOST_MESSAGE_BYTES, readMessage } from "./smtp-message.ts";
+import { MAX_MAIL_BYTES } from "#shared/contracts/job-request.ts";
+import { collectMessage, readMessage } from "./smtp-message.ts";
 
 const LINE = "Received: from a\r\n\tby b; now\r\n";
 const free = { take: async () => () => undefined };
@@ -65,7 +66,7 @@ describe("collecting", () => {
 
   it("takes a message of exactly the limit and refuses one byte more", async () => {
     const whole = Array.from({ length: 20 }, () => chunk);
-    expect(await collectMessage(Readable.from(whole), free)).toMatchObject({ ok: true, bytes: MOST_MESSAGE_BYTES });
+    expect(await collectMessage(Readable.from(whole), free)).toMatchObject({ ok: true, bytes: MAX_MAIL_BYTES });
     expect(await collectMessage(Readable.from([...whole, Buffer.from("a")]), free)).toMatchObject({
       ok: false,
       refusal: { code: 552, enhanced: "5.3.4" },

@@ -1,6 +1,7 @@
 // What an SMTP client sent after DATA: read as it comes, checked, and put together again below one Received line with
 // nothing changed but that our own control headers are gone (contract, JobRequest over SMTP).
 import type { Readable } from "node:stream";
+import { MAX_MAIL_BYTES } from "#shared/contracts/job-request.ts";
 import { createNewlineCheck } from "./bare-newline.ts";
 import type { ControlDetails } from "./control-headers.ts";
 import { controlNameOf, readControlHeaders } from "./control-headers.ts";
@@ -10,8 +11,6 @@ import { MOST_RECEIVED_LINES } from "./received.ts";
 import type { Refusal } from "./smtp-refusal.ts";
 import { MESSAGE_TOO_BIG, refusal } from "./smtp-refusal.ts";
 
-/** A mail as MIME (contract, JobRequest over REST). */
-export const MOST_MESSAGE_BYTES = 20_971_520;
 const MOST_HEADER_BYTES = 1_048_576;
 /** From here on a message needs one of the few places for large ones. */
 const LARGE_BYTES = 262_144;
@@ -49,7 +48,7 @@ export async function collectMessage(stream: Readable, places: LargePlaces): Pro
       if (problem !== undefined) continue;
       newlines.push(chunk);
       chunks.push(chunk);
-      if (bytes > MOST_MESSAGE_BYTES) stop(MESSAGE_TOO_BIG);
+      if (bytes > MAX_MAIL_BYTES) stop(MESSAGE_TOO_BIG);
       else if (bytes > LARGE_BYTES && release === undefined) {
         release = await places.take();
         if (release === undefined) stop(NO_PLACE);

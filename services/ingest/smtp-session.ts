@@ -1,0 +1,149 @@
+// What happens in an SMTP session: who it is, whether it may send so, and the message handed over to be accepted.
+// The answers are values (refusals); smtp-server's callbacks are met in smtp-server.ts alone.
+import type { SMTPServerSession } from "smtp-server";
+import type { Clock } from "#shared/clock.ts";
+import type { ConfigurationPort } from "#shared/routing/configuration.ts";
+import type { Authenticator } from "./authenticate.ts";
+import { addressOfFrom } from "./header-from.ts";
+import { receivedLine } from "./received.ts";
+import type { LargePlaces, SmtpMessage } from "./smtp-message.ts";
+import { collectMessage, readMessage } from "./smtp-message.ts";
+import type { Refusal } from "./smtp-refusal.ts";
+import { BUSY, refusal, refusalOf, SmtpRefusal } from "./smtp-refusal.ts";
+import type { Candidates } from "./smtp-sender.ts";
+import { checkMail, senderOf } from "./smtp-sender.ts";
+import type { Accept } from "./submission.ts";
+import type { Readable } from "node:stream";
+
+export interface SmtpSettings {
+  hostname: string;
+  /** WAYPOST_SMTP_HEADER_PREFIX. */
+  headerPrefix: string;
+}
+
+export interface SmtpPorts {
+  configuration: Pick<ConfigurationPort, "current">;
+  authenticator: Authenticator;
+  accept: Accept;
+  places: LargePlaces;
+  clock: Clock;
+}
+
+const LOGIN_REFUSALS = {
+  wrong: refusal(535, "5.7.8", "wrong account or password"),
+  "foreign-address": refusal(535, "5.7.1", "the account does not send from this address"),
+  limited: refusal(454, "4.7.0", "too many failed logins, please try again in a minute"),
+} as const;
+const NON_ASCII = /[^\u0020-\u007e]/;
+
+/** The handlers of one listener; each throws SmtpRefusal for what it refuses, or the fault of a backing service. */
+export interface SessionHandlers {
+  /** The name of the account that logged in. */
+  login(name: string, password: string, remoteAddress: string): Promise<string>;
+  mail(path: string, session: SMTPServerSession): void;
+  rcpt(path: string, session: SMTPServerSession): void;
+  /** The text of the 250. */
+  data(stream: Readable, session: SMTPServerSession): Promise<string>;
+}
+
+export function createSessionHandlers(settings: SmtpSettings, ports: SmtpPorts): SessionHandlers {
+  return {
+    login: async (account, password, address) => {
+      const found = await ports.authenticator.byPassword({ account, password, address });
+      if (found.kind === "known") return found.account._id;
+      throw new SmtpRefusal(LOGIN_REFUSALS[found.kind]);
+    },
+    mail: (path, session) => {
+      requireUtf8(path, session);
+      const found = checkMail(candidatesIn(session, ports), path);
+      if (found !== undefined) throw new SmtpRefusal(found);
+    },
+    rcpt: requireUtf8,
+    data: (stream, session) => receive(stream, session, { settings, ports }),
+  };
+}
+
+/** RFC 6531 §3.4: an address outside ASCII needs SMTPUTF8. */
+function requireUtf8(path: string, session: SMTPServerSession): void {
+  if (NON_ASCII.test(path) && session.envelope.smtpUtf8 !== true)
+    throw new SmtpRefusal(refusal(553, "5.6.7", "an address outside ASCII needs SMTPUTF8"));
+}
+
+function candidatesIn(session: SMTPServerSession, ports: SmtpPorts): Candidates {
+  const user: unknown = session.user;
+  return {
+    configuration: ports.configuration.current(),
+    user: typeof user === "string" ? user : undefined,
+    bySource: ports.authenticator.bySourceIp(session.remoteAddress),
+  };
+}
+
+interface Context {
+  settings: SmtpSettings;
+  ports: SmtpPorts;
+}
+
+async function receive(stream: Readable, session: SMTPServerSession, context: Context): Promise<string> {
+  const collected = await collectMessage(stream, context.ports.places);
+  if (!collected.ok) throw new SmtpRefusal(collected.refusal);
+  try {
+    const read = readMessage(collected.chunks, context.settings.headerPrefix);
+    if (!read.ok) throw new SmtpRefusal(read.refusal);
+    return await submit(read.message, session, context);
+  } finally {
+    collected.release();
+  }
+}
+
+/** Under the null reverse-path the one header From is the sender. */
+function senderIn(envelopeFrom: string, message: SmtpMessage): string | Refusal {
+  if (envelopeFrom !== "") return envelopeFrom;
+  const [from, ...others] = message.from;
+  const address = from === undefined || others.length > 0 ? undefined : addressOfFrom(from);
+  return address ?? refusal(550, "5.7.1", "a null reverse-path needs one address in the header From");
+}
+
+async function submit(message: SmtpMessage, session: SMTPServerSession, context: Context): Promise<string> {
+  const { settings, ports } = context;
+  const { mailFrom, rcptTo } = session.envelope;
+  const envelopeFrom = mailFrom === false ? "" : mailFrom.address;
+  const sender = senderIn(envelopeFrom, message);
+  if (typeof sender !== "string") throw new SmtpRefusal(sender);
+  const owner = senderOf(candidatesIn(session, ports), sender);
+  if (!owner.ok) throw new SmtpRefusal(owner.refusal);
+  const { referenceJob, costCenter, campaignId, messageSigning, endpoint } = message.details;
+  const acceptance = await ports.accept({
+    account: owner.account,
+    content: {
+      kind: "ready",
+      ready: {
+        message: message.below(receivedLine(factsOf(session, settings, ports.clock))),
+        envelopeFrom,
+        headerFrom: message.from[0],
+        recipients: rcptTo.map(({ address }) => address),
+        messageId: message.messageId,
+        referenceJob,
+        costCenter,
+        campaignId,
+        messageSigning,
+        endpoint,
+      },
+    },
+  });
+  if (acceptance.kind === "accepted") return `2.0.0 Ok: queued as ${acceptance.jobId}`;
+  throw new SmtpRefusal(acceptance.kind === "unavailable" ? BUSY : refusalOf(acceptance.problem));
+}
+
+function factsOf(session: SMTPServerSession, settings: SmtpSettings, clock: Clock): Parameters<typeof receivedLine>[0] {
+  return {
+    helo: session.hostNameAppearsAs,
+    remoteAddress: session.remoteAddress,
+    hostname: settings.hostname,
+    isEsmtp: session.openingCommand === "EHLO",
+    isSecure: session.secure,
+    isAuthenticated: typeof session.user === "string",
+    isSmtpUtf8: session.envelope.smtpUtf8 === true,
+    id: `${session.id}.${session.transaction}`,
+    at: clock.now(),
+  };
+}

@@ -1,0 +1,74 @@
+// SMTP submission (contract, JobRequest over SMTP; operator contract, Environment): its listeners, with their TLS.
+import type { Clock } from "#shared/clock.ts";
+import { WaypostError } from "#shared/errors.ts";
+import type { Log } from "#shared/log.ts";
+import type { ConfigurationPort } from "#shared/routing/configuration.ts";
+import type { SettingsOf } from "#shared/settings.ts";
+import type { Authenticator } from "./authenticate.ts";
+import { createLargePlaces } from "./large-places.ts";
+import type { SessionLimits } from "./smtp-connection.ts";
+import { SESSION_LIMITS } from "./smtp-connection.ts";
+import { createSmtpListeners } from "./smtp-server.ts";
+import { createSessionHandlers } from "./smtp-session.ts";
+import { loadTls } from "./smtp-tls.ts";
+import type { Accept } from "./submission.ts";
+
+/** Large messages (over 256 KiB) on their way in at once, and how long one more may wait for its turn. */
+const LARGE_MESSAGES = 6;
+const LARGE_WAIT_MS = 30_000;
+
+export interface SmtpParts {
+  settings: Pick<
+    SettingsOf<"ingest">,
+    | "WAYPOST_BIND"
+    | "WAYPOST_HOSTNAME"
+    | "WAYPOST_SMTP_PORT"
+    | "WAYPOST_SMTPS_PORT"
+    | "WAYPOST_SMTP_MAX_CONNECTIONS"
+    | "WAYPOST_SMTP_TLS_CERT"
+    | "WAYPOST_SMTP_TLS_KEY"
+    | "WAYPOST_SMTP_HEADER_PREFIX"
+  >;
+  configuration: Pick<ConfigurationPort, "current">;
+  authenticator: Authenticator;
+  accept: Accept;
+  clock: Clock;
+  log: Log;
+  limits?: SessionLimits;
+}
+
+export interface Smtp {
+  port: number;
+  /** Of implicit TLS, where there is such a listener. */
+  tlsPort: number | undefined;
+  /** Takes no new sessions; resolves when those that there are have ended. */
+  close(): Promise<void>;
+}
+
+/** Listens for SMTP submissions. Throws WaypostError SETTINGS_INVALID for a TLS pair that is none. */
+export async function startSmtp(parts: SmtpParts): Promise<Smtp> {
+  const { settings, configuration, authenticator, accept, clock, log } = parts;
+  const hostname = settings.WAYPOST_HOSTNAME;
+  const files = { cert: settings.WAYPOST_SMTP_TLS_CERT, key: settings.WAYPOST_SMTP_TLS_KEY };
+  const tls = await loadTls(files, hostname, clock);
+  if (!tls.ok) throw new WaypostError("SETTINGS_INVALID", tls.problem, { retriable: false });
+  if (tls.pair.isSelfSigned) log.warn({ hostname }, "ingest.smtp-self-signed");
+  const places = createLargePlaces(LARGE_MESSAGES, LARGE_WAIT_MS, clock);
+  const listeners = createSmtpListeners({
+    bind: settings.WAYPOST_BIND,
+    hostname,
+    tls: tls.pair,
+    maxConnections: settings.WAYPOST_SMTP_MAX_CONNECTIONS,
+    limits: parts.limits ?? SESSION_LIMITS,
+    handlers: createSessionHandlers(
+      { hostname, headerPrefix: settings.WAYPOST_SMTP_HEADER_PREFIX },
+      { configuration, authenticator, accept, places, clock },
+    ),
+    log,
+  });
+  const port = await listeners.listen(settings.WAYPOST_SMTP_PORT, false);
+  const tlsSetting = settings.WAYPOST_SMTPS_PORT;
+  const tlsPort = tlsSetting === undefined ? undefined : await listeners.listen(tlsSetting, true);
+  log.info({ port, tlsPort }, "ingest.smtp-listening");
+  return { port, tlsPort, close: () => listeners.close() };
+}
