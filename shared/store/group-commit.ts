@@ -7,7 +7,7 @@ export interface GroupCommit<T> {
 }
 
 export interface GroupCommitOptions<T> {
-  write(items: readonly T[]): Promise<void>;
+  write: (items: readonly T[]) => Promise<void>;
   /** Most items in one write. */
   max: number;
 }

@@ -123,9 +123,13 @@ export function createLedger(store: Store): Ledger {
       }),
     claim: (key, owner, deadline) =>
       guard(async () => {
-        const held = await claims.findOneAndUpdate({ _id: idOf(key) }, claimPipeline(owner, addMs(deadline, KEPT_MS)), {
-          upsert: true,
-          returnDocument: "after",
+        const pipeline = claimPipeline(owner, addMs(deadline, KEPT_MS));
+        const ask = () =>
+          claims.findOneAndUpdate({ _id: idOf(key) }, pipeline, { upsert: true, returnDocument: "after" });
+        const held = await ask().catch((error: unknown) => {
+          // Two that claim at the same moment: the one that comes second finds the other's claim.
+          if (isDuplicateKey(error)) return ask();
+          throw error;
         });
         if (held?.owner !== owner) return "taken";
         return typeof held.formerOwner === "string" ? "taken-over" : "claimed";
