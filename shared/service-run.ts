@@ -78,7 +78,8 @@ async function open(name: ServiceName, options: Omit<RunOptions<ServiceName>, "s
 /** The driver connects with its first question; from then on it knows by itself whether there is a primary. */
 async function keepAsking(store: Store): Promise<void> {
   while (!store.isReady) {
-    await store.ping().catch(() => systemClock.sleep(ASK_AGAIN_MS));
+    await store.ping().catch(() => undefined);
+    if (!store.isReady) await systemClock.sleep(ASK_AGAIN_MS);
   }
 }
 

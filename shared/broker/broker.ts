@@ -62,7 +62,7 @@ class RuntimeBroker implements Broker {
     const { log, clock } = options;
     this.#options = options;
     this.#telemetry = createMessagingTelemetry({ clock, ...serverOf(options.urls) });
-    this.#declarer = new Declarer(log);
+    this.#declarer = new Declarer(log, clock);
     this.#publisher = new Publisher({ log, clock, declarer: this.#declarer, telemetry: this.#telemetry });
     this.#channels = new ConsumerChannels(log, clock);
     this.#budget = new ByteBudget(options.mostBytesHeld);
@@ -121,10 +121,8 @@ class RuntimeBroker implements Broker {
   async #check(): Promise<void> {
     if (this.#model === undefined) return;
     try {
-      await this.#declarer.declareTopology();
-      for (const { mailbox, spec } of this.#mailboxes) {
-        if (spec !== undefined && !mailbox.isConsuming) await this.#declarer.declare([spec]);
-      }
+      const idle = [...this.#mailboxes].filter(({ mailbox }) => !mailbox.isConsuming);
+      await this.#declarer.check(idle.flatMap(({ spec }) => spec ?? []));
     } catch (error) {
       this.#options.log.warn({ err: error }, "broker.check_failed");
     }

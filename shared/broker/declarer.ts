@@ -1,6 +1,7 @@
 // Declares exchanges, queues and bindings, and asks for depths: one channel of the consuming connection, one thing at a time.
 // What was declared here once is declared again on every reconnect and at every check.
 import type { Channel, ChannelModel } from "amqplib";
+import type { Clock } from "#shared/clock.ts";
 import { BrokerUnavailable } from "#shared/errors.ts";
 import type { Log } from "#shared/log.ts";
 import type { ExchangeSpec, QueueSpec } from "./topology.ts";
@@ -13,11 +14,20 @@ export interface Tier {
 
 type Work<T> = (channel: Channel) => Promise<T>;
 
+/** How long what needs a connection waits for it. */
+const PATIENCE_MS = 5_000;
+/**
+ * A queue declared again within some 35 ms of its deletion keeps its consumers as ghosts: the broker neither tells them
+ * that it is gone nor delivers to them. So nobody declares again at once.
+ */
+export const AFTER_DELETION_MS = 300;
 const NOT_FOUND = 404;
 const PRECONDITION_FAILED = 406;
 
 export class Declarer {
   readonly #log: Log;
+  readonly #clock: Clock;
+  #attached = Promise.withResolvers<void>();
   #model: ChannelModel | undefined;
   #channel: Channel | undefined;
   #last: Promise<unknown> = Promise.resolve();
@@ -25,16 +35,19 @@ export class Declarer {
   readonly #tiers = new Map<string, Tier>();
   readonly #declaring = new Map<string, Promise<void>>();
 
-  constructor(log: Log) {
+  constructor(log: Log, clock: Clock) {
     this.#log = log;
+    this.#clock = clock;
   }
 
   attach(model: ChannelModel): void {
     this.#model = model;
     this.#channel = undefined;
+    this.#attached.resolve();
   }
 
   detach(): void {
+    if (this.#model !== undefined) this.#attached = Promise.withResolvers();
     this.#model = undefined;
     this.#channel = undefined;
   }
@@ -47,15 +60,38 @@ export class Declarer {
     return this.#running;
   }
 
-  async #declareAll(): Promise<void> {
+  /** What was deleted by hand, of the topology and of `others`, is declared again; a queue after a pause. */
+  async check(others: readonly QueueSpec[]): Promise<void> {
+    await this.#declareExchanges();
+    for (const { exchange } of this.#tiers.values()) {
+      if (exchange !== undefined) await this.#run((channel) => assertExchange(channel, exchange));
+    }
+    const tiers = [...this.#tiers.values()].map((tier) => tier.queue);
+    for (const queue of [...TOPOLOGY.queues, ...tiers, ...others]) {
+      if ((await this.depth(queue.name)) === undefined) {
+        this.#log.warn({ queue: queue.name }, "broker.queue_missing");
+        await this.#clock.sleep(AFTER_DELETION_MS);
+        await this.declare([queue]);
+      } else {
+        await this.#run((channel) => bind(channel, queue));
+      }
+    }
+  }
+
+  async #declareExchanges(): Promise<void> {
     await this.#run((channel) => Promise.all(TOPOLOGY.exchanges.map((spec) => assertExchange(channel, spec))));
+  }
+
+  async #declareAll(): Promise<void> {
+    await this.#declareExchanges();
     for (const queue of TOPOLOGY.queues) await this.#tolerant(queue.name, (channel) => assertQueue(channel, queue));
     for (const tier of this.#tiers.values()) await this.#declareTier(tier);
   }
 
+  /** Before there is a connection it is noted, and declared with the topology. */
   async declareTier(tier: Tier): Promise<void> {
     this.#tiers.set(tier.queue.name, tier);
-    await this.#declareTier(tier);
+    if (this.#model !== undefined) await this.#declareTier(tier);
   }
 
   #declareTier(tier: Tier): Promise<void> {
@@ -114,8 +150,15 @@ export class Declarer {
     }
   }
 
+  async #untilAttached(): Promise<void> {
+    const over = new AbortController();
+    const late = this.#clock.sleep(PATIENCE_MS, over.signal).catch(() => undefined);
+    await Promise.race([this.#attached.promise, late]).finally(() => over.abort());
+  }
+
   async #open(): Promise<Channel> {
     if (this.#channel !== undefined) return this.#channel;
+    if (this.#model === undefined) await this.#untilAttached();
     if (this.#model === undefined) throw new BrokerUnavailable("not connected to the broker");
     const channel = await this.#model.createChannel();
     channel.on("error", () => undefined);
@@ -138,6 +181,9 @@ async function assertExchange(channel: Channel, spec: ExchangeSpec | NonNullable
 
 async function assertQueue(channel: Channel, spec: QueueSpec): Promise<void> {
   const declared = channel.assertQueue(spec.name, { durable: true, arguments: spec.arguments });
-  const bound = spec.bindings.map((binding) => channel.bindQueue(spec.name, binding.exchange, binding.routingKey));
-  await Promise.all([declared, ...bound]);
+  await Promise.all([declared, bind(channel, spec)]);
+}
+
+async function bind(channel: Channel, spec: QueueSpec): Promise<void> {
+  await Promise.all(spec.bindings.map((binding) => channel.bindQueue(spec.name, binding.exchange, binding.routingKey)));
 }

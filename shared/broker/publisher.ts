@@ -7,6 +7,7 @@ import type { Log } from "#shared/log.ts";
 import type { MessagingTelemetry } from "#shared/telemetry/messaging.ts";
 import type { Outgoing } from "./actor.ts";
 import type { Declarer } from "./declarer.ts";
+import { AFTER_DELETION_MS } from "./declarer.ts";
 import { encodeBody } from "./encoding.ts";
 import { publishOptionsOf } from "./properties.ts";
 import type { Entry, PublishOptions } from "./publish-job.ts";
@@ -17,8 +18,8 @@ const CONFIRM_TIMEOUT_MS = 10_000;
 const SWEEP_MS = 100;
 const FIRST_BACKOFF_MS = 20;
 const LONGEST_BACKOFF_MS = 3_000;
-/** A message that stays unroutable although its queues were declared again: about ten seconds of trying. */
-const MOST_RETURNS = 12;
+/** A message that stays unroutable although its queues were declared again: some seconds of trying. */
+const MOST_RETURNS = 8;
 
 export interface PublisherOptions {
   log: Log;
@@ -199,10 +200,12 @@ export class Publisher {
       );
     }
     this.#options.log.info({ exchange, routingKey, failures: entry.failures }, "broker.unroutable");
-    const declarer = this.#options.declarer;
-    const declared =
-      declareIfUnroutable === undefined ? declarer.declareTopology() : declarer.declareOnce(declareIfUnroutable);
-    declared
+    const { clock, declarer } = this.#options;
+    clock
+      .sleep(AFTER_DELETION_MS)
+      .then(() =>
+        declareIfUnroutable === undefined ? declarer.declareTopology() : declarer.declareOnce(declareIfUnroutable),
+      )
       .catch((error: unknown) => this.#options.log.warn({ err: error, exchange }, "broker.declare_failed"))
       .finally(() => this.#again(entry, false));
   }
