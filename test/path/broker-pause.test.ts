@@ -37,7 +37,7 @@ it("keeps the delivery, begins no other, and handles it again as suspect when th
     done
       .filter(({ suspect }) => suspect)
       .map(({ message }) => message.n)
-      .toSorted(),
+      .toSorted((a, b) => a - b),
   ).toEqual([1, 2]);
   expect(done.every(({ headers }) => headers["x-delivery-count"] === undefined)).toBe(true);
   expect(letters).toEqual([]);
