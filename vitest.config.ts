@@ -1,0 +1,37 @@
+import { defineConfig } from "vitest/config";
+
+// Tiers that run real services share two cores with them: two files at once, and time to wait for conditions.
+const real = {
+  globalSetup: ["test/support/global-setup.ts"],
+  setupFiles: ["test/support/log-on-failure.ts"],
+  testTimeout: 60_000,
+  hookTimeout: 120_000,
+  maxWorkers: 2,
+  pool: "forks" as const,
+};
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: "unit",
+          include: ["{services,shared,deploy}/**/*.test.ts"],
+          sequence: { groupOrder: 0 },
+        },
+      },
+      { test: { ...real, name: "contract", include: ["test/contract/**/*.test.ts"], sequence: { groupOrder: 1 } } },
+      { test: { ...real, name: "path", include: ["test/{path,support}/**/*.test.ts"], sequence: { groupOrder: 2 } } },
+      {
+        test: {
+          ...real,
+          name: "faults",
+          include: ["test/faults/**/*.test.ts"],
+          testTimeout: 300_000,
+          maxWorkers: 1,
+          sequence: { groupOrder: 3 },
+        },
+      },
+    ],
+  },
+});
