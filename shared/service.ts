@@ -33,6 +33,8 @@ export interface ServiceDefinition<S extends ServiceName> {
   name: S;
   /** The ports it listens on, beside the health port: checked before anything is opened. */
   ports(settings: SettingsOf<S>): readonly { setting: string; port: number }[];
+  /** Further mistakes in the settings that only a look at the machine shows (files): one line each. */
+  check?(settings: SettingsOf<S>): Promise<readonly string[]>;
   start(context: ServiceContext<S>): Promise<RunningService>;
 }
 
@@ -44,8 +46,9 @@ export async function runService<S extends ServiceName>(definition: ServiceDefin
   const common: CommonSettings = settings;
   const healthPort = healthPortOf(definition.name, common.WAYPOST_HEALTH_PORT);
   const ports = [...definition.ports(settings), { setting: "WAYPOST_HEALTH_PORT", port: healthPort }];
+  const mistakes = (await definition.check?.(settings)) ?? [];
   const taken = await takenPorts(common.WAYPOST_BIND, ports);
-  if (taken.length > 0) return exitWith(taken);
+  if (mistakes.length + taken.length > 0) return exitWith([...mistakes, ...taken]);
 
   const log = createLog(definition.name, common.LOG_LEVEL);
   exitOnBug(log);

@@ -1,8 +1,9 @@
 // TLS of the SMTP listeners: the operator's certificate, or a self-signed pair that lives as long as the process.
-import { webcrypto } from "node:crypto";
+import { randomBytes, webcrypto } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { createSecureContext } from "node:tls";
-import { X509CertificateGenerator, SubjectAlternativeNameExtension } from "@peculiar/x509";
+import { Integer, Utf8String } from "asn1js";
+import { AttributeTypeAndValue, Certificate, Extension, GeneralName, GeneralNames } from "pkijs";
 import type { Clock } from "#shared/clock.ts";
 
 export interface TlsPair {
@@ -16,28 +17,43 @@ export type TlsResult = { ok: true; pair: TlsPair } | { ok: false; problem: stri
 
 const VALID_DAYS = 397;
 const DAY_MS = 86_400_000;
-const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
+const SERIAL_BYTES = 16;
+const COMMON_NAME = "2.5.4.3";
+const SUBJECT_ALTERNATIVE_NAME = "2.5.29.17";
+const DNS_NAME = 2;
 
-function pemOf(der: ArrayBuffer): string {
-  const lines = Buffer.from(der)
-    .toString("base64")
-    .replace(/.{64}/g, (line) => `${line}\n`);
-  return `-----BEGIN PRIVATE KEY-----\n${lines}\n-----END PRIVATE KEY-----\n`;
+function pemOf(label: string, der: ArrayBuffer): string {
+  const base64 = Buffer.from(der).toString("base64");
+  return [`-----BEGIN ${label}-----`, ...(base64.match(/.{1,64}/g) ?? []), `-----END ${label}-----`, ""].join("\n");
+}
+
+function describeCertificate(hostname: string, nowMs: number): Certificate {
+  const certificate = new Certificate();
+  certificate.version = 2;
+  certificate.serialNumber = new Integer({
+    valueHex: Uint8Array.from(randomBytes(SERIAL_BYTES), (byte) => byte & 0x7f).buffer,
+  });
+  const name = new AttributeTypeAndValue({ type: COMMON_NAME, value: new Utf8String({ value: hostname }) });
+  certificate.subject.typesAndValues.push(name);
+  certificate.issuer.typesAndValues.push(name);
+  certificate.notBefore.value = new Date(nowMs - DAY_MS);
+  certificate.notAfter.value = new Date(nowMs + VALID_DAYS * DAY_MS);
+  const names = new GeneralNames({ names: [new GeneralName({ type: DNS_NAME, value: hostname })] });
+  const extnValue = names.toSchema().toBER(false);
+  certificate.extensions = [new Extension({ extnID: SUBJECT_ALTERNATIVE_NAME, critical: false, extnValue })];
+  return certificate;
 }
 
 export async function makeSelfSigned(hostname: string, clock: Clock): Promise<TlsPair> {
-  const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ["sign", "verify"]);
-  const now = clock.nowMs();
-  const certificate = await X509CertificateGenerator.createSelfSigned({
-    name: `CN=${hostname}`,
-    notBefore: new Date(now - DAY_MS),
-    notAfter: new Date(now + VALID_DAYS * DAY_MS),
-    signingAlgorithm: ALGORITHM,
-    keys,
-    extensions: [new SubjectAlternativeNameExtension([{ type: "dns", value: hostname }])],
-  });
-  const key = pemOf(await webcrypto.subtle.exportKey("pkcs8", keys.privateKey));
-  return { cert: certificate.toString("pem"), key, isSelfSigned: true };
+  const keys = await webcrypto.subtle.generateKey({ name: "ECDSA", namedCurve: "P-256" }, true, ["sign", "verify"]);
+  const certificate = describeCertificate(hostname, clock.nowMs());
+  await certificate.subjectPublicKeyInfo.importKey(keys.publicKey);
+  await certificate.sign(keys.privateKey, "SHA-256");
+  return {
+    cert: pemOf("CERTIFICATE", certificate.toSchema(true).toBER(false)),
+    key: pemOf("PRIVATE KEY", await webcrypto.subtle.exportKey("pkcs8", keys.privateKey)),
+    isSelfSigned: true,
+  };
 }
 
 async function readPem(setting: string, path: string): Promise<{ pem: string } | { problem: string }> {

@@ -45,6 +45,13 @@ export interface Smtp {
   close(): Promise<void>;
 }
 
+/** What is wrong with the TLS files, one line each; for the start of the service. */
+export async function checkSmtpTls(settings: SmtpParts["settings"], clock: Clock): Promise<readonly string[]> {
+  const files = { cert: settings.WAYPOST_SMTP_TLS_CERT, key: settings.WAYPOST_SMTP_TLS_KEY };
+  const tls = await loadTls(files, settings.WAYPOST_HOSTNAME, clock);
+  return tls.ok ? [] : [tls.problem];
+}
+
 /** Listens for SMTP submissions. Throws WaypostError SETTINGS_INVALID for a TLS pair that is none. */
 export async function startSmtp(parts: SmtpParts): Promise<Smtp> {
   const { settings, configuration, authenticator, accept, clock, log } = parts;
