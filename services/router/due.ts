@@ -7,12 +7,15 @@ import { mailMessageSchema } from "#shared/contracts/mail.ts";
 import { eventToPublish, mailToExpired, mailToLane, trackedMailOf } from "#shared/contracts/outgoing.ts";
 import type { Configuration } from "#shared/routing/configuration.ts";
 import type { Lane } from "#shared/routing/lane.ts";
+import type { Ledger } from "#shared/store/ledger.ts";
 import type { RouteDecision } from "./decide-route.ts";
 import { decideRoute } from "./decide-route.ts";
 import type { JobPorts } from "./jobs.ts";
 import { ensureLanes } from "./jobs.ts";
 
-export type DuePorts = Pick<JobPorts, "configuration" | "lanes" | "clock" | "metrics">;
+export type DuePorts = Pick<JobPorts, "configuration" | "lanes" | "clock" | "metrics"> & {
+  ledger: Pick<Ledger, "outcomesOf">;
+};
 
 export function createDueActor(ports: DuePorts, size: { prefetch: number; batch: number }): BatchActor<MailMessage> {
   return {
@@ -42,10 +45,23 @@ async function handleDue(ports: DuePorts, deliveries: readonly Delivery<MailMess
     ports.lanes,
     decided.flatMap(({ fate }): Lane[] => (fate.kind === "routed" ? [fate.lane] : [])),
   );
-  return decided.map(({ delivery, fate }): Verdict => {
-    count(fate, ports);
-    return { kind: "done", publish: [consequenceOf(delivery, fate, now)] };
-  });
+  return Promise.all(
+    decided.map(async ({ delivery, fate }): Promise<Verdict> => {
+      if (endsHere(fate) && delivery.suspect && (await hasEnded(delivery.message, ports.ledger))) {
+        return { kind: "done", publish: [] };
+      }
+      count(fate, ports);
+      return { kind: "done", publish: [consequenceOf(delivery, fate, now)] };
+    }),
+  );
+}
+
+const endsHere = (fate: DueFate): boolean => fate.kind === "bounce" || fate.kind === "failed";
+
+/** A copy of a suspect mail may have been delivered: then delivery tells its end, and nobody else. */
+async function hasEnded(mail: MailMessage, ledger: DuePorts["ledger"]): Promise<boolean> {
+  const outcomes = await ledger.outcomesOf(mail.mailId);
+  return outcomes.some(({ result }) => result.status !== "deferred");
 }
 
 function consequenceOf({ message: mail, content }: Delivery<MailMessage>, fate: DueFate, now: Date): Outgoing {
