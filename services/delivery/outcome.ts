@@ -45,6 +45,9 @@ export type AttemptEnd =
   | { kind: "reply"; step: SmtpStep; reply: Reply }
   | { kind: "local"; step: SmtpStep; cause: LocalCause; detail: string };
 
+/** `abandoned`: given up unsent because this service stops; no outcome of the mail. */
+export type ConversationEnd = AttemptEnd | { kind: "abandoned" };
+
 export type Outcome = Pick<
   AttemptResult,
   "status" | "origin" | "blame" | "step" | "replyCode" | "enhancedStatus" | "text" | "remoteQueueId" | "uncertain"

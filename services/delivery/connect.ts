@@ -1,0 +1,53 @@
+// Opens the TCP connection of a session: to a checked address, from the source address it must leave from, within its time.
+import type { Socket } from "node:net";
+import { connect } from "node:net";
+import type { Clock } from "#shared/clock.ts";
+import type { Peer } from "./conversation-end.ts";
+import { endOfConnect, nameOf } from "./conversation-end.ts";
+import type { ConversationEnd } from "./outcome.ts";
+import type { TimeLimits } from "./time-limits.ts";
+import { limitOf } from "./time-limits.ts";
+
+export interface ConnectPlan extends Peer {
+  localAddress?: string | undefined;
+}
+
+export interface Bounds {
+  limits: TimeLimits;
+  clock: Clock;
+  /** Aborts when the service stops and its time to drain is over. */
+  stopping: AbortSignal;
+}
+
+export type Connected = { ok: true; socket: Socket } | { ok: false; end: ConversationEnd };
+
+/** Resolves with a connected socket, or why there is none. Never rejects. */
+export function connectTo(plan: ConnectPlan, { limits, clock, stopping }: Bounds): Promise<Connected> {
+  const { promise, resolve } = Promise.withResolvers<Connected>();
+  const socket = connect({
+    host: plan.address,
+    port: plan.port,
+    noDelay: true,
+    ...(plan.localAddress === undefined ? {} : { localAddress: plan.localAddress }),
+  });
+  const limit = limitOf("connect", limits, clock.nowMs());
+  const fail = (end: ConversationEnd): void => {
+    socket.destroy();
+    settle({ ok: false, end });
+  };
+  const onStop = (): void => fail({ kind: "abandoned" });
+  const onTimeout = (): void => {
+    const cause = limit.cause === "deadline" ? "deadline" : "connect-timeout";
+    fail({ kind: "local", step: "connect", cause, detail: `connect to ${nameOf(plan)}: no answer in time` });
+  };
+  const timer = setTimeout(onTimeout, Math.max(0, limit.atMs - clock.nowMs()));
+  const settle = (result: Connected): void => {
+    clearTimeout(timer);
+    stopping.removeEventListener("abort", onStop);
+    resolve(result);
+  };
+  stopping.addEventListener("abort", onStop, { once: true });
+  socket.on("error", (error) => fail(endOfConnect(error, plan)));
+  socket.once("connect", () => settle({ ok: true, socket }));
+  return promise;
+}

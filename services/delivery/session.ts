@@ -1,0 +1,252 @@
+// One SMTP session over Nodemailer's SMTPConnection: its opening up to AUTH, then transaction after transaction.
+// Everything ends in a value: what the server said, or what we concluded. The caller says how long it may take.
+import type { Socket } from "node:net";
+import { parseReply } from "#shared/email/reply.ts";
+import type { TlsMode } from "#shared/routing/configuration.ts";
+import type { Capabilities } from "./capabilities.ts";
+import type { Bounds, ConnectPlan } from "./connect.ts";
+import { endOfConversation, nameOf } from "./conversation-end.ts";
+import type { AttemptEnd, ConversationEnd } from "./outcome.ts";
+import { SmtpClient } from "./smtp-client.ts";
+import { StepTimer } from "./step-timer.ts";
+import type { CertificateCheck, CertificateFacts, TlsFacts } from "./tls.ts";
+import { certificateFactsOf, checkCertificate, tlsFactsOf, tlsOptionsOf } from "./tls.ts";
+import type { Limit } from "./time-limits.ts";
+import { Transcript, loggerOf } from "./transcript.ts";
+import type { Waiting } from "./transcript.ts";
+
+/** A reply to one step is cut off here: no server needs more. */
+const LARGEST_REPLY = 64 * 1024;
+const NODEMAILER_NEVER_MS = 2 ** 31 - 1;
+const CLOSE_MS = 1_000;
+/** SMTPConnection sends a command of somebody else's only in an authentication of a method that it does not know. */
+const ASKING = "WAYPOST-ASKING";
+
+export interface SessionPlan extends ConnectPlan {
+  helloName: string;
+  tls: TlsMode;
+  auth?: { user: string; password: string } | undefined;
+  /** Judges the certificate in place of the public authorities (DANE). */
+  certificate?: CertificateCheck | undefined;
+}
+
+export interface Transaction {
+  from: string;
+  to: string;
+  message: Buffer;
+  use8BitMime: boolean;
+  useSmtpUtf8: boolean;
+}
+
+type Done = (error?: unknown, response?: string) => void;
+export type Answer = { kind: "ok"; response: string } | ConversationEnd;
+
+export class SmtpSession {
+  readonly plan: SessionPlan;
+  readonly #connection: SmtpClient;
+  readonly #transcript: Transcript;
+  readonly #timer: StepTimer;
+  readonly #socket: Socket;
+  #settle: ((answer: Answer) => void) | undefined;
+  #asked = { command: "", reply: "" };
+  #isDirty = false;
+  #isClosed = false;
+  /** Called once, when the connection is gone. */
+  onClosed: (() => void) | undefined;
+  transactions = 0;
+  openedMs: number;
+
+  constructor(plan: SessionPlan, socket: Socket, bounds: Bounds) {
+    this.plan = plan;
+    this.#socket = socket;
+    this.openedMs = bounds.clock.nowMs();
+    this.#timer = new StepTimer(socket, bounds.clock, (step, limit) => this.#onLate(step, limit));
+    this.#transcript = new Transcript((step) => this.#timer.follow(step));
+    this.#connection = new SmtpClient({
+      connection: socket,
+      host: plan.host,
+      port: plan.port,
+      name: plan.helloName,
+      logger: loggerOf(this.#transcript),
+      transactionLog: true,
+      connectionTimeout: NODEMAILER_NEVER_MS,
+      greetingTimeout: NODEMAILER_NEVER_MS,
+      socketTimeout: NODEMAILER_NEVER_MS,
+      socketCloseTimeout: CLOSE_MS,
+      maxResponseSize: LARGEST_REPLY,
+      ...tlsOptionsOf(plan),
+      customAuth: {
+        [ASKING]: async (context) => {
+          this.#asked.reply = (await context.sendCommand(this.#asked.command)).response;
+          context.resolve();
+        },
+      },
+    });
+    this.#connection.on("error", (error: unknown) => this.#onError(error));
+    this.#connection.on("end", () => this.#onEnd());
+  }
+
+  get isUsable(): boolean {
+    return !this.#isClosed && !this.#connection.destroyed;
+  }
+
+  get capabilities(): Capabilities {
+    return this.#transcript.capabilities;
+  }
+
+  get greeting(): string {
+    return this.#transcript.greeting;
+  }
+
+  /** The final dot is out and its reply is not in: what becomes of the mail is the server's. */
+  get isPastDot(): boolean {
+    return this.#transcript.waiting === "dot";
+  }
+
+  get tls(): TlsFacts {
+    return tlsFactsOf(this.plan.tls, this.#connection._socket);
+  }
+
+  get localAddress(): string | undefined {
+    return this.#socket.localAddress;
+  }
+
+  get certificate(): CertificateFacts | undefined {
+    return certificateFactsOf(this.#connection._socket);
+  }
+
+  /** Greeting, EHLO, STARTTLS. */
+  async hello(bounds: Bounds): Promise<Answer> {
+    const answer = await this.#run(bounds, (done) => this.#connection.connect((error) => done(error)));
+    if (answer.kind !== "ok") return answer;
+    const refused = checkCertificate(this.plan.certificate, this.plan.host, this.#connection._socket);
+    if (refused === undefined) return answer;
+    this.close();
+    return this.#conclude("starttls", "tls-certificate", `the certificate of ${nameOf(this.plan)}: ${refused}`);
+  }
+
+  /** AUTH with the plan's credentials; never without TLS, unless that is what the relay's configuration says. */
+  async authenticate(bounds: Bounds): Promise<Answer> {
+    const { auth, tls } = this.plan;
+    if (auth === undefined) return { kind: "ok", response: "" };
+    if (tls !== "never" && !this.#connection.secure) {
+      return this.#conclude("auth", "auth-without-tls", `${nameOf(this.plan)} offers no TLS to authenticate under`);
+    }
+    if (!this.#connection.allowsAuth) {
+      return this.#conclude("auth", "auth-missing", `${nameOf(this.plan)} offers no authentication`);
+    }
+    return this.#run(bounds, (done) =>
+      this.#connection.login({ user: auth.user, pass: auth.password }, (error) => done(error)),
+    );
+  }
+
+  /** One mail to one recipient, up to the reply to the final dot. */
+  async transact({ from, to, message, ...options }: Transaction, bounds: Bounds): Promise<ConversationEnd> {
+    this.#transcript.begin();
+    if (this.#isDirty) {
+      const reset = await this.#run(bounds, (done) => this.#connection.reset((error) => done(error)));
+      if (reset.kind !== "ok") return reset;
+      this.#transcript.begin();
+    }
+    this.transactions += 1;
+    this.#isDirty = true;
+    const envelope = { from, to: [to], size: message.length, use8BitMime: options.use8BitMime };
+    this.#connection.wantsSmtpUtf8 = options.useSmtpUtf8;
+    const answer = await this.#run(bounds, (done) =>
+      this.#connection.send(envelope, message, (error, info) => done(error, info?.response)),
+    );
+    const end = answer.kind === "ok" ? this.#acceptance(answer.response) : answer;
+    if (this.#transcript.wasEarly || end.kind !== "reply" || end.reply.code === 421) this.close();
+    return end;
+  }
+
+  /** One command and its reply: for verification, which goes as far as RCPT and no further. */
+  ask(command: string, bounds: Bounds): Promise<Answer> {
+    this.#asked = { command, reply: "" };
+    return this.#run(bounds, (done) => {
+      this.#connection.login({ method: ASKING }, (error) => done(error, this.#asked.reply));
+    });
+  }
+
+  quit(): void {
+    if (!this.isUsable) return;
+    this.#connection.quit();
+    setTimeout(() => this.close(), CLOSE_MS).unref();
+  }
+
+  close(): void {
+    this.#timer.stop();
+    this.#connection.close();
+    this.#onEnd();
+  }
+
+  #acceptance(response: string): ConversationEnd {
+    const reply = parseReply(response);
+    const isAcceptance = reply !== undefined && reply.code >= 200 && reply.code < 300;
+    if (isAcceptance && !this.#transcript.wasEarly) {
+      this.#isDirty = false;
+      return { kind: "reply", step: "dot", reply };
+    }
+    return this.#conclude("dot", "garbage", `${nameOf(this.plan)} answered the mail with what is no SMTP reply`);
+  }
+
+  #conclude(
+    step: AttemptEnd["step"],
+    cause: Extract<AttemptEnd, { kind: "local" }>["cause"],
+    detail: string,
+  ): AttemptEnd {
+    return { kind: "local", step, cause, detail };
+  }
+
+  async #run({ limits, stopping }: Bounds, start: (done: Done) => void): Promise<Answer> {
+    const { promise, resolve } = Promise.withResolvers<Answer>();
+    this.#settle = resolve;
+    const onStop = (): void => this.#onStop();
+    stopping.addEventListener("abort", onStop, { once: true });
+    this.#timer.start(limits, this.#transcript.waiting === "idle" ? "mail" : this.#transcript.waiting);
+    start((error, response) => {
+      if (error === undefined || error === null) resolve({ kind: "ok", response: response ?? "" });
+      else resolve(this.#endOf(error));
+    });
+    if (stopping.aborted) this.#onStop();
+    const answer = await promise;
+    this.#settle = undefined;
+    this.#timer.stop();
+    stopping.removeEventListener("abort", onStop);
+    return answer;
+  }
+
+  #endOf(error: unknown): AttemptEnd {
+    const isUpgrading = this.#connection.upgrading === true;
+    return endOfConversation(error, { transcript: this.#transcript, peer: this.plan, isUpgrading });
+  }
+
+  #onError(error: unknown): void {
+    const end = this.#endOf(error);
+    this.#settle?.(end);
+  }
+
+  #onEnd(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    const { brokeAt } = this.#transcript;
+    this.#settle?.(this.#conclude(brokeAt, "dropped", `${nameOf(this.plan)} closed the connection (${brokeAt})`));
+    this.onClosed?.();
+  }
+
+  #onLate(step: Waiting, { cause }: Limit): void {
+    const at = step === "idle" ? "mail" : step;
+    const detail =
+      cause === "deadline" ? "the mail's time was over" : `${nameOf(this.plan)} did not answer in time (${at})`;
+    this.#settle?.(this.#conclude(at, cause, detail));
+    this.close();
+  }
+
+  #onStop(): void {
+    const end: Answer = this.isPastDot
+      ? this.#conclude("dot", "dropped", "the service stopped before the reply to the final dot")
+      : { kind: "abandoned" };
+    this.#settle?.(end);
+    this.close();
+  }
+}

@@ -1,0 +1,70 @@
+// TLS towards relays and mail exchangers: what each mode asks for, and what came of it. At least TLS 1.2, whatever the mode.
+import type { Socket } from "node:net";
+import type { PeerCertificate } from "node:tls";
+import { TLSSocket } from "node:tls";
+import type { AttemptResult } from "#shared/contracts/attempt.ts";
+import { cleanText } from "#shared/email/reply.ts";
+import type { TlsMode } from "#shared/routing/configuration.ts";
+
+export type TlsFacts = NonNullable<AttemptResult["tls"]>;
+
+/** Says why a certificate is refused; undefined where it is good. */
+export type CertificateCheck = (host: string, certificate: PeerCertificate) => string | undefined;
+
+export interface CertificateFacts {
+  subject: string;
+  issuer: string;
+  validTo: string;
+}
+
+const LEAST_VERSION = "TLSv1.2";
+
+/** The options of SMTPConnection for a mode. */
+export function tlsOptionsOf({ tls, host }: { tls: TlsMode; host: string }) {
+  const options = { minVersion: LEAST_VERSION, servername: host, rejectUnauthorized: tls === "verified" } as const;
+  switch (tls) {
+    case "never":
+      return { ignoreTLS: true };
+    case "opportunistic":
+      return { opportunisticTLS: true, tls: options, servername: host };
+    case "required":
+    case "verified":
+      return { requireTLS: true, tls: options, servername: host };
+  }
+}
+
+type MaybeSocket = Socket | false | null;
+
+export function tlsFactsOf(mode: TlsMode, socket: MaybeSocket): TlsFacts {
+  const requested = mode !== "never";
+  if (!(socket instanceof TLSSocket)) return { requested, established: false };
+  const cipher = socket.getCipher();
+  return {
+    requested,
+    established: true,
+    protocol: (socket.getProtocol() ?? "").replace(/^TLSv1$/, "TLSv1.0").replace("TLSv", "TLS"),
+    cipherSuite: cipher.standardName,
+  };
+}
+
+function nameIn(name: PeerCertificate["subject"]): string {
+  const parts = Object.entries(name).map(([key, value]) => `${key}=${String(value)}`);
+  return cleanText(parts.join(", "));
+}
+
+export function certificateFactsOf(socket: MaybeSocket): CertificateFacts | undefined {
+  if (!(socket instanceof TLSSocket)) return undefined;
+  const certificate = socket.getPeerCertificate();
+  if (Object.keys(certificate).length === 0) return undefined;
+  return { subject: nameIn(certificate.subject), issuer: nameIn(certificate.issuer), validTo: certificate.valid_to };
+}
+
+export function checkCertificate(
+  check: CertificateCheck | undefined,
+  host: string,
+  socket: MaybeSocket,
+): string | undefined {
+  if (check === undefined) return undefined;
+  if (!(socket instanceof TLSSocket)) return "there is no TLS";
+  return check(host, socket.getPeerCertificate(true));
+}

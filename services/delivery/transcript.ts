@@ -1,0 +1,117 @@
+// Follows a conversation through Nodemailer's transaction log: which step is waited for, and what was answered to each.
+// The log is the only public place where SMTPConnection says what it is doing.
+import type { SmtpStep } from "#shared/contracts/attempt.ts";
+import type { Capabilities } from "./capabilities.ts";
+import { NO_CAPABILITIES, readCapabilities } from "./capabilities.ts";
+
+/** `idle`: nothing is waited for. */
+export type Waiting = SmtpStep | "idle";
+
+const STEPS: readonly (readonly [prefix: string, step: SmtpStep])[] = [
+  ["MAIL FROM:", "mail"],
+  ["RCPT TO:", "rcpt"],
+  ["DATA", "data"],
+  ["EHLO ", "ehlo"],
+  ["HELO ", "ehlo"],
+  ["STARTTLS", "starttls"],
+  ["RSET", "mail"],
+  ["QUIT", "mail"],
+  [".", "dot"],
+];
+
+/** What is no command of ours that we know is a line of an AUTH exchange. */
+const stepOf = (command: string): SmtpStep => STEPS.find(([prefix]) => command.startsWith(prefix))?.[1] ?? "auth";
+
+export class Transcript {
+  readonly #onStep: (step: Waiting) => void;
+  #outstanding: SmtpStep[] = ["greeting"];
+  #lastAnswered: SmtpStep = "greeting";
+  #isSendingData = false;
+  #command = "";
+  capabilities: Capabilities = NO_CAPABILITIES;
+  greeting = "";
+  /** Refusals of the running transaction, by step: with PIPELINING a later reply may never come. */
+  refusals = new Map<SmtpStep, string>();
+  /** The server said something that nobody had asked for. */
+  wasUnasked = false;
+  /** It answered the data before all of it was sent. */
+  wasEarly = false;
+
+  constructor(onStep: (step: Waiting) => void) {
+    this.#onStep = onStep;
+  }
+
+  /** The step whose reply is waited for. */
+  get waiting(): Waiting {
+    return this.#outstanding[0] ?? (this.#isSendingData ? "data" : "idle");
+  }
+
+  /** Where a conversation that broke was: a step that was begun and not completed. */
+  get brokeAt(): SmtpStep {
+    const { waiting } = this;
+    return waiting === "idle" ? this.#lastAnswered : waiting;
+  }
+
+  get lastAnswered(): SmtpStep {
+    return this.#lastAnswered;
+  }
+
+  /** A transaction begins: what breaks from here on broke at its MAIL. */
+  begin(): void {
+    this.refusals.clear();
+    this.#isSendingData = false;
+    this.#lastAnswered = "mail";
+    this.wasEarly = false;
+  }
+
+  onClient(command: string): void {
+    this.#command = command;
+    this.#outstanding.push(stepOf(command));
+    if (this.#outstanding.length === 1) this.#onStep(this.waiting);
+  }
+
+  onServer(reply: string): void {
+    const step = this.#outstanding.shift();
+    if (step === undefined) {
+      if (this.#isSendingData) this.#onEarly();
+      else this.wasUnasked = true;
+      return;
+    }
+    this.#lastAnswered = step;
+    if (step === "greeting") this.greeting = reply;
+    if (step === "ehlo" && reply.startsWith("250") && this.#command.startsWith("EHLO")) {
+      this.capabilities = readCapabilities(reply);
+    }
+    if (step === "data" && /^[23]/.test(reply)) this.#isSendingData = true;
+    if (/^[45]/.test(reply) && !this.refusals.has(step)) this.refusals.set(step, reply);
+    this.#onStep(this.waiting);
+  }
+
+  /** A server that has read enough answers before the final dot; what is still being sent ends the connection. */
+  #onEarly(): void {
+    this.wasEarly = true;
+    this.#lastAnswered = "dot";
+  }
+
+  /** The last byte of the data and the final dot are written. */
+  onDataSent(): void {
+    this.#isSendingData = false;
+    this.#outstanding.push("dot");
+    this.#onStep("dot");
+  }
+}
+
+interface LogEntry {
+  tnx?: string;
+}
+
+/** The shape that SMTPConnection wants of a logger. */
+export function loggerOf(transcript: Transcript) {
+  const take = (entry: LogEntry, text?: string): void => {
+    if (entry.tnx === "client") transcript.onClient(text ?? "");
+    else if (entry.tnx === "server") transcript.onServer(text ?? "");
+    else if (entry.tnx === "message") transcript.onDataSent();
+  };
+  const ignore = (): void => undefined;
+  return { level: ignore, trace: ignore, debug: take, info: take, warn: ignore, error: ignore, fatal: ignore };
+}
