@@ -67,7 +67,8 @@ export function outcomeOfError(error: unknown): PostOutcome {
   if (error instanceof EndpointRefused) return { kind: "failed", status: 0, reason: error.message };
   const known = code === undefined ? undefined : CAUSES[code];
   if (known !== undefined) return { kind: "failed", status: 0, reason: known };
-  if (code?.startsWith("HPE_") === true) return { kind: "failed", status: 0, reason: "the answer is no HTTP" };
+  if (error instanceof Error && error.name === "HTTPParserError")
+    return { kind: "failed", status: 0, reason: "the answer is no HTTP" };
   const words = code ?? (error instanceof Error ? error.name : "unknown");
   return { kind: "failed", status: 0, reason: `no usable answer (${words})` };
 }
