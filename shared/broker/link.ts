@@ -4,6 +4,7 @@ import type { ChannelModel } from "amqplib";
 import { connect } from "amqplib";
 import type { Clock } from "#shared/clock.ts";
 import type { Log } from "#shared/log.ts";
+import { writeTogether } from "./write-together.ts";
 
 const HEARTBEAT_SECONDS = 8;
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -78,6 +79,7 @@ async function connectOnce(options: LinkOptions, state: LinkState, url: string):
     });
     state.model = model;
     const lost = new Promise<void>((resolve) => void model.once("close", () => resolve()));
+    writeTogether(model);
     watch(model, options);
     if (state.closing.signal.aborted) return await closeQuietly(model);
     await withinSetUpTime(options.onUp(model));
