@@ -1,0 +1,97 @@
+// Calls of the administration API; what it refuses becomes a Refusal with the problem's own words.
+import { z } from "zod";
+import type { RunningSystem } from "./connection.ts";
+
+const problemSchema = z.object({
+  title: z.string().optional(),
+  detail: z.string().optional(),
+  status: z.number().optional(),
+  errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
+});
+
+/** The API refused or failed: exit 1, with the problem as it came. */
+export class Refusal extends Error {
+  override readonly name = "Refusal";
+  readonly problem: unknown;
+
+  constructor(message: string, problem: unknown, cause?: unknown) {
+    super(message, cause === undefined ? {} : { cause });
+    this.problem = problem;
+  }
+}
+
+export type Query = Readonly<Record<string, string | undefined>>;
+
+export interface Client {
+  get(path: string, query?: Query): Promise<unknown>;
+  put(path: string, body: object, query?: Query): Promise<unknown>;
+  post(path: string, body?: object): Promise<unknown>;
+  delete(path: string, query?: Query): Promise<unknown>;
+}
+
+function textOf(status: number, body: unknown): string {
+  const problem = problemSchema.safeParse(body);
+  if (!problem.success) return `the answer was ${status}`;
+  const head = problem.data.detail ?? problem.data.title ?? `the answer was ${status}`;
+  return [head, ...(problem.data.errors ?? []).map(({ path, message }) => `  ${path}: ${message}`)].join("\n");
+}
+
+async function call(url: URL, init: RequestInit): Promise<unknown> {
+  let response: Response;
+  try {
+    response = await fetch(url, init);
+  } catch (error) {
+    throw new Refusal(
+      `${url.origin} does not answer: is the system running?`,
+      { title: "no answer", url: url.origin },
+      error,
+    );
+  }
+  const text = await response.text();
+  const body: unknown = text === "" ? {} : parse(text);
+  if (!response.ok) throw new Refusal(textOf(response.status, body), body);
+  return body;
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return { title: text.slice(0, 200) };
+  }
+}
+
+export function createClient(system: RunningSystem): Client {
+  const send = (
+    method: string,
+    path: string,
+    options: { query?: Query | undefined; body?: object | undefined },
+  ): Promise<unknown> => {
+    const url = new URL(path, system.controlUrl);
+    for (const [key, value] of Object.entries(options.query ?? {}))
+      if (value !== undefined) url.searchParams.set(key, value);
+    const headers: Record<string, string> = { authorization: `Bearer ${system.adminToken}` };
+    if (options.body === undefined) return call(url, { method, headers });
+    return call(url, {
+      method,
+      headers: { ...headers, "content-type": "application/json" },
+      body: JSON.stringify(options.body),
+    });
+  };
+  return {
+    get: (path, query) => send("GET", path, { query }),
+    put: (path, body, query) => send("PUT", path, { query, body }),
+    post: (path, body) => send("POST", path, { body }),
+    delete: (path, query) => send("DELETE", path, { query }),
+  };
+}
+
+/** Hands a job to ingest. Throws Refusal. */
+export function submitJob(target: { url: string; account: string; password: string }, job: unknown): Promise<unknown> {
+  const authorization = `Basic ${Buffer.from(`${target.account}:${target.password}`).toString("base64")}`;
+  return call(new URL("/v1/jobs", target.url), {
+    method: "POST",
+    headers: { authorization, "content-type": "application/json" },
+    body: JSON.stringify(job),
+  });
+}

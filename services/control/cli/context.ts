@@ -1,0 +1,40 @@
+// What a verb gets: the client, and how to print.
+import type { Command } from "commander";
+import type { Client } from "./client.ts";
+import type { RunningSystem } from "./connection.ts";
+
+export interface Output {
+  write(text: string): void;
+  isJson: boolean;
+}
+
+export interface CliContext {
+  client: Client;
+  system: RunningSystem;
+  output: Output;
+}
+
+/** Runs a verb with its context; main.ts turns what it throws into an exit code. */
+export type Run = (work: (context: CliContext) => Promise<void>) => Promise<void>;
+
+export interface Verbs {
+  program: Command;
+  run: Run;
+}
+
+/** Prints an answer: as JSON with --json, otherwise as the verb reads it. */
+export function show(output: Output, answer: unknown, read: (answer: never) => string): void {
+  output.write(output.isJson ? JSON.stringify(answer, null, 2) : read(answer as never));
+}
+
+export const encode = encodeURIComponent;
+
+/** Collects a repeatable option. */
+export function collect(value: string, before: readonly string[]): string[] {
+  return [...before, value];
+}
+
+/** An object without the keys that were not given. */
+export function given(options: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+}

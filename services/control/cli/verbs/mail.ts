@@ -1,0 +1,172 @@
+// waypost explain · send · trace · mails
+import { readFileSync } from "node:fs";
+import type { Command } from "commander";
+import type { CliContext, Verbs } from "../context.ts";
+import { collect, encode, given, show } from "../context.ts";
+import { Refusal, submitJob } from "../client.ts";
+import type { Row } from "../print.ts";
+import { pointLine, table, timeline } from "../print.ts";
+
+interface ExplainAnswer {
+  route?: { kind: string; host?: string; port?: number; sourceIp?: string; tls?: string };
+  dropped?: { subType: string };
+  because: string[];
+}
+
+function explained({ route, dropped, because }: ExplainAnswer): string {
+  const where = route?.kind === "relay" ? `relay ${route.host}:${route.port} (tls ${route.tls})` : "the recipient's MX";
+  const from = route?.sourceIp === undefined ? "" : `, from ${route.sourceIp}`;
+  const head = dropped === undefined ? `→ ${where}${from}` : `→ dropped: ${dropped.subType}`;
+  return [head, ...because.map((reason) => `  because ${reason}`)].join("\n");
+}
+
+function addExplain({ program, run }: Verbs): void {
+  program
+    .command("explain")
+    .description("which way such a mail would take, and why")
+    .requiredOption("--account <account>")
+    .requiredOption("--from <address>")
+    .requiredOption("--to <address>")
+    .action((flags: { account: string; from: string; to: string }) =>
+      run(async ({ client, output }) => show(output, await client.get("/v1/explain", { ...flags }), explained)),
+    );
+}
+
+interface SendFlags {
+  account?: string;
+  password?: string;
+  url?: string;
+  from?: string;
+  to: string[];
+  cc: string[];
+  bcc: string[];
+  subject?: string;
+  text?: string;
+  html?: string;
+}
+
+function jobOf(flags: SendFlags): unknown {
+  const addresses = (emails: readonly string[]): { email: string }[] | undefined =>
+    emails.length === 0 ? undefined : emails.map((email) => ({ email }));
+  return given({
+    subject: { content: flags.subject ?? "Hello from Waypost" },
+    body: {
+      contentType: flags.html === undefined ? "text/plain" : "text/html",
+      content: flags.html ?? flags.text ?? "Hello.",
+    },
+    alternative: flags.html !== undefined && flags.text !== undefined ? { content: flags.text } : undefined,
+    recipients: [{ mail: given({ to: addresses(flags.to), cc: addresses(flags.cc), bcc: addresses(flags.bcc) }) }],
+    mail: { from: { email: flags.from } },
+  });
+}
+
+async function send({ system, output }: CliContext, file: string | undefined, flags: SendFlags): Promise<void> {
+  const account = flags.account ?? system.account;
+  const password = flags.password ?? system.password;
+  const url = flags.url ?? system.ingestUrl;
+  if (account === undefined || password === undefined || url === undefined) {
+    throw new Refusal("say where and as whom: --url, --account and --password", { title: "missing credentials" });
+  }
+  if (file === undefined && (flags.from === undefined || flags.to.length === 0)) {
+    throw new Refusal("give a job file, or --from and --to", { title: "nothing to send" });
+  }
+  const job: unknown = file === undefined ? jobOf(flags) : JSON.parse(readFileSync(file === "-" ? 0 : file, "utf8"));
+  const answer = await submitJob({ url, account, password }, job);
+  show(
+    output,
+    answer,
+    ({ jobId }: { jobId: string }) => `job ${jobId}\nfollow it with: waypost trace ${jobId} --follow`,
+  );
+}
+
+function addSend({ program, run }: Verbs): void {
+  program
+    .command("send [file]")
+    .description("hand in a job: a JobRequest from a JSON file (- is standard input) or from flags")
+    .option("--url <url>", "of ingest")
+    .option("--account <account>")
+    .option("--password <password>")
+    .option("--from <address>")
+    .option("--to <address>", "repeatable", collect, [])
+    .option("--cc <address>", "repeatable", collect, [])
+    .option("--bcc <address>", "repeatable", collect, [])
+    .option("--subject <text>")
+    .option("--text <text>")
+    .option("--html <html>")
+    .action((file: string | undefined, flags: SendFlags) => run((context) => send(context, file, flags)));
+}
+
+interface MailView {
+  mailId: string;
+  email: string;
+  state: string;
+  trackingPoints: unknown[];
+}
+
+async function mailsOf({ client }: CliContext, id: string): Promise<MailView[]> {
+  try {
+    return [(await client.get(`/v1/mails/${encode(id)}`)) as MailView];
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+  }
+  const job = (await client.get(`/v1/jobs/${encode(id)}`)) as { mails: { mailId: string }[] };
+  return Promise.all(
+    job.mails.map(async ({ mailId }) => (await client.get(`/v1/mails/${encode(mailId)}`)) as MailView),
+  );
+}
+
+const FOLLOW_EVERY_MS = 500;
+
+/** Prints each new tracking point until every mail has ended. */
+async function follow(context: CliContext, id: string): Promise<void> {
+  const shown = new Set<string>();
+  for (;;) {
+    const mails = await mailsOf(context, id);
+    for (const mail of mails) {
+      for (const point of mail.trackingPoints) {
+        const line = `${mail.email}${pointLine(point)}`;
+        if (!shown.has(line))
+          context.output.write(context.output.isJson ? JSON.stringify({ mailId: mail.mailId, point }) : line);
+        shown.add(line);
+      }
+    }
+    if (mails.length > 0 && mails.every((mail) => mail.state === "FINISHED")) return;
+    await new Promise((resolve) => setTimeout(resolve, FOLLOW_EVERY_MS));
+  }
+}
+
+function addTrace({ program, run }: Verbs): void {
+  program
+    .command("trace <id>")
+    .description("the timeline of a mail, or of every mail of a job")
+    .option("--follow", "go on until every mail has ended")
+    .action((id: string, flags: { follow?: boolean }) =>
+      run(async (context) => {
+        if (flags.follow === true) return follow(context, id);
+        const mails = await mailsOf(context, id);
+        show(context.output, mails, (items: MailView[]) => items.map(timeline).join("\n\n"));
+      }),
+    );
+}
+
+function addMails(program: Command, run: Verbs["run"]): void {
+  const names = ["account", "recipient", "sender", "state", "route", "queue-id", "since", "until", "cursor", "limit"];
+  const command = program.command("mails").description("find mails, newest first");
+  for (const name of names) command.option(`--${name} <value>`);
+  command.action((flags: Record<string, string>) =>
+    run(async ({ client, output }) => {
+      const answer = await client.get("/v1/mails", flags);
+      show(output, answer, ({ items, cursor }: { items: Row[]; cursor?: string }) => {
+        const rows = table(items, ["mailId", "account", "email", "from", "state"], "no mails found");
+        return cursor === undefined ? rows : `${rows}\nmore: --cursor ${cursor}`;
+      });
+    }),
+  );
+}
+
+export function addMailVerbs(verbs: Verbs): void {
+  addExplain(verbs);
+  addSend(verbs);
+  addTrace(verbs);
+  addMails(verbs.program, verbs.run);
+}

@@ -1,0 +1,132 @@
+// waypost suppression list|add|remove · dead list|replay · notify test · erase
+import type { Command } from "commander";
+import type { Verbs } from "../context.ts";
+import { collect, encode, given, show } from "../context.ts";
+import { Refusal } from "../client.ts";
+import type { Row } from "../print.ts";
+import { table } from "../print.ts";
+
+function addSuppression({ program, run }: Verbs): void {
+  const suppression = program.command("suppression").description("an account's suppression list: list, add, remove");
+  const path = (account: string): string => `/v1/accounts/${encode(account)}/suppressions`;
+  suppression
+    .command("list <account>")
+    .action((account: string) =>
+      run(async ({ client, output }) =>
+        show(output, await client.get(path(account)), ({ items }: { items: Row[] }) =>
+          table(items, ["email", "reason", "listedAt", "until"], "nobody is listed"),
+        ),
+      ),
+    );
+  suppression
+    .command("add <account> <email>")
+    .option("--until <time>", "ISO 8601")
+    .option("--reason <text>")
+    .action((account: string, email: string, flags: { until?: string; reason?: string }) =>
+      run(async ({ client, output }) => {
+        const answer = await client.put(`${path(account)}/${encode(email)}`, given({ ...flags }));
+        show(output, answer, () => `${email} gets no more mails of ${account}`);
+      }),
+    );
+  suppression.command("remove <account> <email>").action((account: string, email: string) =>
+    run(async ({ client, output }) => {
+      const answer = await client.delete(`${path(account)}/${encode(email)}`);
+      show(output, answer, () => `${email} may be mailed again`);
+    }),
+  );
+}
+
+interface DeadFlags {
+  account?: string;
+  id: string[];
+}
+
+function addDead({ program, run }: Verbs): void {
+  const dead = program.command("dead").description("what could not be notified or handled: list, replay");
+  dead
+    .command("list")
+    .description("dead push notifications, and messages that no service could handle")
+    .option("--account <account>")
+    .action((flags: DeadFlags) =>
+      run(async ({ client, output }) => {
+        const notifications = await client.get("/v1/notifications/dead", { account: flags.account });
+        const messages = await client.get("/v1/dead-letters");
+        show(
+          output,
+          { notifications, messages },
+          (answer: { notifications: { items: Row[] }; messages: { items: Row[] } }) =>
+            [
+              table(
+                answer.notifications.items,
+                ["id", "account", "jobId", "url", "reason"],
+                "no dead push notifications",
+              ),
+              table(answer.messages.items, ["id", "queue", "reason"], "no dead letters"),
+            ].join("\n\n"),
+        );
+      }),
+    );
+  dead
+    .command("replay [deadLetter]")
+    .description("replay dead push notifications (--account or --id), or one dead letter")
+    .option("--account <account>", "all of this account")
+    .option("--id <id>", "repeatable", collect, [])
+    .action((letter: string | undefined, flags: DeadFlags) =>
+      run(async ({ client, output }) => {
+        if (letter !== undefined) {
+          const answer = await client.post(`/v1/dead-letters/${encode(letter)}/replay`);
+          return show(output, answer, () => `dead letter ${letter} is on its way again`);
+        }
+        if (flags.account === undefined && flags.id.length === 0) {
+          throw new Refusal("say which: --account, --id, or the id of a dead letter", { title: "nothing chosen" });
+        }
+        const chosen = flags.account === undefined ? { ids: flags.id } : { account: flags.account };
+        const answer = await client.post("/v1/notifications/dead/replay", chosen);
+        return show(output, answer, ({ replayed }: { replayed: number }) => `${replayed} replayed`);
+      }),
+    );
+}
+
+function addNotify(program: Command, run: Verbs["run"]): void {
+  program
+    .command("notify")
+    .description("push notifications: test")
+    .command("test <url>")
+    .description("post one sample of each tracking point to an endpoint")
+    .option("--account <account>", "as this account would: its headers, credentials and signature")
+    .action((url: string, flags: { account?: string }) =>
+      run(async ({ client, output, system }) => {
+        const account = flags.account ?? system.account;
+        const answer = (await client.post("/v1/notifications/test", given({ url, account }))) as { items: Row[] };
+        show(output, answer, ({ items }: { items: Row[] }) =>
+          table(items, ["type", "subType", "status", "ms", "reason"], "nothing was posted"),
+        );
+        if (answer.items.some((item) => item["ok"] !== true))
+          throw new Refusal("the endpoint did not take every sample", answer);
+      }),
+    );
+}
+
+function addErase({ program, run }: Verbs): void {
+  program
+    .command("erase <email>")
+    .description("remove one recipient's personal data from the record; counts stay")
+    .action((email: string) =>
+      run(async ({ client, output }) => {
+        const answer = await client.post("/v1/erasures", { email });
+        show(
+          output,
+          answer,
+          ({ mails, suppressions }: { mails: number; suppressions: number }) =>
+            `erased from ${mails} mails and ${suppressions} suppressions`,
+        );
+      }),
+    );
+}
+
+export function addRecipientVerbs(verbs: Verbs): void {
+  addSuppression(verbs);
+  addDead(verbs);
+  addNotify(verbs.program, verbs.run);
+  addErase(verbs);
+}

@@ -1,0 +1,105 @@
+// waypost audit · config · doctor · reset
+import { existsSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { createInterface } from "node:readline/promises";
+import { parseDuration } from "#shared/duration.ts";
+import { effectiveSettings } from "#shared/settings.ts";
+import type { Output, Verbs } from "../context.ts";
+import { show } from "../context.ts";
+import { Refusal } from "../client.ts";
+import { runningSystemOf } from "../connection.ts";
+import type { Row } from "../print.ts";
+import { table } from "../print.ts";
+
+interface AuditAnswer {
+  checked: number;
+  finished: number;
+  alive: number;
+  offenders: Row[];
+}
+
+function addAudit({ program, run }: Verbs): void {
+  program
+    .command("audit")
+    .description("prove from the record that every accepted mail has one end or is alive within its window")
+    .option("--since <time>", "ISO 8601, or a duration such as 24h")
+    .action((flags: { since?: string }) =>
+      run(async ({ client, output }) => {
+        const ago = parseDuration(flags.since ?? "");
+        const since = ago === undefined ? flags.since : new Date(Date.now() - ago).toISOString();
+        const answer = (await client.get("/v1/audit/promise", { since })) as AuditAnswer;
+        show(output, answer, ({ checked, finished, alive, offenders }: AuditAnswer) =>
+          [
+            `${checked} mails: ${finished} ended once, ${alive} alive within their window, ${offenders.length} offenders`,
+            ...(offenders.length > 0
+              ? [table(offenders, ["mailId", "account", "jobId", "problem", "evidence"], "")]
+              : []),
+          ].join("\n"),
+        );
+        if (answer.offenders.length > 0)
+          throw new Refusal(`${answer.offenders.length} mails break the promise`, answer);
+      }),
+    );
+}
+
+function addConfig({ program }: Verbs, output: () => Output): void {
+  program
+    .command("config")
+    .description("the settings that a service started here would have, secrets masked")
+    .action(() => {
+      const rows = effectiveSettings();
+      show(output(), { items: rows }, ({ items }: { items: Row[] }) =>
+        table(items, ["name", "value", "origin", "problem"], ""),
+      );
+    });
+}
+
+function addDoctor({ program, run }: Verbs): void {
+  program
+    .command("doctor")
+    .description("what is wrong with broker, database, topology, lanes and relays, and how to mend it")
+    .action(() =>
+      run(async ({ client, output }) => {
+        const answer = (await client.get("/v1/doctor")) as { checks: Row[] };
+        show(output, answer, ({ checks }: { checks: Row[] }) =>
+          table(checks, ["check", "ok", "detail", "mend"], "nothing to check"),
+        );
+        const failed = answer.checks.filter((check) => check["ok"] !== true);
+        if (failed.length > 0) throw new Refusal(`${failed.length} things are wrong`, answer);
+      }),
+    );
+}
+
+async function confirmed(question: string): Promise<boolean> {
+  const prompt = createInterface({ input: process.stdin, output: process.stderr });
+  const answer = await prompt.question(question);
+  prompt.close();
+  return /^y(es)?$/i.test(answer.trim());
+}
+
+async function reset(directory: string, flags: { yes?: boolean }, output: Output): Promise<void> {
+  const data = join(directory, ".waypost");
+  if (!existsSync(data)) return show(output, { removed: false }, () => "there is no data: nothing to remove");
+  if (runningSystemOf(directory) !== undefined) {
+    throw new Refusal("the system is running: end `npm start` with Ctrl-C first", { title: "running" });
+  }
+  const isSure = flags.yes === true || (await confirmed(`Remove all data and credentials in ${data}? [y/N] `));
+  if (!isSure) throw new Refusal("nothing was removed", { title: "not confirmed" });
+  rmSync(data, { recursive: true, force: true });
+  return show(output, { removed: true }, () => `${data} is removed`);
+}
+
+function addReset({ program }: Verbs, output: () => Output, project: string): void {
+  program
+    .command("reset")
+    .description("remove the data that `npm start` keeps, after asking")
+    .option("--yes", "do not ask")
+    .action((flags: { yes?: boolean }) => reset(project, flags, output()));
+}
+
+export function addSystemVerbs(verbs: Verbs, output: () => Output, project: string): void {
+  addAudit(verbs);
+  addConfig(verbs, output);
+  addDoctor(verbs);
+  addReset(verbs, output, project);
+}
