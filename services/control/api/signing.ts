@@ -1,0 +1,40 @@
+// What a sender domain may sign with (contract, Message Signing): each thing that is wrong with it is named at its field.
+import { certificateFacts, signingProblems } from "#shared/signing/certificate.ts";
+import type { SigningMaterial } from "#shared/signing/certificate.ts";
+import type { Mistake } from "./problem.ts";
+
+const WARN_BEFORE_MS = 30 * 24 * 3_600_000;
+
+export function checkSigning(material: SigningMaterial, domain: string, now: Date): Mistake[] {
+  return signingProblems(material, domain, now).map((message) => ({
+    path: message.includes("private key") ? "signing.privateKey" : "signing.certificate",
+    message,
+  }));
+}
+
+export interface SigningView {
+  subject: string;
+  addresses: string[];
+  notBefore: string;
+  notAfter: string;
+  warning?: string;
+}
+
+function warningOf(notAfter: Date, now: Date): { warning?: string } {
+  const leftMs = notAfter.getTime() - now.getTime();
+  if (leftMs <= 0) return { warning: "the certificate has expired: mails that it should sign are not sent" };
+  if (leftMs > WARN_BEFORE_MS) return {};
+  return { warning: `the certificate expires within 30 days, on ${notAfter.toISOString()}` };
+}
+
+export function viewSigning(certificate: string, now: Date): SigningView | undefined {
+  const facts = certificateFacts(certificate);
+  if (facts === undefined) return undefined;
+  return {
+    subject: facts.subject,
+    addresses: [...facts.addresses],
+    notBefore: facts.notBefore.toISOString(),
+    notAfter: facts.notAfter.toISOString(),
+    ...warningOf(facts.notAfter, now),
+  };
+}
