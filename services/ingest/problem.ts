@@ -1,15 +1,9 @@
 // What a refused submission is answered with: an RFC 9457 problem, over REST and the broker (operator contract, Administration API).
-import { z } from "zod";
+import type { z } from "zod";
+import type { Problem } from "#shared/contracts/problem.ts";
 
-export const problemSchema = z.object({
-  type: z.literal("about:blank"),
-  title: z.string(),
-  status: z.int(),
-  detail: z.string(),
-  /** For bad input: the dotted path of each mistake; `.` is the whole body. */
-  errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
-});
-export type Problem = z.infer<typeof problemSchema>;
+export { problemSchema } from "#shared/contracts/problem.ts";
+export type { Problem } from "#shared/contracts/problem.ts";
 export type Mistake = NonNullable<Problem["errors"]>[number];
 
 const TITLES = {
