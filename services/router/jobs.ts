@@ -11,7 +11,7 @@ import type { Lanes } from "#shared/store/lanes.ts";
 import type { Suppression, Suppressions } from "#shared/store/suppressions.ts";
 import { consequencesOf } from "./consequences.ts";
 import type { RouterMetrics } from "./metrics.ts";
-import type { RecipientRules } from "./recipient.ts";
+import type { RecipientRules } from "#shared/routing/recipient.ts";
 import type { MailFate, Recipient } from "./split.ts";
 import { readRecipients, splitJob, suppressionKeysOf } from "./split.ts";
 

@@ -15,7 +15,7 @@ import type { JobPorts } from "./jobs.ts";
 import { createJobsActor } from "./jobs.ts";
 import { startLaneSweep } from "./lane-sweep.ts";
 import { createRouterMetrics } from "./metrics.ts";
-import type { AddressReader } from "./recipient.ts";
+import type { AddressReader } from "#shared/routing/recipient.ts";
 
 /** Many small jobs at once; of large ones few, for each becomes thousands of messages. */
 const INTERACTIVE = { mailbox: QUEUES.jobsInteractive, prefetch: 200, batch: 50 };
