@@ -52,6 +52,7 @@ export function startServices(env: NodeJS.ProcessEnv, ports: LocalPorts, watch: 
       command: process.execPath,
       args: [...(watch ? ["--watch"] : []), join(ROOT, "services", service, "main.ts")],
       env: {
+        NODE_COMPILE_CACHE: join(LOCAL_DIRECTORY, "compile-cache"),
         ...env,
         WAYPOST_HTTP_PORT: String(ports.http),
         WAYPOST_SMTP_PORT: String(ports.smtp),

@@ -43,7 +43,7 @@ export function spawnService(definition: ServiceDefinition, directory: string): 
     name: definition.service,
     command: process.execPath,
     args: [join(ROOT, "services", definition.service, "main.ts")],
-    env: definition.env,
+    env: { NODE_COMPILE_CACHE: join(ROOT, ".waypost", "compile-cache"), ...definition.env },
     directory,
     cwd: ROOT,
     logFile: definition.logFile,
