@@ -1,0 +1,89 @@
+import { isAscii } from "node:buffer";
+import { simpleParser } from "mailparser";
+import { describe, expect, it } from "vitest";
+import { NO_CAPABILITIES } from "./capabilities.ts";
+import { fitMessage } from "./fit-message.ts";
+
+const ALL = { ...NO_CAPABILITIES, eightBitMime: true, smtpUtf8: true };
+const PLAIN = "Subject: x\r\nMIME-Version: 1.0\r\n";
+const EIGHT_BIT = `${PLAIN}Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\nGrüße\r\n`;
+
+const mailOf = (message: string | Buffer, addresses = {}) => ({
+  from: "a@example.com",
+  to: "b@example.net",
+  message: Buffer.isBuffer(message) ? message : Buffer.from(message),
+  ...addresses,
+});
+
+function sent(message: string | Buffer, capabilities = NO_CAPABILITIES, addresses = {}) {
+  const fitted = fitMessage(mailOf(message, addresses), capabilities);
+  if (!fitted.ok) throw new Error(fitted.detail);
+  return fitted.transaction;
+}
+
+describe("a mail that the server can take", () => {
+  it("goes as it is, in ASCII without any option", () => {
+    const message = `${PLAIN}\r\nhello\r\n`;
+    expect(sent(message)).toMatchObject({ use8BitMime: false, useSmtpUtf8: false });
+    expect(sent(message).message.toString()).toBe(message);
+  });
+
+  it("goes as it is with 8BITMIME", () => {
+    expect(sent(EIGHT_BIT, ALL)).toMatchObject({ use8BitMime: true, useSmtpUtf8: false });
+  });
+
+  it("has its internationalised domains as A-labels", () => {
+    expect(sent(`${PLAIN}\r\nx`, NO_CAPABILITIES, { to: "b@bücher.example" }).to).toBe("b@xn--bcher-kva.example");
+  });
+
+  it("asks for SMTPUTF8 where an address or a header needs it", () => {
+    expect(sent(`${PLAIN}\r\nx`, ALL, { to: "jürgen@example.net" }).useSmtpUtf8).toBe(true);
+    expect(sent("Subject: Grüße\r\n\r\nx", ALL).useSmtpUtf8).toBe(true);
+  });
+});
+
+describe("a mail that the server cannot take as it is", () => {
+  it("has its text in quoted-printable", async () => {
+    const { message, use8BitMime } = sent(EIGHT_BIT);
+    expect(use8BitMime).toBe(false);
+    expect(isAscii(message)).toBe(true);
+    expect((await simpleParser(message)).text).toBe("Grüße\n");
+  });
+
+  it("has each leaf of its tree encoded, and only those that need it", async () => {
+    const tree = [
+      `${PLAIN}Content-Type: multipart/mixed;\r\n boundary="a b"\r\nContent-Transfer-Encoding: 8bit\r\n`,
+      "--a b",
+      "Content-Type: multipart/alternative; boundary=inner\r\n\r\n--inner\r\n\r\nplain\r\n--inner\r\nContent-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n<p>ü</p>\r\n--inner--",
+      "--a b",
+      "Content-Type: message/rfc822\r\nContent-Transfer-Encoding: 8bit\r\n",
+      EIGHT_BIT,
+      "--a b--\r\n",
+    ].join("\r\n");
+    const binary = Buffer.concat([
+      Buffer.from(tree.replace("--a b--\r\n", "--a b\r\nContent-Type: application/octet-stream\r\n\r\n")),
+      Buffer.from([0xff, 0xfe, 0x80]),
+      Buffer.from("\r\n--a b--\r\n"),
+    ]);
+    const { message } = sent(binary);
+    expect(isAscii(message)).toBe(true);
+    const parsed = await simpleParser(message);
+    expect(parsed.html).toContain("<p>ü</p>");
+    expect(parsed.attachments.at(-1)?.content).toEqual(Buffer.from([0xff, 0xfe, 0x80]));
+  });
+
+  it("is encoded even where it was no MIME", async () => {
+    const { message } = sent(Buffer.from("Subject: x\r\n\r\nGr\xfc\xdfe\r\n", "latin1"));
+    expect(message.toString()).toContain("MIME-Version: 1.0");
+    expect(message.toString()).toContain("Gr=FC=DFe");
+  });
+
+  it("is not sent when signed, too large, or in need of SMTPUTF8", () => {
+    const signed = `${PLAIN}Content-Type: multipart/signed; boundary=x\r\n\r\n--x\r\n\r\nü\r\n--x--\r\n`;
+    expect(fitMessage(mailOf(signed), NO_CAPABILITIES)).toMatchObject({ ok: false, cause: "needs-8bit" });
+    expect(fitMessage(mailOf(`${PLAIN}\r\nx`), { ...ALL, size: 10 })).toMatchObject({ cause: "too-large" });
+    const local = mailOf(`${PLAIN}\r\nx`, { from: "jürgen@example.com" });
+    expect(fitMessage(local, NO_CAPABILITIES)).toMatchObject({ cause: "needs-smtputf8" });
+    expect(fitMessage(mailOf("Subject: ü\r\n\r\nx"), NO_CAPABILITIES)).toMatchObject({ cause: "needs-smtputf8" });
+  });
+});

@@ -1,0 +1,107 @@
+// Makes a message of ASCII only for a server without 8BITMIME: leaves of the MIME tree are encoded anew (RFC 6152 §3).
+// What a signature or an encryption covers is not touched: such a message stays as it is or is not sent.
+import { isAscii } from "node:buffer";
+import { encodeQuotedPrintable } from "#shared/email/transfer-encoding.ts";
+
+interface Part {
+  /** Header lines without the empty one, latin1, CRLF-terminated. */
+  headers: string;
+  body: Buffer;
+}
+
+const DEEPEST = 50;
+const UNTOUCHABLE = /^multipart\/(?:signed|encrypted)\b/i;
+const BASE64_LINE = /.{1,76}/g;
+
+function split(message: Buffer): Part {
+  const end = message.indexOf("\r\n\r\n");
+  if (message.subarray(0, 2).equals(Buffer.from("\r\n"))) return { headers: "", body: message.subarray(2) };
+  if (end === -1) return { headers: message.toString("latin1"), body: Buffer.alloc(0) };
+  return { headers: message.toString("latin1", 0, end + 2), body: message.subarray(end + 4) };
+}
+
+function fieldOf(headers: string, name: string): string | undefined {
+  const field = new RegExp(`^${name}:((?:.*(?:\r\n[ \t])?)*)`, "im").exec(headers)?.[1];
+  return field?.replace(/\r\n(?=[ \t])/g, "").trim();
+}
+
+function withEncoding(headers: string, encoding: string): string {
+  const field = `Content-Transfer-Encoding: ${encoding}\r\n`;
+  const existing = /^Content-Transfer-Encoding:.*(?:\r\n[ \t].*)*\r\n/im;
+  if (existing.test(headers)) return headers.replace(existing, field);
+  const hasMime = fieldOf(headers, "Content-Type") !== undefined;
+  return headers + (hasMime ? "" : "Content-Type: text/plain; charset=unknown-8bit\r\n") + field;
+}
+
+const join = ({ headers, body }: Part): Buffer => Buffer.concat([Buffer.from(`${headers}\r\n`, "latin1"), body]);
+
+function encodeLeaf({ headers, body }: Part, type: string): Part {
+  if (/^text\//i.test(type)) {
+    return { headers: withEncoding(headers, "quoted-printable"), body: encodeQuotedPrintable(body) };
+  }
+  const lines = body.toString("base64").match(BASE64_LINE) ?? [];
+  return { headers: withEncoding(headers, "base64"), body: Buffer.from(`${lines.join("\r\n")}\r\n`) };
+}
+
+function boundaryOf(type: string): string | undefined {
+  const match = /;\s*boundary\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;]+))/i.exec(type);
+  return match?.[1]?.replace(/\\(.)/g, "$1") ?? match?.[2];
+}
+
+interface Span {
+  start: number;
+  end: number;
+}
+
+/** Where the parts stand between their delimiter lines. */
+function spansOf(body: Buffer, boundary: string): Span[] {
+  const delimiter = `--${boundary}`;
+  const spans: Span[] = [];
+  let open: number | undefined;
+  for (let at = body.indexOf(delimiter); at !== -1; at = body.indexOf(delimiter, at + delimiter.length)) {
+    if (at !== 0 && body[at - 1] !== 0x0a) continue;
+    if (open !== undefined) spans.push({ start: open, end: at - 2 });
+    const lineEnd = body.indexOf("\r\n", at);
+    if (lineEnd === -1 || body.toString("latin1", at + delimiter.length, at + delimiter.length + 2) === "--") break;
+    open = lineEnd + 2;
+  }
+  return spans;
+}
+
+function encodeMultipart({ headers, body }: Part, type: string, depth: number): Part | undefined {
+  const boundary = boundaryOf(type);
+  if (boundary === undefined) return undefined;
+  const pieces: Buffer[] = [];
+  let done = 0;
+  for (const { start, end } of spansOf(body, boundary)) {
+    const encoded = encode(split(body.subarray(start, Math.max(start, end))), depth + 1);
+    if (encoded === undefined) return undefined;
+    pieces.push(body.subarray(done, start), join(encoded));
+    done = Math.max(start, end);
+  }
+  pieces.push(body.subarray(done));
+  const whole = Buffer.concat(pieces);
+  return isAscii(whole) ? { headers: withEncoding(headers, "7bit"), body: whole } : undefined;
+}
+
+function encode(part: Part, depth: number): Part | undefined {
+  if (isAscii(part.body)) return part;
+  if (depth > DEEPEST) return undefined;
+  const type = fieldOf(part.headers, "Content-Type") ?? "text/plain";
+  if (UNTOUCHABLE.test(type)) return undefined;
+  if (/^multipart\//i.test(type)) return encodeMultipart(part, type, depth);
+  if (!/^message\//i.test(type)) return encodeLeaf(part, type);
+  const inner = encode(split(part.body), depth + 1);
+  return inner === undefined ? undefined : { headers: withEncoding(part.headers, "7bit"), body: join(inner) };
+}
+
+/** The message in ASCII, or undefined where MIME does not allow it. Its own header must be ASCII already. */
+export function toSevenBit(message: Buffer): Buffer | undefined {
+  const part = split(message);
+  const encoded = encode(part, 0);
+  if (encoded === undefined) return undefined;
+  const hasVersion = fieldOf(part.headers, "MIME-Version") !== undefined;
+  const headers = hasVersion ? encoded.headers : `${encoded.headers}MIME-Version: 1.0\r\n`;
+  const result = join({ headers, body: encoded.body });
+  return isAscii(result) ? result : undefined;
+}
