@@ -11,7 +11,7 @@ import type { NotifierAlone, TestJob } from "#test/support/notifier.ts";
 import { startNotifier, testJob } from "#test/support/notifier.ts";
 
 let notifier: NotifierAlone;
-const endpoints: { close(): Promise<void> | void }[] = [];
+const endpoints: { close(): Promise<void> }[] = [];
 
 beforeAll(async () => {
   notifier = await startNotifier({
@@ -40,7 +40,7 @@ async function openRaw(answer: string): Promise<{ url: string; server: Server }>
   });
   const address = loopbackAddress();
   await new Promise<void>((resolve) => server.listen(0, address, resolve));
-  endpoints.push({ close: () => void server.close() });
+  endpoints.push({ close: async () => void server.close() });
   return { url: `http://${address}:${(server.address() as AddressInfo).port}/`, server };
 }
 

@@ -1,0 +1,94 @@
+// What no endpoint takes within WAYPOST_NOTIFY_DEADLINE is dead: kept with its reason, replayed with the same tags, erased and forgotten.
+import { afterAll, beforeAll, expect, it } from "vitest";
+import type { Endpoint } from "#test/support/endpoint.ts";
+import { startEndpoint } from "#test/support/endpoint.ts";
+import { eventually } from "#test/support/eventually.ts";
+import type { NotifierAlone } from "#test/support/notifier.ts";
+import { startNotifier, testJob } from "#test/support/notifier.ts";
+
+let notifier: NotifierAlone;
+let endpoint: Endpoint;
+let status = 500;
+
+beforeAll(async () => {
+  notifier = await startNotifier({ WAYPOST_NOTIFY_SCHEDULE: "1s", WAYPOST_NOTIFY_DEADLINE: "2s" });
+  endpoint = await startEndpoint(() => ({ status }));
+});
+
+afterAll(async () => {
+  await notifier.stop();
+  await endpoint.close();
+});
+
+async function dieOnce() {
+  status = 500;
+  const job = testJob(await notifier.account({ url: endpoint.url }));
+  await notifier.publish(job.life(0));
+  const [dead] = await eventually(async () => {
+    const found = await notifier.dead(job.head.account);
+    return found.length > 0 ? found : undefined;
+  });
+  return { job, account: job.head.account, dead };
+}
+
+const tagsOf = (jobId: string) =>
+  new Set(endpoint.notifications.filter(({ job }) => job.jobId === jobId).map(({ meta }) => meta.tag));
+
+it("is listed with id, job, account, URL and reason", async () => {
+  const { job, account, dead } = await dieOnce();
+  expect(dead).toMatchObject({
+    id: expect.stringMatching(/^msg_/) as string,
+    jobId: job.head.jobId,
+    account,
+    url: endpoint.url,
+    reason: "500: not a success",
+    notifications: 3,
+  });
+  expect(await notifier.reader.awaitsNotification(account)).toBe(false);
+});
+
+it.each(["account", "ids"] as const)("is replayed by %s with the same tags, and is dead no more", async (by) => {
+  const { job, account, dead } = await dieOnce();
+  const tags = tagsOf(job.head.jobId);
+  status = 200;
+  const choice = by === "account" ? { account } : { ids: [dead?.id ?? ""] };
+  const reply = await notifier.command({ command: "replay-notifications", ...choice });
+  expect(reply).toEqual({ status: "done", result: { replayed: 1 } });
+  await eventually(() => endpoint.acknowledged.filter((item) => item.job.jobId === job.head.jobId).length === 3);
+  expect(tagsOf(job.head.jobId)).toEqual(tags);
+  expect(await notifier.dead(account)).toEqual([]);
+});
+
+it("dies with the reason where the account's endpoint was taken away", async () => {
+  status = 500;
+  const account = await notifier.account({ url: endpoint.url });
+  const job = testJob(account);
+  await notifier.publish(job.life(0));
+  await eventually(() => tagsOf(job.head.jobId).size > 0);
+  await notifier.store
+    .collection<{ _id: string }>("accounts")
+    .updateOne({ _id: account._id }, { $unset: { notification: "" } });
+  const [dead] = await eventually(async () => {
+    const found = await notifier.dead(account._id);
+    return found.length > 0 ? found : undefined;
+  });
+  expect(dead?.reason).toBe("the account has no endpoint");
+});
+
+it("erases a recipient from record and dead notifications", async () => {
+  const { job, account } = await dieOnce();
+  const [mail] = job.mails;
+  const reply = await notifier.command({ command: "erase", email: mail?.recipient.toUpperCase() ?? "" });
+  expect(reply).toEqual({ status: "done", result: { mails: 1, notifications: 1 } });
+  const kept = await notifier.store.collection<{ account: string }>("dead-notifications").find({ account }).toArray();
+  expect(JSON.stringify(kept)).not.toContain(mail?.recipient);
+  expect(JSON.stringify(await notifier.reader.mail(mail?.mailId ?? ""))).not.toContain(mail?.recipient);
+  expect(await notifier.dead(account)).toHaveLength(1);
+});
+
+it("forgets an account's endpoint state and dead notifications, and keeps its mails", async () => {
+  const { job, account } = await dieOnce();
+  expect(await notifier.command({ command: "forget-account", account })).toEqual({ status: "done", result: {} });
+  expect(await notifier.dead(account)).toEqual([]);
+  expect(await notifier.reader.job(job.head.jobId)).toBeDefined();
+});
