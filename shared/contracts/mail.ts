@@ -72,10 +72,14 @@ export const mailMessageSchema = z.object({
   headers: z.string(),
   messageId: z.string().optional(),
   content: contentRefSchema,
+  /** Wraps the message as multipart/signed (shared/signing/multipart-signed.ts): a base64 CMS signature and its boundary. */
+  signature: z.object({ der: z.string(), boundary: z.string() }).optional(),
   /** The attempt that this message asks for, from 1. */
   attempt: z.int().positive(),
   /** The lane that it was put in. */
   lane: z.string(),
+  /** Name of the configured relay of that lane, for ends that no attempt preceded; absent on the default route. */
+  relay: z.string().optional(),
   /** How often a suspect copy has waited for the ledger to know of its twin. */
   suspectWaits: z.int().nonnegative().default(0),
   /** Set once the mail has been told of as waiting in a suspended lane (a DEFERRED without an attempt). */
