@@ -3,7 +3,7 @@
 import { execFileSync } from "node:child_process";
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { freePort } from "#test/support/ports.ts";
+import { freePort } from "#deploy/local/ports.ts";
 import type { Peer, PeerOptions } from "./peer.ts";
 
 function mainCf(options: PeerOptions, directory: string): string {

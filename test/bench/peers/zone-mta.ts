@@ -3,8 +3,11 @@ import type { ChildProcess } from "node:child_process";
 import { execFileSync, spawn } from "node:child_process";
 import { existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { startMongo } from "#deploy/local/mongo.ts";
-import { freePort, portAnswers } from "#test/support/ports.ts";
+import { startDatabase } from "#deploy/local/database.ts";
+import { freePort, isFree } from "#deploy/local/ports.ts";
+import { processesOf } from "#deploy/local/processes.ts";
+import { findDatabase } from "#deploy/local/programs.ts";
+import { eventually } from "#test/support/eventually.ts";
 import type { Peer, PeerOptions } from "./peer.ts";
 
 const ZONE_MTA_VERSION = "3.10.3";
@@ -62,21 +65,23 @@ export async function startZoneMta(options: PeerOptions): Promise<Peer> {
     queue: await freePort(),
     redis: await freePort(),
   };
-  const mongo = await startMongo({ directory: join(directory, "mongo") });
+  const program = findDatabase();
+  if (program === undefined) throw new Error("no mongod on this machine: run `npm test` once, which gets it");
+  const mongo = await startDatabase({ program, directory: join(directory, "mongo") });
   const redis = run(
     "redis-server",
     ["--port", String(ports.redis), "--bind", "127.0.0.1", "--save", "", "--dir", directory],
     join(directory, "redis.log"),
   );
   const settings = join(directory, "zone-mta.json");
-  writeFileSync(settings, configuration(options, ports, mongo.uri("zone-mta")));
+  writeFileSync(settings, configuration(options, ports, mongo.mongodbUri.replace("/waypost?", "/zone-mta?")));
   const zoneMta = run(process.execPath, [join(app, "app.js"), `--config=${settings}`], join(directory, "zone-mta.log"));
-  await portAnswers(ports.smtp, 30_000);
+  await eventually(async () => ((await isFree(ports.smtp)) ? undefined : true), 30_000);
   return {
     name: "zone-mta",
     version: (JSON.parse(readFileSync(join(app, "package.json"), "utf8")) as { version: string }).version,
     smtpPort: ports.smtp,
-    roots: () => [zoneMta.pid, redis.pid, mongo.pid].filter((pid) => pid !== undefined),
+    roots: () => [zoneMta.pid, redis.pid, ...processesOf(join(directory, "mongo"))].filter((pid) => pid !== undefined),
     stop: async () => {
       for (const child of [zoneMta, redis]) await ended(child);
       await mongo.stop();

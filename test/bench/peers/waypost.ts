@@ -1,0 +1,100 @@
+// Waypost with a RabbitMQ and a MongoDB of its own: one replica of each service, the whole of the promise kept, tracing at 5 %.
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { startBacking } from "#deploy/local/backing.ts";
+import { processesOf } from "#deploy/local/processes.ts";
+import type { System } from "#test/support/system.ts";
+import { startSystem } from "#test/support/system.ts";
+import type { TestAccount } from "#test/support/system-client.ts";
+import { SENDER } from "../sources.ts";
+import type { Peer, PeerOptions } from "./peer.ts";
+
+export interface Waypost extends Peer {
+  readonly system: System;
+  readonly account: TestAccount;
+  /** The processes of the services alone, for their memory. */
+  services(): readonly number[];
+}
+
+export interface WaypostOptions extends PeerOptions {
+  /** Where every tracking point is posted to; nowhere by default. */
+  endpointUrl?: string;
+  /** Where spans go, over OTLP. */
+  otlpUrl?: string;
+  env?: Readonly<Record<string, string>>;
+}
+
+export const RELAY_HOST = "relay.bench.example";
+const ACCOUNT = "bench";
+const PASSWORD = "bench-password";
+const DOMAIN = SENDER.split("@")[1] ?? "";
+
+function tracing(otlpUrl: string | undefined): Record<string, string> {
+  const sampler = { OTEL_TRACES_SAMPLER: "parentbased_traceidratio", OTEL_TRACES_SAMPLER_ARG: "0.05" };
+  return otlpUrl === undefined ? sampler : { ...sampler, OTEL_EXPORTER_OTLP_ENDPOINT: otlpUrl };
+}
+
+async function configure(system: System, options: WaypostOptions): Promise<TestAccount> {
+  const notification = options.endpointUrl === undefined ? {} : { notification: { url: options.endpointUrl } };
+  const account = {
+    customerNo: "1",
+    password: PASSWORD,
+    sourceIps: ["127.0.0.0/8"],
+    limits: { waitingMails: 10_000_000 },
+  };
+  const answers = [
+    await system.control.put(`/v1/accounts/${ACCOUNT}`, { ...account, ...notification }),
+    await system.control.put(`/v1/accounts/${ACCOUNT}/domains/${DOMAIN}`, {}),
+    await system.control.put(`/v1/accounts/${ACCOUNT}/domains/${DOMAIN}/relay`, {
+      host: RELAY_HOST,
+      port: options.sinkPort,
+      maxConnections: options.connections,
+      tls: "never",
+    }),
+  ];
+  for (const { status, body } of answers) if (status !== 200) throw new Error(`${status} ${JSON.stringify(body)}`);
+  return { name: ACCOUNT, password: PASSWORD, domain: DOMAIN, sender: SENDER };
+}
+
+/** Starts it, the account and its relay configured. */
+export async function startWaypost(options: WaypostOptions): Promise<Waypost> {
+  const { directory } = options;
+  mkdirSync(directory, { recursive: true });
+  const backing = await startBacking({
+    directory: join(directory, "backing"),
+    keepData: false,
+    report: () => undefined,
+  });
+  if (backing.managementUrl === undefined) throw new Error("the bench needs a private broker: unset AMQP_URL");
+  const system = await startSystem({
+    backing: {
+      amqpUrl: backing.amqpUrl,
+      managementUrl: backing.managementUrl,
+      mongodbUri: backing.mongodbUri,
+      directory,
+    },
+    env: {
+      WAYPOST_STATIC_HOSTS: `${RELAY_HOST}=127.0.0.1`,
+      WAYPOST_RETRY_SCHEDULE: "1m,5m,15m,30m,1h,2h,4h",
+      WAYPOST_NOTIFY_LINGER: "1s",
+      WAYPOST_SMTP_MAX_CONNECTIONS: "200",
+      LOG_LEVEL: "info",
+      ...tracing(options.otlpUrl),
+      ...options.env,
+    },
+  });
+  const account = await configure(system, options);
+  return {
+    name: "waypost",
+    version: "",
+    smtpPort: system.smtpPort,
+    system,
+    account,
+    roots: () => processesOf(directory),
+    services: () => processesOf(system.plan.directory),
+    stop: async () => {
+      await system.stop();
+      await backing.stop();
+    },
+  };
+}
