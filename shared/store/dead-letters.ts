@@ -36,11 +36,12 @@ interface Piece {
 
 export interface DeadLetters {
   prepare(): Promise<void>;
-  /** Writing the same letter again changes nothing. */
+  /** Writing the same letter again changes nothing; one that was replayed and died again is listed again. */
   add(letter: StoredDeadLetter, body: Buffer): Promise<void>;
   find(id: string): Promise<StoredDeadLetter | undefined>;
   body(id: string): Promise<Buffer>;
   markReplayed(id: string, at: Date): Promise<void>;
+  count(): Promise<number>;
   /** Newest first; replayed ones are left out. */
   page(query: PageQuery & { account?: string | undefined }): Promise<Page<StoredDeadLetter>>;
 }
@@ -80,7 +81,7 @@ export function createDeadLetters(store: Store): DeadLetters {
           await store.collection("dead-letter-bodies").updateOne({ _id } as object, { $set: piece }, { upsert: true });
         }
         const { _id, ...fields } = letter;
-        await letters.updateOne({ _id }, { $setOnInsert: fields }, { upsert: true });
+        await letters.updateOne({ _id }, { $set: fields, $unset: { replayedAt: "" } }, { upsert: true });
       }),
     find: (id) => guard(async () => (await letters.findOne({ _id: id })) ?? undefined),
     body: (id) =>
@@ -89,6 +90,7 @@ export function createDeadLetters(store: Store): DeadLetters {
         return Buffer.concat(found.map((piece) => Buffer.from(piece.data.buffer).subarray(0, piece.data.position)));
       }),
     markReplayed: (id, at) => guard(async () => void (await letters.updateOne({ _id: id }, { $set: { replayedAt: at } }))),
+    count: () => guard(() => letters.countDocuments({ replayedAt: { $exists: false } })),
     page: ({ account, cursor, limit }) =>
       guard(async () => {
         const position = cursor === undefined ? undefined : decodeCursor(cursor).split(" ");
