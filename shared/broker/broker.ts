@@ -226,6 +226,7 @@ class RuntimeBroker implements Broker {
     over.abort();
     this.#closing.abort();
     this.#publisher.close();
+    await this.#channels.close();
     await Promise.all([this.#consuming.close(), this.#publishing.close()]);
   }
 }

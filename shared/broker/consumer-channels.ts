@@ -6,6 +6,7 @@ import type { Log } from "#shared/log.ts";
 
 const LANES_PER_CHANNEL = 32;
 const LONGEST_BACKOFF_MS = 3_000;
+const CLOSE_MS = 1_000;
 
 /** Whoever consumes on a channel. */
 export interface Member {
@@ -64,6 +65,20 @@ export class ConsumerChannels {
       void channel?.close().catch((error: unknown) => this.#log.debug({ err: error }, "broker.channel_close_failed"));
       return;
     }
+  }
+
+  /**
+   * Before the connection is closed: its closing would overtake acknowledgements that are still being written, a
+   * channel's does not.
+   */
+  async close(): Promise<void> {
+    this.#model = undefined;
+    const closed = [...this.#slots].map(async (slot) => {
+      const channel = slot.channel;
+      this.#lose(slot);
+      await channel?.close();
+    });
+    await Promise.race([Promise.allSettled(closed), this.#clock.sleep(CLOSE_MS)]);
   }
 
   async #open(slot: Slot, model: ChannelModel): Promise<void> {

@@ -9,8 +9,11 @@ import { writeTogether } from "./write-together.ts";
 const HEARTBEAT_SECONDS = 8;
 const CONNECT_TIMEOUT_MS = 5_000;
 const SET_UP_TIMEOUT_MS = 30_000;
+const CLOSE_TIMEOUT_MS = 1_000;
 const FIRST_WAIT_MS = 100;
 const LONGEST_WAIT_MS = 2_000;
+/** A connect that hangs is not waited for when the service stops. */
+const LONGEST_CLOSE_MS = 500;
 
 export interface LinkOptions {
   urls: readonly string[];
@@ -53,7 +56,7 @@ export function openLink(options: LinkOptions): Link {
     close: async () => {
       state.closing.abort();
       await closeQuietly(state.model);
-      await finished;
+      await Promise.race([finished, options.clock.sleep(LONGEST_CLOSE_MS)]);
     },
   };
 }
@@ -116,6 +119,8 @@ async function withinSetUpTime(work: Promise<void>): Promise<void> {
   await Promise.race([work, late]).finally(() => timeout.abort());
 }
 
+/** A stalled connection never answers: it is left after a moment. */
 async function closeQuietly(model: ChannelModel | undefined): Promise<void> {
-  await model?.close().catch(() => undefined);
+  const closed = model?.close().catch(() => undefined);
+  await Promise.race([closed, wait(CLOSE_TIMEOUT_MS, undefined, { ref: false })]);
 }
