@@ -72,8 +72,10 @@ function consequenceOf({ message: mail, content }: Delivery<MailMessage>, fate: 
     case "expired":
       return mailToExpired({ mail, content });
     case "routed": {
-      const { traceparent } = mail.head;
-      return { ...mailToLane({ mail: { ...mail, lane: fate.lane.name }, content }, now), traceparent };
+      const { relay: _former, ...same } = mail;
+      const relay = fate.route.kind === "relay" ? { relay: fate.route.relay.host } : {};
+      const rerouted = { ...same, ...relay, lane: fate.lane.name };
+      return { ...mailToLane({ mail: rerouted, content }, now), traceparent: mail.head.traceparent };
     }
     case "failed":
       return eventToPublish(tracked, { ...fact, point: "PROCESSING_FAILED", description: fate.reason });

@@ -6,9 +6,9 @@ import type { TrackedMail } from "#shared/contracts/make-event.ts";
 import type { Configuration } from "#shared/routing/configuration.ts";
 import type { Lane } from "#shared/routing/lane.ts";
 import type { Suppression } from "#shared/store/suppressions.ts";
-import type { Drop, ReadAddress, RecipientRules } from "./recipient.ts";
-import { checkRecipient, suppressionKey } from "./recipient.ts";
-import type { RouteDecision } from "./decide-route.ts";
+import type { Drop, ReadAddress, RecipientRules } from "#shared/routing/recipient.ts";
+import { checkRecipient, suppressionKey } from "#shared/routing/recipient.ts";
+import type { SendingRoute } from "./decide-route.ts";
 import { decideRoute } from "./decide-route.ts";
 
 /** One address of a job, read once. */
@@ -24,7 +24,7 @@ export interface Recipient {
 export type MailFate =
   | ({ kind: "dropped"; mail: TrackedMail } & Drop)
   | { kind: "failed"; mail: TrackedMail; reason: string; breaksFailClosed?: true }
-  | { kind: "routed"; mail: MailMessage; lane: Lane; route: Extract<RouteDecision, { kind: "routed" }>["route"] };
+  | { kind: "routed"; mail: MailMessage; lane: Lane; route: SendingRoute };
 
 /** Jobs with more addresses than this flow through the bulk mailboxes. */
 const INTERACTIVE_ADDRESSES = 10;
@@ -76,7 +76,7 @@ export function splitJob(job: JobMessage, ground: SplitGround): MailFate[] {
       kind: "routed",
       lane,
       route,
-      mail: mailMessageOf(job, recipient, { head, lane, address: mail.recipient }),
+      mail: mailMessageOf(job, recipient, { head, lane, route, address: mail.recipient }),
     };
   });
 }
@@ -95,7 +95,7 @@ function trackedMailOf(head: JobHead, job: JobMessage, recipient: Recipient): Tr
 function mailMessageOf(
   job: JobMessage,
   recipient: Recipient,
-  { head, lane, address }: { head: JobHead; lane: Lane; address: string },
+  { head, lane, route, address }: { head: JobHead; lane: Lane; route: SendingRoute; address: string },
 ): MailMessage {
   return {
     version: MESSAGE_VERSION,
@@ -108,6 +108,7 @@ function mailMessageOf(
     content: job.content,
     attempt: 1,
     lane: lane.name,
+    ...(route.kind === "relay" ? { relay: route.relay.host } : {}),
     suspectWaits: 0,
     waitTold: false,
   };

@@ -1,0 +1,65 @@
+// The actor of failed and expired attempts.
+import type { BatchActor, Delivery, Verdict } from "#shared/broker/actor.ts";
+import { QUEUES } from "#shared/broker/topology.ts";
+import type { Clock } from "#shared/clock.ts";
+import type { DeferredMessage } from "#shared/contracts/attempt.ts";
+import { deferredMessageSchema } from "#shared/contracts/attempt.ts";
+import type { MailMessage } from "#shared/contracts/mail.ts";
+import { mailMessageSchema } from "#shared/contracts/mail.ts";
+import type { Log } from "#shared/log.ts";
+import type { Ledger } from "#shared/store/ledger.ts";
+import type { RetryFate } from "./decide.ts";
+import { decideDeferred, decideExpired, needsLedger } from "./decide.ts";
+import type { Ladder } from "./ladder.ts";
+import type { RetryMetrics } from "./metrics.ts";
+import { consequencesOf } from "./points.ts";
+
+export interface AttemptPorts {
+  ladder: Ladder;
+  ledger: Pick<Ledger, "outcomesOf">;
+  clock: Clock;
+  log: Log;
+  metrics: RetryMetrics;
+}
+
+type Failed = DeferredMessage | MailMessage;
+
+export function createAttemptsActor(ports: AttemptPorts): BatchActor<Failed> {
+  return {
+    mailbox: QUEUES.attempts,
+    contracts: { deferred: deferredMessageSchema, mail: mailMessageSchema },
+    prefetch: 200,
+    batch: { max: 100, lingerMs: 1 },
+    handleBatch: (deliveries) => Promise.all(deliveries.map((delivery) => handleOne(ports, delivery))),
+  };
+}
+
+async function handleOne(ports: AttemptPorts, delivery: Delivery<Failed>): Promise<Verdict> {
+  const { message, content } = delivery;
+  const mail = "mail" in message ? message.mail : message;
+  const fate =
+    "mail" in message
+      ? await fateOfDeferred(ports, message, delivery.suspect)
+      : await fateOfExpired(ports, message, delivery.properties.deathReason);
+  ports.metrics.countFate(fate);
+  logFate(ports, mail, fate);
+  return { kind: "done", publish: consequencesOf(fate, { mail, content }, ports.clock.now()) };
+}
+
+async function fateOfDeferred(ports: AttemptPorts, message: DeferredMessage, suspect: boolean): Promise<RetryFate> {
+  const ground = { ladder: ports.ladder, nowMs: ports.clock.nowMs() };
+  if (!needsLedger(message, suspect, ground)) return decideDeferred(message, ground);
+  const outcomes = await ports.ledger.outcomesOf(message.mail.mailId);
+  return decideDeferred(message, { ...ground, outcomes });
+}
+
+async function fateOfExpired(ports: AttemptPorts, mail: MailMessage, deathReason?: string): Promise<RetryFate> {
+  const outcomes = await ports.ledger.outcomesOf(mail.mailId);
+  return decideExpired(mail, { isDeadOfAge: deathReason === "expired", nowMs: ports.clock.nowMs(), outcomes });
+}
+
+function logFate({ log }: AttemptPorts, mail: MailMessage, fate: RetryFate): void {
+  const waitMs = "waitMs" in fate ? fate.waitMs : undefined;
+  const ids = { jobId: mail.head.jobId, mailId: mail.mailId, attempt: mail.attempt };
+  log.info({ ...ids, lane: mail.lane, fate: fate.kind, waitMs }, "retry.decided");
+}

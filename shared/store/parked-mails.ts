@@ -1,0 +1,25 @@
+// Which mails lie in the dead letters (control's collection `dead-letters`), as the sweep of the record asks.
+import type { Store } from "./connection.ts";
+import { guard } from "./connection.ts";
+import type { StoredDeadLetter } from "./dead-letters.ts";
+
+export interface ParkedMails {
+  /** Of these mails, those that lie in the dead letters and were not replayed, each with the reason. */
+  reasonsOf(mailIds: readonly string[]): Promise<ReadonlyMap<string, string>>;
+}
+
+export function createParkedMails(store: Store): ParkedMails {
+  const letters = store.collection<StoredDeadLetter>("dead-letters");
+  return {
+    reasonsOf: (mailIds) =>
+      guard(async () => {
+        const found = await letters
+          .find({ mailId: { $in: [...mailIds] }, replayedAt: { $exists: false } })
+          .project<Pick<StoredDeadLetter, "mailId" | "reason">>({ mailId: 1, reason: 1 })
+          .toArray();
+        return new Map(
+          found.flatMap(({ mailId, reason }) => (mailId === undefined ? [] : [[mailId, reason] as const])),
+        );
+      }),
+  };
+}
