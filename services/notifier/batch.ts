@@ -59,7 +59,12 @@ function chunk<T>(items: readonly T[], size: number): T[][] {
 
 /** Each tag once: of a point that came twice the first copy counts. */
 function withoutRepetitions(events: readonly RecordedEvent[]): RecordedEvent[] {
-  return [...new Map(events.toReversed().map((event) => [event.body.notification.meta.tag, event])).values()];
+  const byTag = new Map<string, RecordedEvent>();
+  for (const event of events) {
+    const { tag } = event.body.notification.meta;
+    if (!byTag.has(tag)) byTag.set(tag, event);
+  }
+  return [...byTag.values()];
 }
 
 /** The batches of one job's tracking points. */
