@@ -89,7 +89,8 @@ export function createDeadLetters(store: Store): DeadLetters {
         const found = await pieces.find({ letter: id }).sort({ index: 1 }).toArray();
         return Buffer.concat(found.map((piece) => Buffer.from(piece.data.buffer).subarray(0, piece.data.position)));
       }),
-    markReplayed: (id, at) => guard(async () => void (await letters.updateOne({ _id: id }, { $set: { replayedAt: at } }))),
+    markReplayed: (id, at) =>
+      guard(async () => void (await letters.updateOne({ _id: id }, { $set: { replayedAt: at } }))),
     count: () => guard(() => letters.countDocuments({ replayedAt: { $exists: false } })),
     page: ({ account, cursor, limit }) =>
       guard(async () => {

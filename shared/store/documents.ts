@@ -1,5 +1,5 @@
 // What the collections of the configuration have in common: documents under a name, read one by one or in pages.
-import type { Filter, WithId, WithoutId } from "mongodb";
+import type { Filter, WithId } from "mongodb";
 import type { Session } from "./changes.ts";
 import { within } from "./changes.ts";
 import type { Store } from "./connection.ts";
@@ -70,7 +70,7 @@ export function createDocuments<T extends { _id: string }>(store: Store, name: s
         plain(await collection.find(range(prefix) as Filter<T>, session === undefined ? {} : { session }).toArray()),
       ),
     write: async (document, session) => {
-      await collection.replaceOne(byId(document._id), document as WithoutId<T>, { upsert: true, session });
+      await collection.replaceOne(byId(document._id), document, { upsert: true, session });
     },
     remove: async (id, session) => {
       await collection.deleteOne(byId(id), { session });

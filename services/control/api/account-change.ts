@@ -95,9 +95,7 @@ export async function changedAccount(
   const { before, sealer } = stored;
   const hash = await passwordHash(input.password, before?.passwordHash);
   const notification =
-    input.notification === undefined
-      ? undefined
-      : notificationOf(input.notification, before?.notification, sealer);
+    input.notification === undefined ? undefined : notificationOf(input.notification, before?.notification, sealer);
   const { jobsPerSecond, waitingMails } = input.limits;
   const document: Account = {
     _id: name,

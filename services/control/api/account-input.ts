@@ -50,7 +50,13 @@ const headers = z.record(
 );
 
 const secret = (max: number): z.ZodOptional<z.ZodNullable<z.ZodString>> =>
-  z.string().min(1, { error: "not empty" }).max(max).nullable().optional().describe("kept when absent; null removes it");
+  z
+    .string()
+    .min(1, { error: "not empty" })
+    .max(max)
+    .nullable()
+    .optional()
+    .describe("kept when absent; null removes it");
 
 const signingSecret = z
   .string()

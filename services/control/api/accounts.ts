@@ -26,8 +26,7 @@ interface Put {
 }
 
 async function putAccount(context: ApiContext, { account, input, who }: Put): Promise<AccountView | Problem> {
-  const taken =
-    input.brokerUser === undefined ? undefined : await context.accounts.ofBrokerUser(input.brokerUser);
+  const taken = input.brokerUser === undefined ? undefined : await context.accounts.ofBrokerUser(input.brokerUser);
   if (taken !== undefined && taken._id !== account) return brokerUserTaken(input.brokerUser);
   return inTurn(context.store, account, async (session) => {
     const before = await context.accounts.find(account, session);
@@ -40,7 +39,11 @@ async function putAccount(context: ApiContext, { account, input, who }: Put): Pr
     const from = before === undefined ? undefined : viewAccount(before);
     const to = viewAccount(document);
     const write = { documents: context.accounts, before, after: document };
-    await writeChanged(context, { write, audit: { who, what: `account ${account}`, account, from, to, secrets } }, session);
+    await writeChanged(
+      context,
+      { write, audit: { who, what: `account ${account}`, account, from, to, secrets } },
+      session,
+    );
     return to;
   });
 }
@@ -54,7 +57,14 @@ async function leave(context: ApiContext, account: string, who: string): Promise
     const before = await context.accounts.find(account, session);
     if (before === undefined) return notFound(`account ${account}`);
     const after = { ...before, removedAt: before.removedAt ?? context.clock.now() };
-    const audit = { who, what: `account ${account}`, account, action: "remove", from: viewAccount(before), to: viewAccount(after) };
+    const audit = {
+      who,
+      what: `account ${account}`,
+      account,
+      action: "remove",
+      from: viewAccount(before),
+      to: viewAccount(after),
+    };
     await writeChanged(context, { write: { documents: context.accounts, before, after }, audit }, session);
     return after;
   });
@@ -62,28 +72,32 @@ async function leave(context: ApiContext, account: string, who: string): Promise
   return { ...viewAccount(left), waiting: await context.mails.waiting(account) };
 }
 
+function putOperation(context: ApiContext): Operation {
+  return operation({
+    method: "PUT",
+    path: "/v1/accounts/:account",
+    tag: TAG,
+    summary: "Create or replace an account",
+    description: "Absent secrets (and `notification.authentication`) are kept, `null` removes them.",
+    params: newAccountParams,
+    query: NOTHING,
+    body: accountInput,
+    answer: accountView,
+    refusals: [409, 422],
+    handle: async ({ params, body, who }) => {
+      try {
+        return await putAccount(context, { account: params.account, input: body, who });
+      } catch (error) {
+        if (isDuplicateKey(error)) return brokerUserTaken(body.brokerUser);
+        throw error;
+      }
+    },
+  });
+}
+
 export function accountOperations(context: ApiContext): Operation[] {
   return [
-    operation({
-      method: "PUT",
-      path: "/v1/accounts/:account",
-      tag: TAG,
-      summary: "Create or replace an account",
-      description: "Absent secrets (and `notification.authentication`) are kept, `null` removes them.",
-      params: newAccountParams,
-      query: NOTHING,
-      body: accountInput,
-      answer: accountView,
-      refusals: [409, 422],
-      handle: async ({ params, body, who }) => {
-        try {
-          return await putAccount(context, { account: params.account, input: body, who });
-        } catch (error) {
-          if (isDuplicateKey(error)) return brokerUserTaken(body.brokerUser);
-          throw error;
-        }
-      },
-    }),
+    putOperation(context),
     operation({
       method: "GET",
       path: "/v1/accounts/:account",

@@ -79,7 +79,9 @@ async function brokerChecks({ broker }: ApiContext): Promise<Check[]> {
   if (!broker.ready) {
     return [{ check: "broker", ok: false, detail: "no connection", mend: "start RabbitMQ, and see AMQP_URL" }];
   }
-  const depths = await Promise.all(TOPOLOGY.queues.map(async ({ name }) => ({ name, depth: await broker.depth(name) })));
+  const depths = await Promise.all(
+    TOPOLOGY.queues.map(async ({ name }) => ({ name, depth: await broker.depth(name) })),
+  );
   const missing = depths.filter(({ depth }) => depth === undefined).map(({ name }) => name);
   const mend = "it is declared again within 30 s; mails that were in it end at their deadline";
   return [
@@ -102,7 +104,12 @@ async function storeChecks({ store, configuration, deadLetters }: ApiContext): P
     fine("database", "a primary answers"),
     configuration.isFresh
       ? fine("configuration", "fresh")
-      : { check: "configuration", ok: false, detail: "not confirmed for 5 s", mend: "see the change streams of MongoDB" },
+      : {
+          check: "configuration",
+          ok: false,
+          detail: "not confirmed for 5 s",
+          mend: "see the change streams of MongoDB",
+        },
     letters === 0
       ? fine("dead letters", "none")
       : { check: "dead letters", ok: false, detail: `${letters}`, mend: "waypost dead list, then waypost dead replay" },
@@ -111,7 +118,10 @@ async function storeChecks({ store, configuration, deadLetters }: ApiContext): P
 
 async function relayChecks({ configuration, lanes }: ApiContext): Promise<Check[]> {
   if (!configuration.isFresh) return [];
-  const relays = configuration.current().relays().filter((relay) => relay.enabled && relay.removed === undefined);
+  const relays = configuration
+    .current()
+    .relays()
+    .filter((relay) => relay.enabled && relay.removed === undefined);
   const states = await Promise.all(
     relays.map(async (relay) => ({
       relay,

@@ -9,7 +9,8 @@ import { isoTime, listOf, pageQuery } from "./fields.ts";
 import type { Operation } from "./operation.ts";
 import { NOTHING, operation } from "./operation.ts";
 import { present } from "./present.ts";
-import { badInput, conflict, notFound, Problem, unavailable } from "./problem.ts";
+import type { Problem } from "./problem.ts";
+import { badInput, conflict, notFound, unavailable } from "./problem.ts";
 
 const PUBLISH_TIMEOUT_MS = 10_000;
 const REPLAY_TIMEOUT_MS = 60_000;
@@ -45,7 +46,11 @@ async function hasEnded(context: ApiContext, letter: StoredDeadLetter): Promise<
   }
   if (letter.type !== "job" || letter.jobId === undefined) return false;
   const job = await context.mails.job(letter.jobId);
-  return job !== undefined && job.mails.length >= (job.mailCount ?? 1) && job.mails.every(({ state }) => state === "FINISHED");
+  return (
+    job !== undefined &&
+    job.mails.length >= (job.mailCount ?? 1) &&
+    job.mails.every(({ state }) => state === "FINISHED")
+  );
 }
 
 async function replayLetter(context: ApiContext, id: string, who: string): Promise<{ replayed: true } | Problem> {
@@ -119,7 +124,8 @@ async function replayNotifications(
   who: string,
 ): Promise<{ replayed: number } | Problem> {
   const { account } = choice;
-  if (account !== undefined && (await context.accounts.find(account)) === undefined) return notFound(`account ${account}`);
+  if (account !== undefined && (await context.accounts.find(account)) === undefined)
+    return notFound(`account ${account}`);
   const asked = await ask(context.broker, "notifier", {
     command: { command: "replay-notifications", ...present(choice) },
     timeoutMs: REPLAY_TIMEOUT_MS,

@@ -75,7 +75,8 @@ async function changeDkim(
     const { dkim: before, ...rest } = stored;
     if (wanted === undefined && before === undefined) return notFound(`DKIM key of ${domain}`);
     const isKept = before !== undefined && before.selector === wanted?.selector;
-    const after = wanted === undefined ? undefined : { ...wanted, privateKey: isKept ? before.privateKey : (fresh ?? "") };
+    const after =
+      wanted === undefined ? undefined : { ...wanted, privateKey: isKept ? before.privateKey : (fresh ?? "") };
     if (isKept && before.relayed === after?.relayed) return before;
     await context.domains.write({ ...rest, ...(after === undefined ? {} : { dkim: after }) }, session);
     const change = { who, what: `dkim ${account}/${domain}`, account, from: shown(before), to: shown(after) };

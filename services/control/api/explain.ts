@@ -57,10 +57,16 @@ function explained(found: Route, mxPort: number): Explanation {
   }
 }
 
-async function dropOf(context: ApiContext, account: string, read: ReadAddress | undefined): Promise<Explanation | undefined> {
+async function dropOf(
+  context: ApiContext,
+  account: string,
+  read: ReadAddress | undefined,
+): Promise<Explanation | undefined> {
   const key = suppressionKey(account, read);
   const found = key === undefined ? undefined : (await context.suppressions.find([key])).get(key);
-  const rules = { forbiddenLocalParts: new Set(context.settings.forbiddenLocalParts.map((part) => part.toLowerCase())) };
+  const rules = {
+    forbiddenLocalParts: new Set(context.settings.forbiddenLocalParts.map((part) => part.toLowerCase())),
+  };
   const checked = checkRecipient(read, rules, { suppression: found, acceptedMs: context.clock.nowMs() });
   if (checked.kind === "accepted") return undefined;
   return { dropped: { subType: checked.point }, because: [checked.description] };

@@ -50,7 +50,9 @@ export const timestamp = z.iso
   .datetime({ offset: true, error: "a time stamp such as 2026-08-01T12:00:00.000Z" })
   .transform((text) => new Date(text));
 
-export function listOf<T extends z.ZodType>(item: T): z.ZodObject<{ items: z.ZodArray<T>; cursor: z.ZodOptional<z.ZodString> }> {
+export function listOf<T extends z.ZodType>(
+  item: T,
+): z.ZodObject<{ items: z.ZodArray<T>; cursor: z.ZodOptional<z.ZodString> }> {
   return z.object({
     items: z.array(item),
     cursor: z.string().optional().describe("asks for the page after; absent on the last"),

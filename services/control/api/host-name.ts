@@ -5,7 +5,8 @@ import { toALabels } from "#shared/routing/domain-name.ts";
 const LONGEST_NAME = 253;
 const LONGEST_LABEL = 63;
 const LABEL = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/;
-const ADDRESS_LIKE = /^\[.*\]$|^[0-9a-f:.]*:[0-9a-f:.%]*:[0-9a-z:.%]*$|^(0x[0-9a-f]*|[0-9]+)(\.(0x[0-9a-f]*|[0-9]+)){0,3}\.?$/;
+const ADDRESS_LIKE =
+  /^\[.*\]$|^[0-9a-f:.]*:[0-9a-f:.%]*:[0-9a-z:.%]*$|^(0x[0-9a-f]*|[0-9]+)(\.(0x[0-9a-f]*|[0-9]+)){0,3}\.?$/;
 
 export type HostName = { ok: true; name: string } | { ok: false; problem: string };
 
@@ -29,7 +30,8 @@ function checkLabels(name: string): HostName {
   if (tooLong !== undefined) return refused(`has a label of more than ${LONGEST_LABEL} characters`);
   const bad = labels.find((label) => !LABEL.test(label));
   if (bad !== undefined) return refused(`has the label ${JSON.stringify(bad)}; letters, digits and inner hyphens only`);
-  if (!/^[a-z]/.test(labels.at(-1) ?? "")) return refused("has a top level that no domain has; it begins with a letter");
+  if (!/^[a-z]/.test(labels.at(-1) ?? ""))
+    return refused("has a top level that no domain has; it begins with a letter");
   return { ok: true, name };
 }
 

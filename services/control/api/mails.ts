@@ -62,7 +62,9 @@ function readOperations(context: ApiContext): Operation[] {
       refusals: [404],
       handle: async ({ params }) => {
         const mail = await context.mails.mail(params.mailId);
-        return mail === undefined ? notFound(`mail ${params.mailId}`) : (structuredClone(mail) as z.output<typeof mailView>);
+        return mail === undefined
+          ? notFound(`mail ${params.mailId}`)
+          : (structuredClone(mail) as z.output<typeof mailView>);
       },
     }),
     operation({
@@ -124,7 +126,9 @@ function promiseOperation(context: ApiContext): Operation {
   });
 }
 
-const counts = z.object({ mails: z.int().catch(0), notifications: z.int().catch(0), removed: z.int().catch(0) }).partial();
+const counts = z
+  .object({ mails: z.int().catch(0), notifications: z.int().catch(0), removed: z.int().catch(0) })
+  .partial();
 
 function erasureOperation(context: ApiContext): Operation {
   return operation({
@@ -145,7 +149,8 @@ function erasureOperation(context: ApiContext): Operation {
         await ask(context.broker, "notifier", { command, timeoutMs: 60_000 }),
         await ask(context.broker, "router", { command }),
       ];
-      if (record.kind !== "done" || list.kind !== "done") return unavailable("notifier or router did not answer; erase again");
+      if (record.kind !== "done" || list.kind !== "done")
+        return unavailable("notifier or router did not answer; erase again");
       const { mails = 0, notifications = 0 } = counts.parse(record.result);
       const { removed: suppressions = 0 } = counts.parse(list.result);
       const to = { mails, notifications, suppressions };

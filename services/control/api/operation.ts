@@ -70,11 +70,7 @@ function responsesOf(answer: Shape, statuses: readonly number[]): object {
 }
 
 export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply {
-  return reply
-    .code(problem.status)
-    .headers(problem.headers)
-    .type(PROBLEM_TYPE)
-    .send(JSON.stringify(problem.body));
+  return reply.code(problem.status).headers(problem.headers).type(PROBLEM_TYPE).send(JSON.stringify(problem.body));
 }
 
 interface Parsed<P, Q, B> {

@@ -159,7 +159,13 @@ async function endpointOf(context: ApiContext, account: string): Promise<z.outpu
 
 function endpointOperations(context: ApiContext): Operation[] {
   const path = "/v1/accounts/:account/endpoint";
-  const common = { tag: "Notifications", params: accountParams, query: NOTHING, body: NOTHING, answer: endpointView } as const;
+  const common = {
+    tag: "Notifications",
+    params: accountParams,
+    query: NOTHING,
+    body: NOTHING,
+    answer: endpointView,
+  } as const;
   return [
     operation({
       ...common,

@@ -98,7 +98,13 @@ function readOperations(context: ApiContext): Operation[] {
       handle: async ({ query: { account, ...page } }) => {
         const prefix = account === undefined ? "" : `${account}/`;
         const { items, ...rest } = await context.relays.page(prefix, page);
-        return { items: await shownRelays(context, items.filter((item) => item.deletedAt === undefined)), ...rest };
+        return {
+          items: await shownRelays(
+            context,
+            items.filter((item) => item.deletedAt === undefined),
+          ),
+          ...rest,
+        };
       },
     }),
   ];

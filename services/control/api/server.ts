@@ -1,0 +1,138 @@
+// The HTTP server of control: bearer authentication, problem details for whatever goes wrong, the OpenAPI document, the console.
+import { createHash, timingSafeEqual } from "node:crypto";
+import swagger from "@fastify/swagger";
+import swaggerUi from "@fastify/swagger-ui";
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { fastify } from "fastify";
+import { jsonSchemaTransform, jsonSchemaTransformObject } from "fastify-type-provider-zod";
+import { isRetriable } from "#shared/errors.ts";
+import { addConsole } from "../console/console.ts";
+import { accountOperations } from "./accounts.ts";
+import { auditOperations } from "./audit.ts";
+import type { ApiContext } from "./context.ts";
+import { deadOperations } from "./dead.ts";
+import { dkimOperations } from "./dkim.ts";
+import { domainOperations } from "./domains.ts";
+import { explainOperations } from "./explain.ts";
+import { mailOperations } from "./mails.ts";
+import { sendProblem } from "./operation.ts";
+import { notFound, Problem, unavailable } from "./problem.ts";
+import { recipientOperations } from "./recipients.ts";
+import { relayOperations } from "./relays.ts";
+
+const BODY_LIMIT = 512 * 1024;
+const MAX_PARAM_LENGTH = 1_000;
+const REQUEST_TIMEOUT_MS = 120_000;
+
+const DESCRIPTION = `The administration API of Waypost. Every call needs \`Authorization: Bearer <WAYPOST_ADMIN_TOKEN>\`.
+Errors are RFC 9457 problem details, with \`errors: [{path, message}]\` for bad input. \`PUT\` is create-or-replace and idempotent;
+a secret that is absent is kept, \`null\` removes it, and none is ever returned. \`X-Waypost-Actor\` names you in the audit.`;
+
+function digest(text: string): Buffer {
+  return createHash("sha256").update(text).digest();
+}
+
+function createGate(
+  token: string,
+): (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply | undefined> {
+  const wanted = digest(`Bearer ${token}`);
+  return async (request, reply) => {
+    if (!request.url.startsWith("/v1/") && request.url !== "/v1") return undefined;
+    const given = (request.headers.authorization ?? "").replace(/^bearer +/i, "Bearer ");
+    if (timingSafeEqual(digest(given), wanted)) return undefined;
+    const headers = { "www-authenticate": 'Bearer realm="waypost"' };
+    return sendProblem(reply, new Problem(401, "this needs the bearer token of the administration API", { headers }));
+  };
+}
+
+const PROBLEMS_BY_STATUS: Readonly<Record<number, string>> = {
+  400: "the request cannot be read",
+  413: `the body is larger than ${BODY_LIMIT} bytes`,
+  415: "the body should be application/json",
+};
+
+/** What was thrown as a problem; only a fault of our own is logged. */
+function problemOf(error: FastifyError, context: ApiContext): Problem {
+  if (isRetriable(error)) return unavailable(error.message);
+  const status = error.statusCode ?? 500;
+  if (status >= 400 && status < 500) return new Problem(status, PROBLEMS_BY_STATUS[status] ?? error.message);
+  context.log.error({ err: error }, "control.failed");
+  return new Problem(500, "a fault of Waypost's own; it is in the log");
+}
+
+class Unreadable extends Error {
+  override readonly name = "Unreadable";
+  readonly statusCode = 400;
+}
+
+/** JSON as UTF-8; nothing where the body is empty. Prototype-named keys are data: schemas name them as unknown keys. */
+function readJson(body: Buffer): unknown {
+  if (body.length === 0) return undefined;
+  try {
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body)) as unknown;
+  } catch (error) {
+    throw new Unreadable("the body is no JSON", { cause: error });
+  }
+}
+
+function addParsers(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser("application/json", { parseAs: "buffer" }, async (_request: FastifyRequest, body: Buffer) =>
+    readJson(body),
+  );
+}
+
+async function addDocumentation(app: FastifyInstance): Promise<void> {
+  await app.register(swagger, {
+    openapi: {
+      openapi: "3.1.0",
+      info: { title: "Waypost administration API", version: "1", description: DESCRIPTION },
+      components: { securitySchemes: { token: { type: "http", scheme: "bearer" } } },
+      servers: [],
+    },
+    transform: jsonSchemaTransform,
+    transformObject: jsonSchemaTransformObject,
+  });
+  await app.register(swaggerUi, { routePrefix: "/docs" });
+}
+
+export function operationsOf(context: ApiContext): ((app: FastifyInstance) => void)[] {
+  return [
+    accountOperations,
+    domainOperations,
+    dkimOperations,
+    relayOperations,
+    explainOperations,
+    mailOperations,
+    recipientOperations,
+    deadOperations,
+    auditOperations,
+  ].flatMap((operations) => operations(context));
+}
+
+/** The server, ready to listen. */
+export async function createServer(context: ApiContext): Promise<FastifyInstance> {
+  const app = fastify({
+    bodyLimit: BODY_LIMIT,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    forceCloseConnections: "idle",
+    routerOptions: { maxParamLength: MAX_PARAM_LENGTH, ignoreTrailingSlash: true },
+    frameworkErrors: (error, _request, reply) => {
+      void sendProblem(reply, problemOf(error, context));
+    },
+  });
+  app.setValidatorCompiler(() => (value: unknown) => ({ value }));
+  app.setSerializerCompiler(() => (value: unknown) => JSON.stringify(value));
+  addParsers(app);
+  app.addHook("onRequest", createGate(context.settings.adminToken));
+  app.setErrorHandler<FastifyError>((error, _request, reply) => sendProblem(reply, problemOf(error, context)));
+  app.setNotFoundHandler((request, reply) =>
+    sendProblem(reply, notFound(`${request.method} ${request.url.slice(0, 200)}`)),
+  );
+  await addDocumentation(app);
+  for (const add of operationsOf(context)) add(app);
+  app.get("/openapi.json", { schema: { hide: true } }, () => app.swagger());
+  addConsole(app);
+  await app.ready();
+  return app;
+}
