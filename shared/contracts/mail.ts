@@ -85,6 +85,6 @@ export const mailMessageSchema = z.object({
   /** Set once the mail has been told of as waiting in a suspended lane (a DEFERRED without an attempt). */
   waitTold: z.boolean().default(false),
   /** Delivery took it and put it back unattempted: it no longer stands where its copies expect it, and is claimed first. */
-  putBack: z.boolean().default(false),
+  putBack: z.boolean().optional(),
 });
 export type MailMessage = z.infer<typeof mailMessageSchema>;

@@ -1,0 +1,63 @@
+// MTA-STS (RFC 8461): whether a recipient domain demands verified TLS, and of which hosts. Policies are cached.
+import { LRUCache } from "lru-cache";
+import type { MTASTSPolicy } from "mailauth";
+import { getPolicy, validateMx } from "mailauth/lib/mta-sts.js";
+import type { Log } from "#shared/log.ts";
+import type { NetworkPolicy } from "#shared/network/policy.ts";
+import type { Lookup } from "#shared/network/resolver.ts";
+
+export interface MtaSts {
+  /** How a host of the domain may be spoken to: undefined where no policy is in force. */
+  demandOn(domain: string): Promise<((host: string) => "verified" | "refused") | undefined>;
+}
+
+const MOST_POLICIES = 5_000;
+/** How long an answer, also that there is none, is believed before the domain is asked again. */
+const BELIEVED_MS = 300_000;
+const FETCH_MS = 10_000;
+
+function recordsOf<T>(lookup: Lookup<T>): readonly T[] {
+  if (lookup.ok) return lookup.records;
+  const codes = { nxdomain: "ENOTFOUND", nodata: "ENODATA", unavailable: "ESERVFAIL" } as const;
+  throw Object.assign(new Error(lookup.text), { code: codes[lookup.failure] });
+}
+
+/** The look-ups that mailauth makes; its HTTPS request goes to allowed networks only. */
+function resolverOver(network: NetworkPolicy) {
+  return async (name: string, type: string): Promise<string[][] | string[]> => {
+    if (type === "TXT") return [...recordsOf(await network.dns.txt(name))];
+    const wanted = type === "AAAA" ? 6 : 4;
+    const resolution = await network.resolve(name);
+    if (!resolution.ok) return [];
+    return resolution.addresses.filter(({ family }) => family === wanted).map(({ address }) => address);
+  };
+}
+
+export function createMtaSts(network: NetworkPolicy, log: Log): MtaSts {
+  const policies = new LRUCache<string, { policy: MTASTSPolicy | undefined }>({ max: MOST_POLICIES, ttl: BELIEVED_MS });
+  const lastKnown = new LRUCache<string, MTASTSPolicy>({ max: MOST_POLICIES });
+  const resolver = resolverOver(network);
+  const fetch = async (domain: string): Promise<MTASTSPolicy | undefined> => {
+    try {
+      const { policy, status } = await getPolicy(domain, lastKnown.get(domain) ?? null, {
+        resolver,
+        timeout: FETCH_MS,
+      });
+      if (status === "errored") log.warn({ domain }, "mta-sts.fetch_failed");
+      lastKnown.set(domain, policy);
+      return policy;
+    } catch (error) {
+      log.warn({ domain, err: error }, "mta-sts.fetch_failed");
+      return undefined;
+    }
+  };
+  return {
+    demandOn: async (domain) => {
+      const known = policies.get(domain) ?? { policy: await fetch(domain) };
+      policies.set(domain, known);
+      const { policy } = known;
+      if (policy?.mode !== "enforce") return undefined;
+      return (host) => (validateMx(host, policy).valid ? "verified" : "refused");
+    },
+  };
+}

@@ -1,0 +1,109 @@
+// The default route: the mail exchangers of a recipient domain (RFC 5321 §5.1), with MTA-STS and, where the resolver is
+// declared to validate, DANE. By preference, shuffled among equals; every address is checked and then connected to.
+import { createDaneVerifier } from "mx-connect/lib/dane.js";
+import type { Clock } from "#shared/clock.ts";
+import type { MxRecord, TlsaRecord } from "#shared/network/resolver.ts";
+import type { MtaSts } from "./mta-sts.ts";
+import type { Target, TargetPorts, Targets } from "./target.ts";
+import { findAddresses, refusal } from "./target.ts";
+import type { CertificateCheck } from "./tls.ts";
+
+export interface MxPorts extends TargetPorts {
+  clock: Clock;
+  mtaSts: MtaSts;
+  port: number;
+  usesDane: boolean;
+}
+
+export interface MxQuestion {
+  domain: string;
+  sourceIp: string | undefined;
+}
+
+/** Hosts that one attempt goes through at most. */
+const MOST_HOSTS = 6;
+
+/** By preference; the order among equals is drawn anew each time (RFC 5321 §5.1). */
+export function orderHosts(records: readonly MxRecord[], random: () => number): string[] {
+  return records
+    .map((record) => ({ ...record, draw: random() }))
+    .toSorted((one, other) => one.priority - other.priority || one.draw - other.draw)
+    .map(({ exchange }) => exchange);
+}
+
+type Exchangers = { ok: true; hosts: readonly string[] } | (Targets & { ok: false });
+
+async function findExchangers(domain: string, { network, clock }: MxPorts): Promise<Exchangers> {
+  const lookup = await network.dns.mx(domain);
+  if (!lookup.ok) {
+    if (lookup.failure === "unavailable") return refusal("dns-unavailable", lookup.text);
+    if (lookup.failure === "nxdomain") return refusal("domain-unknown", lookup.text);
+    return { ok: true, hosts: [domain] };
+  }
+  const named = lookup.records.filter(({ exchange }) => exchange !== "" && exchange !== ".");
+  if (named.length === 0) return refusal("null-mx", `${domain} takes no mail: it has a null MX (RFC 7505)`);
+  return { ok: true, hosts: orderHosts(named, () => clock.random()).slice(0, MOST_HOSTS) };
+}
+
+function daneCheck(records: readonly TlsaRecord[]): CertificateCheck {
+  const verify = createDaneVerifier(
+    records.map(({ usage, selector, matchingType, cert }) => ({ usage, selector, mtype: matchingType, cert })),
+  );
+  return (host, certificate) => verify(host, certificate)?.message;
+}
+
+type Demand = { ok: true; certificate: CertificateCheck | undefined } | (Targets & { ok: false });
+
+async function daneOf(host: string, { usesDane, network, port }: MxPorts): Promise<Demand> {
+  if (!usesDane) return { ok: true, certificate: undefined };
+  const lookup = await network.dns.tlsa(`_${port}._tcp.${host}`);
+  if (lookup.ok) return { ok: true, certificate: daneCheck(lookup.records) };
+  // What could not be asked is not known to be unprotected (RFC 7672 §2.1).
+  return lookup.failure === "unavailable"
+    ? refusal("policy-failed", lookup.text)
+    : { ok: true, certificate: undefined };
+}
+
+interface HostQuestion extends MxQuestion {
+  host: string;
+  demand: "verified" | "refused" | undefined;
+}
+
+async function targetsOf({ host, sourceIp, demand, domain }: HostQuestion, ports: MxPorts): Promise<Targets> {
+  if (demand === "refused") return refusal("policy-failed", `${host} is not in the MTA-STS policy of ${domain}`);
+  const { port } = ports;
+  const found = await findAddresses({ host, port, sourceIp }, ports);
+  if (!found.ok) return found;
+  const dane = await daneOf(host, ports);
+  if (!dane.ok) return dane;
+  const tls = dane.certificate !== undefined ? "required" : (demand ?? "opportunistic");
+  const base = { host, port, localAddress: sourceIp, tls, certificate: dane.certificate } as const;
+  return { ok: true, targets: found.addresses.map((address): Target => ({ ...base, address })) };
+}
+
+/** What nobody can mend by waiting bounces; one host of which something may still come defers. */
+function worstOf(failures: readonly (Targets & { ok: false })[], domain: string): Targets & { ok: false } {
+  const mayMend = failures.find(({ end }) => end.kind === "local" && MAY_MEND.includes(end.cause));
+  if (mayMend !== undefined) return mayMend;
+  const loop = failures.find(({ end }) => end.kind === "local" && end.cause === "loop");
+  if (loop !== undefined) return loop;
+  const texts = failures.map(({ end }) => (end.kind === "local" ? end.detail : "")).join("; ");
+  return refusal("domain-without-server", `no mail server of ${domain} can be used: ${texts}`);
+}
+
+const MAY_MEND: readonly string[] = ["dns-unavailable", "policy-failed", "source-address-missing", "connect-failed"];
+
+export async function mxTargets(question: MxQuestion, ports: MxPorts): Promise<Targets> {
+  const exchangers = await findExchangers(question.domain, ports);
+  if (!exchangers.ok) return exchangers;
+  const demandOn = await ports.mtaSts.demandOn(question.domain);
+  const answers = await Promise.all(
+    exchangers.hosts.map((host) => targetsOf({ ...question, host, demand: demandOn?.(host) }, ports)),
+  );
+  const targets = answers.flatMap((answer) => (answer.ok ? answer.targets : []));
+  if (targets.length > 0) return { ok: true, targets };
+  return worstOf(
+    answers.filter((answer) => !answer.ok),
+    question.domain,
+  );
+}
