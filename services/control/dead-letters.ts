@@ -75,7 +75,10 @@ export function createDeadLettersActor({ deadLetters, clock, log, retentionMs }:
       const at = clock.now();
       const expiresAt = new Date(at.getTime() + retentionMs);
       await deadLetters.add({ _id: id, at, ...letter, bytes: body.length, ...subject, expiresAt }, body);
-      log.warn({ id, queue: letter.queue, type: letter.type, reason: letter.reason, ...subject }, "control.dead_letter");
+      log.warn(
+        { id, queue: letter.queue, type: letter.type, reason: letter.reason, ...subject },
+        "control.dead_letter",
+      );
       return { kind: "done", publish: [] };
     },
   };

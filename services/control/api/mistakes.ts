@@ -16,7 +16,8 @@ export function mistakesOf(error: z.ZodError): Mistake[] {
     if (issue.code === "unrecognized_keys") {
       return issue.keys.map((key) => ({ path: dottedPath([...issue.path, key]), message: "unknown key" }));
     }
-    return [{ path: dottedPath(issue.path), message: messageOf(issue) }];
+    const inner = issue.code === "invalid_key" ? issue.issues[0] : undefined;
+    return [{ path: dottedPath(issue.path), message: messageOf(inner ?? issue) }];
   });
 }
 

@@ -1,0 +1,119 @@
+import { describe, expect, it } from "vitest";
+import { hashPassword } from "#shared/passwords.ts";
+import type { Account } from "#shared/routing/configuration.ts";
+import { createSealer } from "#shared/secrets.ts";
+import { accountMistakes, changedAccount, viewAccount } from "./account-change.ts";
+import { accountInput, isSigningSecret } from "./account-input.ts";
+
+const sealer = createSealer(Buffer.alloc(32, 7));
+const SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+async function put(body: object, before?: Account): Promise<{ document: Account; secrets: string[] }> {
+  return changedAccount("acme", accountInput.parse({ customerNo: "1", ...body }), { before, sealer });
+}
+
+const WITH_SECRETS = {
+  password: "first",
+  notification: {
+    url: "https://hooks.example.com/x",
+    headers: { "X-Api-Key": "very secret", "X-Plain": "shown" },
+    authentication: { method: "BASIC", user: "u", password: "endpoint password" },
+    signingSecret: SECRET,
+  },
+};
+
+describe("an account's secrets", () => {
+  it("are kept when they are absent", async () => {
+    const { document } = await put(WITH_SECRETS);
+    const { document: after, secrets } = await put(
+      { notification: { url: "https://hooks.example.com/x", headers: { "X-Api-Key": "***", "X-Plain": "shown" } } },
+      document,
+    );
+    expect(after).toEqual(document);
+    expect(secrets).toEqual([]);
+  });
+
+  it("are removed by null", async () => {
+    const { document } = await put(WITH_SECRETS);
+    const notification = { url: "https://hooks.example.com/x", authentication: null, signingSecret: null };
+    const { document: after } = await put({ password: null, notification }, document);
+    expect(after.passwordHash).toBeUndefined();
+    expect(after.notification).toEqual({ url: "https://hooks.example.com/x" });
+  });
+
+  it("stay the same documents when the same is said again", async () => {
+    const { document } = await put(WITH_SECRETS);
+    expect((await put(WITH_SECRETS, document)).document).toEqual(document);
+  });
+
+  it("are named when they change", async () => {
+    const { document } = await put(WITH_SECRETS);
+    const { secrets } = await put({ ...WITH_SECRETS, password: "second" }, document);
+    expect(secrets).toEqual(["password"]);
+  });
+
+  it("are never shown", async () => {
+    const { document } = await put(WITH_SECRETS);
+    const shown = JSON.stringify(viewAccount(document));
+    for (const secret of ["first", "very secret", "endpoint password", SECRET, "argon2id", "v1."]) {
+      expect(shown).not.toContain(secret);
+    }
+    expect(shown).toContain("shown");
+  });
+
+  it("are kept as a hash or sealed", async () => {
+    const { document } = await put(WITH_SECRETS);
+    expect(document.passwordHash).toMatch(/^argon2id\./);
+    expect(sealer.open(document.notification?.signingSecret ?? "")).toBe(SECRET);
+    expect(await hashPassword("first")).not.toBe(document.passwordHash);
+  });
+});
+
+it("asks for the endpoint's password where none is stored", () => {
+  const notification = { url: "https://h.example/x", authentication: { method: "BASIC", user: "u" } };
+  expect(accountMistakes(accountInput.parse({ customerNo: "1", notification }), undefined)).toEqual([
+    { path: "notification.authentication.password", message: "required" },
+  ]);
+});
+
+it.each([
+  [`whsec_${Buffer.alloc(24, 1).toString("base64")}`, true],
+  [`whsec_${Buffer.alloc(64, 1).toString("base64")}`, true],
+  [`whsec_${Buffer.alloc(23, 1).toString("base64")}`, false],
+  [`whsec_${Buffer.alloc(65, 1).toString("base64")}`, false],
+  [Buffer.alloc(24, 1).toString("base64"), false],
+  [`whsec_${"*".repeat(32)}`, false],
+  ["whsec_", false],
+])("takes %s as a signing secret: %s", (text, expected) => {
+  expect(isSigningSecret(text)).toBe(expected);
+});
+
+it.each([
+  ["sourceIps", ["192.0.2.1"]],
+  ["sourceIps", ["10.0.0.0/33"]],
+  ["sourceIps", ["10/8"]],
+  ["dedicatedIp", "192.0.2"],
+  ["dedicatedIp", "0x7f.1"],
+  ["dedicatedIp", "0.0.0.0"],
+  ["dedicatedIp", "fe80::1%eth0"],
+  ["customerNo", ""],
+  ["customerNo", "a\r\nb"],
+  ["limits", { waitingMails: 0 }],
+  ["limits", { jobsPerSecond: 0 }],
+  ["notification", { url: "ftp://x.example" }],
+  ["notification", { url: "https://u:p@x.example" }],
+  ["notification", { url: `https://x.example/${"a".repeat(1_000)}` }],
+  ["notification", { url: "https://x.example", headers: { Host: "y" } }],
+  ["notification", { url: "https://x.example", headers: { "Webhook-Id": "y" } }],
+  ["notification", { url: "https://x.example", headers: { "X-A": "a\r\nb" } }],
+  [
+    "notification",
+    {
+      url: "https://x.example",
+      headers: { Authorization: "y" },
+      authentication: { method: "BASIC", user: "u", password: "p" },
+    },
+  ],
+])("refuses %s %j", (key, value) => {
+  expect(accountInput.safeParse({ customerNo: "1", [key]: value }).success).toBe(false);
+});
