@@ -57,6 +57,7 @@ class RuntimeBroker implements Broker {
   readonly #checker: NodeJS.Timeout;
   #model: ChannelModel | undefined;
   #isDeclared = false;
+  #closed: Promise<void> | undefined;
 
   constructor(options: BrokerOptions) {
     const { log, clock } = options;
@@ -216,7 +217,12 @@ class RuntimeBroker implements Broker {
     await Promise.all([...this.#mailboxes].map((entry) => entry.mailbox.stopTaking()));
   }
 
-  async close(drainMs: number): Promise<void> {
+  close(drainMs: number): Promise<void> {
+    this.#closed ??= this.#close(drainMs);
+    return this.#closed;
+  }
+
+  async #close(drainMs: number): Promise<void> {
     clearInterval(this.#checker);
     const mailboxes = [...this.#mailboxes].map((entry) => entry.mailbox);
     const drained = Promise.all(mailboxes.map((mailbox) => mailbox.stopTaking().then(() => mailbox.whenIdle())));

@@ -1,0 +1,27 @@
+import { expect, it } from "vitest";
+import { exportedSignals } from "./exported.ts";
+
+const endpoint = { OTEL_EXPORTER_OTLP_ENDPOINT: "http://collector:4318" };
+
+it.each([
+  ["no endpoint", {}, { traces: false, metrics: [] }],
+  ["an empty endpoint", { OTEL_EXPORTER_OTLP_ENDPOINT: "" }, { traces: false, metrics: [] }],
+  ["an endpoint", endpoint, { traces: true, metrics: ["otlp"] }],
+  ["an endpoint for traces", { OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: "http://x" }, { traces: true, metrics: [] }],
+  ["metrics switched off", { ...endpoint, OTEL_METRICS_EXPORTER: "none" }, { traces: true, metrics: [] }],
+  ["metrics to be scraped", { ...endpoint, OTEL_METRICS_EXPORTER: "prometheus" }, { traces: true, metrics: [] }],
+  ["traces switched off", { ...endpoint, OTEL_TRACES_EXPORTER: "none" }, { traces: false, metrics: ["otlp"] }],
+  ["traces to the console", { OTEL_TRACES_EXPORTER: "console" }, { traces: true, metrics: [] }],
+  ["the SDK disabled", { ...endpoint, OTEL_SDK_DISABLED: "true" }, { traces: false, metrics: [] }],
+])("exports with %s", (_, variables, exported) => {
+  expect(exportedSignals(variables)).toMatchObject(exported);
+});
+
+it.each([
+  [{ OTEL_EXPORTER_OTLP_PROTOCOL: "grpc" }, "grpc"],
+  [{ OTEL_EXPORTER_OTLP_PROTOCOL: "grpc", OTEL_EXPORTER_OTLP_METRICS_PROTOCOL: "http/json" }, "http/json"],
+  [{ OTEL_EXPORTER_OTLP_PROTOCOL: "pigeon" }, "http/protobuf"],
+  [{}, "http/protobuf"],
+])("pushes metrics by the protocol of %j", (variables, protocol) => {
+  expect(exportedSignals(variables).metricsProtocol).toBe(protocol);
+});
