@@ -99,10 +99,11 @@ function relayOf({ relay }: Whereabouts): Pick<SmtpContent, "relay"> {
 /** The end that delivery wrote to its ledger, as delivery tells it; the same tag whoever tells it. */
 export function outcomeAgain(mail: TrackedMail, outcome: Attempt, now: Date): Outgoing {
   const isDelivered = outcome.result.status === "accepted";
+  const fact = factOf(outcome, now);
   return eventToPublish(mail, {
-    ...factOf(outcome, now),
+    ...fact,
     point: isDelivered ? "DELIVERED" : "HARD_BOUNCE",
-    description: isDelivered ? "mail delivered" : "mail bounced",
+    description: isDelivered ? "mail delivered" : (fact.smtp?.reason ?? "mail bounced"),
   });
 }
 

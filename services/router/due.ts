@@ -3,7 +3,7 @@
 import type { BatchActor, Delivery, Outgoing, Verdict } from "#shared/broker/actor.ts";
 import { QUEUES } from "#shared/broker/topology.ts";
 import type { MailMessage } from "#shared/contracts/mail.ts";
-import { mailMessageSchema } from "#shared/contracts/mail.ts";
+import { mailMessageSchema, MESSAGE_VERSION } from "#shared/contracts/mail.ts";
 import { eventToPublish, mailToExpired, mailToLane, trackedMailOf } from "#shared/contracts/outgoing.ts";
 import type { Configuration } from "#shared/routing/configuration.ts";
 import type { Lane } from "#shared/routing/lane.ts";
@@ -12,8 +12,9 @@ import type { RouteDecision } from "./decide-route.ts";
 import { decideRoute } from "./decide-route.ts";
 import type { JobPorts } from "./jobs.ts";
 import { ensureLanes } from "./jobs.ts";
+import type { JobSigner } from "./sign.ts";
 
-export type DuePorts = Pick<JobPorts, "configuration" | "lanes" | "clock" | "metrics"> & {
+export type DuePorts = Pick<JobPorts, "configuration" | "lanes" | "clock" | "metrics" | "signer"> & {
   ledger: Pick<Ledger, "outcomesOf">;
 };
 
@@ -40,7 +41,12 @@ export function decideDue(mail: MailMessage, configuration: Configuration, now: 
 async function handleDue(ports: DuePorts, deliveries: readonly Delivery<MailMessage>[]): Promise<Verdict[]> {
   const configuration = ports.configuration.current();
   const now = ports.clock.now();
-  const decided = deliveries.map((delivery) => ({ delivery, fate: decideDue(delivery.message, configuration, now) }));
+  const decided = await Promise.all(
+    deliveries.map(async (delivery) => {
+      const fate = decideDue(delivery.message, configuration, now);
+      return signedIfDue(ports.signer, { delivery, fate }, configuration);
+    }),
+  );
   await ensureLanes(
     ports.lanes,
     decided.flatMap(({ fate }): Lane[] => (fate.kind === "routed" ? [fate.lane] : [])),
@@ -54,6 +60,25 @@ async function handleDue(ports: DuePorts, deliveries: readonly Delivery<MailMess
       return { kind: "done", publish: [consequenceOf(delivery, fate, now)] };
     }),
   );
+}
+
+interface Decided {
+  delivery: Delivery<MailMessage>;
+  fate: DueFate;
+}
+
+/** A mail that waited for a relay is signed when its way is now the default route and its domain wants it so. */
+async function signedIfDue(signer: JobSigner, decided: Decided, configuration: Configuration): Promise<Decided> {
+  const { delivery, fate } = decided;
+  const mail = delivery.message;
+  if (fate.kind !== "routed" || fate.route.kind !== "mx" || mail.signature !== undefined) return decided;
+  const entries = [{ headers: mail.headers, addresses: [mail.email] }];
+  const job = { version: MESSAGE_VERSION, head: mail.head, entries, content: mail.content } as const;
+  const toSign = { message: { ...job, entries }, content: delivery.content };
+  const routed = { kind: "routed", mail, lane: fate.lane, route: fate.route } as const;
+  const [signed] = await signer.sign([routed], toSign, configuration);
+  if (signed?.kind === "failed") return { delivery, fate: { kind: "failed", reason: signed.reason } };
+  return signed?.kind === "routed" ? { delivery: { ...delivery, message: signed.mail }, fate } : decided;
 }
 
 const endsHere = (fate: DueFate): boolean => fate.kind === "bounce" || fate.kind === "failed";
@@ -72,9 +97,10 @@ function consequenceOf({ message: mail, content }: Delivery<MailMessage>, fate: 
     case "expired":
       return mailToExpired({ mail, content });
     case "routed": {
-      const { relay: _former, ...same } = mail;
-      const relay = fate.route.kind === "relay" ? { relay: fate.route.relay.host } : {};
-      const rerouted = { ...same, ...relay, lane: fate.lane.name };
+      const { relay: _former, signature, ...same } = mail;
+      const own =
+        fate.route.kind === "relay" ? { relay: fate.route.relay.host } : signature === undefined ? {} : { signature };
+      const rerouted = { ...same, ...own, lane: fate.lane.name };
       return { ...mailToLane({ mail: rerouted, content }, now), traceparent: mail.head.traceparent };
     }
     case "failed":

@@ -12,6 +12,7 @@ import type { Suppression, Suppressions } from "#shared/store/suppressions.ts";
 import { consequencesOf } from "./consequences.ts";
 import type { RouterMetrics } from "./metrics.ts";
 import type { RecipientRules } from "#shared/routing/recipient.ts";
+import type { JobSigner } from "./sign.ts";
 import type { MailFate, Recipient } from "./split.ts";
 import { readRecipients, splitJob, suppressionKeysOf } from "./split.ts";
 
@@ -23,6 +24,7 @@ export interface JobPorts {
   clock: Clock;
   log: Log;
   metrics: RouterMetrics;
+  signer: JobSigner;
 }
 
 /** A change of the configuration counts within this time: an account that a younger job names may still be on its way here. */
@@ -55,7 +57,13 @@ async function handleJobs(ports: JobPorts, deliveries: readonly Delivery<JobMess
     gathered.flatMap(({ delivery, recipients }) => suppressionKeysOf(delivery.message.head, recipients)),
   );
   const configuration = ports.configuration.current();
-  const split = gathered.map((job) => splitOne(job, { ports, suppressions, configuration }));
+  const split = await Promise.all(
+    gathered.map((job) => {
+      const { message, content } = job.delivery;
+      const fates = splitOne(job, { ports, suppressions, configuration });
+      return ports.signer.sign(fates, { message, content }, configuration);
+    }),
+  );
   await Promise.all([
     ports.suppressions.renew(split.flatMap((fates) => renewalsOf(fates))),
     ensureLanes(

@@ -1,6 +1,8 @@
 // The router: takes jobs, due mails, hard bounces and commands; owns the suppression list and the lanes.
 import { QUEUES } from "#shared/broker/topology.ts";
 import { parseAddress, parseMailbox, wireAddress } from "#shared/email/address.ts";
+import { WaypostError } from "#shared/errors.ts";
+import { createSealer } from "#shared/secrets.ts";
 import type { ServiceContext } from "#shared/service.ts";
 import { runService } from "#shared/service.ts";
 import { watchConfiguration } from "#shared/store/configuration.ts";
@@ -15,6 +17,7 @@ import type { JobPorts } from "./jobs.ts";
 import { createJobsActor } from "./jobs.ts";
 import { startLaneSweep } from "./lane-sweep.ts";
 import { createRouterMetrics } from "./metrics.ts";
+import { createJobSigner } from "./sign.ts";
 import type { AddressReader } from "#shared/routing/recipient.ts";
 
 /** Many small jobs at once; of large ones few, for each becomes thousands of messages. */
@@ -29,6 +32,7 @@ const readAddress: AddressReader = (given) => {
 };
 
 async function portsOf({ store, clock, log, settings }: ServiceContext<"router">): Promise<JobPorts> {
+  const metrics = createRouterMetrics();
   return {
     configuration: await watchConfiguration(store, log, clock),
     suppressions: createSuppressions(store),
@@ -39,7 +43,17 @@ async function portsOf({ store, clock, log, settings }: ServiceContext<"router">
     },
     clock,
     log,
-    metrics: createRouterMetrics(),
+    metrics,
+    signer: createJobSigner({
+      sealer: createSealer(settings.WAYPOST_SECRET_KEY, settings.WAYPOST_SECRET_KEY_PREVIOUS),
+      clock,
+      log,
+      readContent: ({ content }, inline) => {
+        if (content.kind === "inline") return Promise.resolve(inline);
+        throw new WaypostError("CONTENT_MISSING", "the stored content cannot be read", { retriable: false });
+      },
+      countUnsigned: () => metrics.countUnsigned(),
+    }),
   };
 }
 

@@ -9,6 +9,8 @@ export interface RouterMetrics {
   countDue(to: "relay" | "mx" | "expired" | "bounced" | "failed"): void;
   /** Must stay 0. */
   countFailClosed(): void;
+  /** A job whose mails were not sent because they could not be signed. */
+  countUnsigned(): void;
 }
 
 export function createRouterMetrics(): RouterMetrics {
@@ -19,6 +21,9 @@ export function createRouterMetrics(): RouterMetrics {
   const failClosed = meter.createCounter(METRICS.failClosed, {
     description: "Relayed mails that were about to take the MX: must be 0",
   });
+  const unsigned = meter.createCounter(METRICS.unsigned, {
+    description: "Jobs whose mails were not sent because they could not be signed",
+  });
   failClosed.add(0);
   return {
     countFate: (fate) => {
@@ -26,6 +31,7 @@ export function createRouterMetrics(): RouterMetrics {
       routed.add(1, { fate: labelOf(fate) });
     },
     countDue: (to) => routed.add(1, { fate: to, due: true }),
+    countUnsigned: () => unsigned.add(1),
     countFailClosed: () => failClosed.add(1),
   };
 }

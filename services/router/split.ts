@@ -111,6 +111,7 @@ function mailMessageOf(
     ...(route.kind === "relay" ? { relay: route.relay.host } : {}),
     suspectWaits: 0,
     waitTold: false,
+    putBack: false,
   };
 }
 

@@ -57,6 +57,7 @@ export const METRICS = {
   routedMails: "waypost.router.mails",
   /** Must stay 0: relayed mails that were about to take the MX. */
   failClosed: "waypost.fail_closed",
+  unsigned: "waypost.router.unsigned",
   retries: "waypost.retry.mails",
   /** Must stay 0: mails that the sweep of the record found without an end, late expiry apart. */
   swept: "waypost.swept",
