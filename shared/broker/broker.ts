@@ -21,6 +21,7 @@ import { Publisher } from "./publisher.ts";
 import { Replies } from "./replies.ts";
 import { createSingleWorker } from "./single-worker.ts";
 import type { QueueSpec } from "./topology.ts";
+import { destinationTemplate } from "./topology.ts";
 import type { WorkShop } from "./worker.ts";
 
 /** A queue deleted by hand is back within 30 s (design). */
@@ -73,6 +74,13 @@ class RuntimeBroker implements Broker {
     });
     this.#consuming = this.#openConsuming();
     this.#publishing = this.#openPublishing();
+    this.#telemetry.watch({
+      isConnected: () => this.#isDeclared && this.#publisher.isConnected,
+      isBlocked: () => this.blocked !== undefined,
+      heldBytes: () => this.#budget.held,
+      inHand: () => this.#inHand(),
+      unconfirmed: () => this.#publisher.inFlight,
+    });
     this.#checker = setInterval(() => void this.#check(), CHECK_MS).unref();
   }
 
@@ -127,6 +135,15 @@ class RuntimeBroker implements Broker {
     } catch (error) {
       this.#options.log.warn({ err: error }, "broker.check_failed");
     }
+  }
+
+  #inHand(): Map<string, number> {
+    const counts = new Map<string, number>();
+    for (const { mailbox } of this.#mailboxes) {
+      const template = destinationTemplate(mailbox.queue);
+      counts.set(template, (counts.get(template) ?? 0) + mailbox.inHand);
+    }
+    return counts;
   }
 
   start<M>(actor: SingleActor<M> | BatchActor<M>): Consumption {

@@ -1,14 +1,14 @@
 // Spans and figures of the broker client, by the messaging conventions (reference, section 2). The consumer's span has the
 // message's context as parent: one job is one trace. Not recorded, a span costs an id; attributes are set on recorded ones.
-import type { Attributes, Context, Meter, Span, Tracer } from "@opentelemetry/api";
+import type { Attributes, Context, Span, Tracer } from "@opentelemetry/api";
 import { context, metrics, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
 import type { Clock } from "#shared/clock.ts";
 import type { Delivery, Outgoing } from "#shared/broker/actor.ts";
 import { destinationTemplate } from "#shared/broker/topology.ts";
-import { ATTRIBUTES as A, DURATION_BUCKETS_S, METRICS as M } from "./names.ts";
+import type { BrokerState, Figures } from "./messaging-figures.ts";
+import { createFigures, observeBroker, SYSTEM } from "./messaging-figures.ts";
+import { ATTRIBUTES as A } from "./names.ts";
 import { contextOf, traceparentOf } from "./propagate.ts";
-
-const SYSTEM = "rabbitmq";
 
 export interface PublishSpan {
   readonly span: Span;
@@ -46,6 +46,8 @@ export interface MessagingTelemetry {
   countParked(queue: string): void;
   countFault(queue: string): void;
   countRepublish(why: "unconfirmed" | "returned"): void;
+  /** Shows in the metrics, from now on, how the broker client is. */
+  watch(state: BrokerState): void;
 }
 
 export interface MessagingTelemetryOptions {
@@ -55,7 +57,8 @@ export interface MessagingTelemetryOptions {
 
 export function createMessagingTelemetry(options: MessagingTelemetryOptions): MessagingTelemetry {
   const tracer = trace.getTracer("waypost.broker");
-  const figures = createFigures(metrics.getMeter("waypost.broker"));
+  const meter = metrics.getMeter("waypost.broker");
+  const figures = createFigures(meter);
   const common: Attributes = {
     [A.messagingSystem]: SYSTEM,
     ...(options.server === undefined
@@ -70,44 +73,7 @@ export function createMessagingTelemetry(options: MessagingTelemetryOptions): Me
     countParked: (queue) => figures.parked.add(destinationTemplate(queue)),
     countFault: (queue) => figures.faults.add(destinationTemplate(queue)),
     countRepublish: (why) => figures.republished.add(why),
-  };
-}
-
-/** Counts by one attribute, read when somebody asks: an increment a message, and no more. */
-class Tally {
-  readonly #counts = new Map<string, number>();
-
-  add(key: string): void {
-    this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1);
-  }
-
-  observe(meter: Meter, metric: { name: string; attribute: string; description: string }): this {
-    const counter = meter.createObservableCounter(metric.name, { description: metric.description });
-    counter.addCallback((result) => {
-      for (const [key, count] of this.#counts) {
-        result.observe(count, { [A.messagingSystem]: SYSTEM, [metric.attribute]: key });
-      }
-    });
-    return this;
-  }
-}
-
-type Figures = ReturnType<typeof createFigures>;
-
-function createFigures(meter: Meter) {
-  const tally = (name: string, description: string, attribute: string = A.messagingDestinationTemplate) =>
-    new Tally().observe(meter, { name, attribute, description });
-  return {
-    sent: tally(M.sentMessages, "Messages published"),
-    consumed: tally(M.consumedMessages, "Messages delivered to this process"),
-    parked: tally(M.parked, "Messages that went to the dead letters"),
-    faults: tally(M.faults, "Times a mailbox waited for a backing service"),
-    republished: tally(M.republished, "Messages published again", "reason"),
-    processDuration: meter.createHistogram(M.processDuration, {
-      unit: "s",
-      description: "Time from the delivery of a message to its settlement",
-      advice: { explicitBucketBoundaries: DURATION_BUCKETS_S },
-    }),
+    watch: (state) => observeBroker(meter, state),
   };
 }
 

@@ -47,7 +47,6 @@ export const ATTRIBUTES = {
 export const METRICS = {
   sentMessages: "messaging.client.sent.messages",
   consumedMessages: "messaging.client.consumed.messages",
-  operationDuration: "messaging.client.operation.duration",
   processDuration: "messaging.process.duration",
   republished: "waypost.broker.republished",
   parked: "waypost.mailbox.parked",
@@ -71,6 +70,7 @@ export const METRICS = {
   late: "waypost.record.late",
   recordAge: "waypost.record.age",
   endpoints: "waypost.endpoints",
+  unconfirmed: "waypost.broker.unconfirmed",
   brokerConnected: "waypost.broker.connected",
   brokerBlocked: "waypost.broker.blocked",
 } as const;
