@@ -1,0 +1,441 @@
+// Operator contract, Administration API: the calls of its table, against a real control service.
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { eventually } from "#test/support/eventually.ts";
+import { uniqueLabel } from "#test/support/addresses.ts";
+import { issueCertificate } from "#test/support/signing-certificate.ts";
+import type { Json } from "#test/support/control-client.ts";
+import type { System } from "#test/support/system.ts";
+import { startSystem } from "#test/support/system.ts";
+
+let system: System;
+beforeAll(async () => {
+  system = await startSystem({ services: ["control"] });
+});
+afterAll(() => system.stop());
+
+interface ProblemAnswer {
+  status: number;
+  detail: string;
+  errors?: { path: string; message: string }[];
+  waiting?: number;
+}
+
+const SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+async function domainOf(): Promise<{ account: string; domain: string; path: string; relay: string }> {
+  const { name, domain } = await system.account();
+  const path = `/v1/accounts/${name}/domains/${domain}`;
+  return { account: name, domain, path, relay: `${path}/relay` };
+}
+
+async function refusalOf(path: string, body: unknown): Promise<ProblemAnswer> {
+  const answer = await system.control.put<ProblemAnswer>(path, body);
+  expect(answer.headers.get("content-type")).toMatch(/^application\/problem\+json/);
+  expect(answer.body.status).toBe(answer.status);
+  return answer.body;
+}
+
+const pathsOf = (problem: ProblemAnswer): string[] => (problem.errors ?? []).map(({ path }) => path);
+
+describe("authorization", () => {
+  it.each([undefined, "Bearer wrong", "Basic dG9rZW4=", "Bearer "])("answers 401 to %s", async (authorization) => {
+    const headers = authorization === undefined ? {} : { authorization };
+    const answer = await fetch(`${system.controlUrl}/v1/accounts`, { headers });
+    expect(answer.status).toBe(401);
+    expect(answer.headers.get("www-authenticate")).toMatch(/^Bearer/);
+    expect(await answer.json()).toMatchObject({ status: 401, title: "Unauthorized" });
+  });
+
+  it("answers 401 before it reads anything, also for paths that are none", async () => {
+    expect((await fetch(`${system.controlUrl}/v1/nothing`, { method: "PUT", body: "{" })).status).toBe(401);
+  });
+});
+
+describe("errors", () => {
+  it("are 400 for what is no JSON, 415 for what is not said to be, 413 for what is too large", async () => {
+    const send = async (body: string, type: string): Promise<number> => {
+      const headers = { authorization: `Bearer ${system.plan.adminToken}`, "content-type": type };
+      const answer = await fetch(`${system.controlUrl}/v1/accounts/acme`, { method: "PUT", headers, body });
+      return answer.status;
+    };
+    expect(await send('{"customerNo":', "application/json")).toBe(400);
+    expect(await send("\xff", "application/json")).toBe(400);
+    expect(await send("customerNo=1", "application/x-www-form-urlencoded")).toBe(415);
+    expect(await send(JSON.stringify("a".repeat(1_000_000)), "application/json")).toBe(413);
+  });
+
+  it("are 404 for whatever is unknown", async () => {
+    const { account, domain } = await domainOf();
+    for (const path of [
+      "/v1/accounts/nobody",
+      "/v1/accounts/nobody/domains",
+      `/v1/accounts/${account}/domains/other.example`,
+      `/v1/accounts/${account}/domains/no%20domain`,
+      `/v1/accounts/${account}/domains/${domain}/relay`,
+      `/v1/accounts/${account}/domains/${domain}/dkim`,
+      `/v1/accounts/${account}/endpoint`,
+      "/v1/accounts/nobody/suppressions",
+      "/v1/jobs/none",
+      "/v1/mails/none",
+      "/v1/explain?account=nobody&from=a@b.example&to=c@d.example",
+      "/v1/nothing",
+    ]) {
+      expect([path, (await system.control.get(path)).status]).toEqual([path, 404]);
+    }
+    expect((await system.control.post("/v1/dead-letters/none/replay")).status).toBe(404);
+  });
+
+  it("name every mistake with its dotted path, and the whole body as a dot", async () => {
+    const problem = await refusalOf("/v1/accounts/acme", {
+      customerNo: "",
+      sourceIps: ["192.0.2.0/24", "192.0.2.1/33"],
+      notification: { url: "nowhere", signingSecret: "whsec_short" },
+      limits: { waitingMails: -1 },
+      colour: "red",
+    });
+    expect(pathsOf(problem).toSorted()).toEqual([
+      "colour",
+      "customerNo",
+      "limits.waitingMails",
+      "notification.signingSecret",
+      "notification.url",
+      "sourceIps[1]",
+    ]);
+    expect(pathsOf(await refusalOf("/v1/accounts/acme", []))).toEqual(["."]);
+  });
+});
+
+describe("accounts", () => {
+  it.each(["Acme", "-acme", "ac_me", "a".repeat(64), "a.b"])("cannot be named %s", async (name) => {
+    expect(pathsOf(await refusalOf(`/v1/accounts/${name}`, { customerNo: "1" }))).toEqual(["account"]);
+  });
+
+  it("are created or replaced by the same PUT, which may be repeated", async () => {
+    const name = uniqueLabel("put");
+    const body = { customerNo: "7", password: "pw", dedicatedIp: "2001:DB8::1" };
+    const first = await system.control.put(`/v1/accounts/${name}`, body);
+    expect(await system.control.put(`/v1/accounts/${name}`, body)).toMatchObject({ status: 200, body: first.body });
+    expect(first.body).toMatchObject({ account: name, hasPassword: true, dedicatedIp: "2001:db8::1" });
+    expect(first.body["limits"]).toEqual({ waitingMails: 200_000 });
+    const entries = await system.control.get<{ items: unknown[] }>(`/v1/audit?account=${name}`);
+    expect(entries.body.items).toHaveLength(1);
+  });
+
+  it("keep a secret that is absent, lose one that is null, and never show one", async () => {
+    const name = uniqueLabel("secrets");
+    const notification = {
+      url: "https://hooks.example.com/",
+      authentication: { method: "BASIC", user: "u", password: "endpoint-password" },
+      signingSecret: SECRET,
+    };
+    await system.control.put(`/v1/accounts/${name}`, { customerNo: "1", password: "very-secret", notification });
+    const kept = await system.control.put(`/v1/accounts/${name}`, {
+      customerNo: "1",
+      notification: { url: notification.url },
+    });
+    expect(kept.body).toMatchObject({
+      hasPassword: true,
+      notification: { hasSigningSecret: true, authentication: { method: "BASIC", user: "u" } },
+    });
+    const removed = await system.control.put(`/v1/accounts/${name}`, {
+      customerNo: "1",
+      password: null,
+      notification: { url: notification.url, authentication: null, signingSecret: null },
+    });
+    expect(removed.body).toMatchObject({ hasPassword: false, notification: { hasSigningSecret: false } });
+    const everything = JSON.stringify([kept.body, removed.body, (await system.control.get("/v1/audit")).body]);
+    for (const secret of ["very-secret", "endpoint-password", SECRET]) expect(everything).not.toContain(secret);
+  });
+
+  it("have a broker user of their own", async () => {
+    const [one, two, user] = [uniqueLabel("one"), uniqueLabel("two"), uniqueLabel("user")];
+    await system.control.put(`/v1/accounts/${one}`, { customerNo: "1", brokerUser: user });
+    expect(await refusalOf(`/v1/accounts/${two}`, { customerNo: "1", brokerUser: user })).toMatchObject({
+      status: 409,
+    });
+    expect((await system.control.put(`/v1/accounts/${one}`, { customerNo: "1", brokerUser: user })).status).toBe(200);
+  });
+
+  it("are listed by name, page by page", async () => {
+    const names = [uniqueLabel("list"), uniqueLabel("list"), uniqueLabel("list")];
+    for (const name of names) await system.control.put(`/v1/accounts/${name}`, { customerNo: "1" });
+    const seen: string[] = [];
+    let cursor: string | undefined;
+    do {
+      const query = cursor === undefined ? "" : `&cursor=${cursor}`;
+      const page = await system.control.get<{ items: { account: string }[]; cursor?: string }>(
+        `/v1/accounts?limit=2${query}`,
+      );
+      expect(page.body.items.length).toBeLessThanOrEqual(2);
+      seen.push(...page.body.items.map(({ account }) => account));
+      cursor = page.body.cursor;
+    } while (cursor !== undefined);
+    expect(seen).toEqual(seen.toSorted());
+    expect(seen).toEqual(expect.arrayContaining(names));
+  });
+
+  it("stay while they are removed, with their name taken", async () => {
+    const { account } = await domainOf();
+    expect((await system.control.delete(`/v1/accounts/${account}`)).body).toMatchObject({
+      state: "leaving",
+      waiting: 0,
+    });
+    expect((await system.control.delete(`/v1/accounts/${account}`)).status).toBe(200);
+    expect(await refusalOf(`/v1/accounts/${account}`, { customerNo: "1" })).toMatchObject({ status: 409 });
+    expect((await system.control.get(`/v1/accounts/${account}`)).body).toMatchObject({ state: "leaving" });
+  });
+});
+
+describe("domains", () => {
+  it("are known by their A-labels", async () => {
+    const { account } = await domainOf();
+    const answer = await system.control.put(
+      `/v1/accounts/${account}/domains/${encodeURIComponent("MÜNCHEN.example")}`,
+      {},
+    );
+    expect(answer).toMatchObject({ status: 200, body: { domain: "xn--mnchen-3ya.example", messageSigning: false } });
+    const path = `/v1/accounts/${account}/domains/${encodeURIComponent("münchen.example")}`;
+    expect((await system.control.get(path)).status).toBe(200);
+    expect((await system.control.delete(path)).status).toBe(200);
+    expect((await system.control.get(path)).status).toBe(404);
+  });
+
+  it("are not made for an account that there is not, nor under a name that is none", async () => {
+    const { account } = await domainOf();
+    expect(await refusalOf("/v1/accounts/nobody/domains/a.example", {})).toMatchObject({ status: 404 });
+    expect(pathsOf(await refusalOf(`/v1/accounts/${account}/domains/localhost`, {}))).toEqual(["domain"]);
+  });
+
+  it("sign with a certificate that is valid for them, and refuse every other with what is wrong", async () => {
+    const { domain, path } = await domainOf();
+    const good = await issueCertificate({ address: `sender@${domain}` });
+    const refused = async (signing: object, message: RegExp): Promise<void> => {
+      const problem = await refusalOf(path, { messageSigning: true, signing });
+      expect(problem).toMatchObject({ status: 422 });
+      expect(JSON.stringify(problem.errors)).toMatch(message);
+    };
+    expect(pathsOf(await refusalOf(path, { messageSigning: true }))).toEqual(["messageSigning"]);
+    await refused(await issueCertificate({ address: `sender@${domain}`, isExpired: true }), /expired/);
+    await refused(await issueCertificate({ address: "sender@other.example" }), /another domain/);
+    await refused(await issueCertificate({ address: `sender@${domain}`, purpose: "server" }), /not for e-mail/);
+    const other = await issueCertificate({ address: `sender@${domain}` });
+    await refused({ ...good, privateKey: other.privateKey }, /does not belong/);
+    const taken = await system.control.put(path, { messageSigning: true, signing: good });
+    expect(taken).toMatchObject({ status: 200, body: { signing: { addresses: [`sender@${domain}`] } } });
+    expect(JSON.stringify(taken.body)).not.toContain("PRIVATE KEY");
+    expect(await system.control.put(path, { messageSigning: true })).toMatchObject({ status: 200, body: taken.body });
+  });
+
+  it("have a DKIM key with the record to publish, until it is removed", async () => {
+    const { domain, path } = await domainOf();
+    const made = await system.control.put<{ dns: { value: string } }>(`${path}/dkim`, {});
+    expect(made.body).toMatchObject({
+      selector: "waypost",
+      dns: { name: `waypost._domainkey.${domain}`, type: "TXT" },
+    });
+    expect(made.body.dns.value).toMatch(/^v=DKIM1; k=rsa; p=[A-Za-z0-9+/]+=*$/);
+    expect(await system.control.put(`${path}/dkim`, {})).toMatchObject({ body: made.body });
+    const other = await system.control.put<{ dns: { value: string } }>(`${path}/dkim`, {
+      selector: "s2",
+      relayed: true,
+    });
+    expect(other.body).toMatchObject({ relayed: true, dns: { name: `s2._domainkey.${domain}` } });
+    expect(other.body.dns.value).not.toBe(made.body.dns.value);
+    expect((await system.control.delete(`${path}/dkim`)).status).toBe(200);
+    expect((await system.control.get(`${path}/dkim`)).status).toBe(404);
+  });
+});
+
+describe("relays", () => {
+  it("have the defaults of the contract and a lane", async () => {
+    const { account, domain, relay } = await domainOf();
+    const made = await system.control.put(relay, { host: "Relay.Example.NET" });
+    const lane = { depth: 0, inFlight: 0, state: "active" };
+    const defaults = { port: 25, senders: [], tls: "opportunistic", maxConnections: 10, enabled: true };
+    expect(made).toMatchObject({
+      status: 200,
+      body: { account, domain, host: "relay.example.net", ...defaults, lane },
+    });
+    expect((await system.control.get(relay)).body).toEqual(made.body);
+    const { body } = await system.control.get<{ items: { domain: string }[] }>("/v1/relays?limit=1000");
+    expect(body.items.filter((item) => item.domain === domain)).toEqual([made.body]);
+  });
+
+  it("are refused with 404 for a domain that the account does not have", async () => {
+    const { account } = await domainOf();
+    const path = `/v1/accounts/${account}/domains/other.example/relay`;
+    expect(await refusalOf(path, { host: "relay.example.net" })).toMatchObject({ status: 404 });
+  });
+
+  it.each([
+    "192.0.2.1",
+    "0x7f.0.0.1",
+    "2130706433",
+    "[2001:db8::1]",
+    "::1",
+    "relay",
+    "relay.example.net:25",
+    "relay..example.net",
+    `${"a".repeat(64)}.example.net`,
+    "relay.example.123",
+    "",
+  ])("are refused for the host %j, which is no FQDN", async (host) => {
+    const { relay } = await domainOf();
+    expect(await refusalOf(relay, { host })).toMatchObject({ status: 422, errors: [{ path: "host" }] });
+  });
+
+  it("take ten senders of their domain, compared without regard to case, and no eleventh", async () => {
+    const { domain, relay } = await domainOf();
+    const senders = Array.from({ length: 11 }, (_, index) => `Sender${index}@${domain.toUpperCase()}`);
+    const ten = await system.control.put<{ senders: string[] }>(relay, {
+      host: "relay.example.net",
+      senders: senders.slice(1),
+    });
+    expect(ten.body.senders).toHaveLength(10);
+    expect(await refusalOf(relay, { host: "relay.example.net", senders })).toMatchObject({
+      status: 422,
+      errors: [{ path: "senders" }],
+    });
+  });
+
+  it("refuse a sender outside of their domain", async () => {
+    const { domain, relay } = await domainOf();
+    const senders = [`a@${domain}`, "a@other.example", `a@sub.${domain}`, "no address"];
+    const problem = await refusalOf(relay, { host: "relay.example.net", senders });
+    expect(pathsOf(problem)).toEqual(["senders[1]", "senders[2]", "senders[3]"]);
+  });
+
+  it("exclude message signing, whichever comes first", async () => {
+    const { domain, path, relay } = await domainOf();
+    const signing = await issueCertificate({ address: `sender@${domain}` });
+    await system.control.put(relay, { host: "relay.example.net" });
+    expect(await refusalOf(path, { messageSigning: true, signing })).toMatchObject({ status: 409 });
+    await system.control.delete(relay);
+    expect((await system.control.put(path, { messageSigning: true, signing })).status).toBe(200);
+    expect(await refusalOf(relay, { host: "relay.example.net" })).toMatchObject({ status: 409 });
+  });
+
+  it("exclude message signing also when both are said at once", async () => {
+    const { domain, path, relay } = await domainOf();
+    const signing = await issueCertificate({ address: `sender@${domain}` });
+    const answers = await Promise.all([
+      system.control.put(relay, { host: "relay.example.net" }),
+      system.control.put(path, { messageSigning: true, signing }),
+    ]);
+    expect(answers.map(({ status }) => status).toSorted()).toEqual([200, 409]);
+  });
+
+  it("keep their credentials when these are absent, lose them by null, and never show the password", async () => {
+    const { relay } = await domainOf();
+    const auth = { user: "u", password: "relay-password" };
+    const made = await system.control.put(relay, { host: "relay.example.net", auth });
+    const kept = await system.control.put(relay, { host: "relay.example.net", port: 587 });
+    expect(kept.body).toMatchObject({ port: 587, auth: { user: "u" } });
+    const removed = await system.control.put(relay, { host: "relay.example.net", auth: null });
+    expect(removed.body["auth"]).toBeUndefined();
+    expect(JSON.stringify([made.body, kept.body])).not.toContain("relay-password");
+    expect(pathsOf(await refusalOf(relay, { host: "relay.example.net", auth: { user: "u" } }))).toEqual([
+      "auth.password",
+    ]);
+  });
+
+  it.each([
+    ["port", 0],
+    ["port", 65_536],
+    ["port", "25"],
+    ["tls", "sometimes"],
+    ["maxConnections", 0],
+    ["maxConnections", 1.5],
+    ["enabled", "yes"],
+    ["weight", 1],
+  ])("refuse %s %j", async (key, value) => {
+    const { relay } = await domainOf();
+    expect(pathsOf(await refusalOf(relay, { host: "relay.example.net", [key]: value }))).toEqual([key]);
+  });
+
+  it("are held by suspend and freed by resume", async () => {
+    const { relay } = await domainOf();
+    await system.control.put(relay, { host: "relay.example.net" });
+    expect((await system.control.post(`${relay}/suspend`)).body).toMatchObject({ lane: { state: "held" } });
+    expect((await system.control.get(relay)).body).toMatchObject({ lane: { state: "held" } });
+    expect((await system.control.post(`${relay}/resume`)).body).toMatchObject({ lane: { state: "active" } });
+  });
+
+  it("are gone after DELETE, and their domain can go then", async () => {
+    const { path, relay } = await domainOf();
+    await system.control.put(relay, { host: "relay.example.net" });
+    expect((await system.control.delete(path)).status).toBe(409);
+    expect((await system.control.delete(relay)).status).toBe(200);
+    expect((await system.control.delete(relay)).status).toBe(404);
+    expect((await system.control.post(`${relay}/suspend`)).status).toBe(404);
+    expect((await system.control.delete(path)).status).toBe(200);
+  });
+});
+
+describe("explain", () => {
+  async function explain(account: string, from: string, to: string) {
+    const query = new URLSearchParams({ account, from, to });
+    return eventually(async () => {
+      const answer = await system.control.get<{ because?: string[] } & Json>(`/v1/explain?${query}`);
+      return answer.status === 200 && answer.body;
+    });
+  }
+
+  it("says which way such a mail would take, and why", async () => {
+    const { account, domain, relay } = await domainOf();
+    const mx = await explain(account, `a@${domain}`, "b@rcpt.example");
+    expect(mx).toMatchObject({ route: { kind: "mx", port: system.mxPort } });
+    await system.control.put(relay, { host: "relay.example.net", senders: [`a@${domain}`] });
+    const relayed = await eventually(async () => {
+      const found = await explain(account, `A@${domain}`, "b@rcpt.example");
+      return JSON.stringify(found).includes('"relay"') && found;
+    });
+    expect(relayed).toMatchObject({
+      route: { kind: "relay", host: "relay.example.net", port: 25, tls: "opportunistic" },
+    });
+    expect(relayed.because?.length).toBeGreaterThan(0);
+    expect(await explain(account, `other@${domain}`, "b@rcpt.example")).toMatchObject({ route: { kind: "mx" } });
+  });
+
+  it.each([
+    ["postmaster@rcpt.example", "FORBIDDEN_RECIPIENT"],
+    ["no address", "INVALID_ADDRESS"],
+  ])("says that a mail to %s is dropped as %s", async (to, subType) => {
+    const { account, domain } = await domainOf();
+    expect(await explain(account, `a@${domain}`, to)).toMatchObject({ dropped: { subType } });
+  });
+
+  it("refuses a sender whose domain is not the account's", async () => {
+    const { account } = await domainOf();
+    const answer = await eventually(async () => {
+      const found = await system.control.get(`/v1/explain?account=${account}&from=a@other.example&to=b@rcpt.example`);
+      return found.status !== 404 && found;
+    });
+    expect(answer).toMatchObject({ status: 422, body: { errors: [{ path: "from" }] } });
+  });
+});
+
+describe("the audit", () => {
+  it("tells who changed what, when, from what to what", async () => {
+    const { account, domain, relay } = await domainOf();
+    const headers = {
+      authorization: `Bearer ${system.plan.adminToken}`,
+      "content-type": "application/json",
+      "x-waypost-actor": "jane",
+    };
+    const body = JSON.stringify({ host: "one.example.net" });
+    await fetch(`${system.controlUrl}${relay}`, { method: "PUT", headers, body });
+    await system.control.put(relay, { host: "two.example.net" });
+    const { items } = (await system.control.get<{ items: Json[] }>(`/v1/audit?account=${account}&limit=2`)).body;
+    expect(items).toMatchObject([
+      {
+        what: `relay ${account}/${domain}`,
+        action: "change",
+        from: { host: "one.example.net" },
+        to: { host: "two.example.net" },
+        at: expect.stringMatching(/^\d{4}-.*Z$/) as string,
+      },
+      { action: "create", who: "jane from 127.0.0.1", to: { host: "one.example.net" } },
+    ]);
+  });
+});

@@ -1,0 +1,81 @@
+// A change through the administration API reaches whoever watches the configuration within a second, whatever happened between.
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { systemClock } from "#shared/clock.ts";
+import { createLog } from "#shared/log.ts";
+import type { ConfigurationPort } from "#shared/routing/configuration.ts";
+import { watchConfiguration } from "#shared/store/configuration.ts";
+import type { Store } from "#shared/store/connection.ts";
+import { connectStore } from "#shared/store/connection.ts";
+import { eventually } from "#test/support/eventually.ts";
+import type { System } from "#test/support/system.ts";
+import { startSystem } from "#test/support/system.ts";
+
+const WITHIN_MS = 1_000;
+const log = createLog("test", "silent");
+
+let system: System;
+let store: Store;
+let configuration: ConfigurationPort;
+
+beforeAll(async () => {
+  system = await startSystem({ services: ["control"] });
+  store = connectStore(system.mongodbUri, log);
+  configuration = await watchConfiguration(store, log, systemClock);
+});
+afterAll(async () => {
+  await configuration.close();
+  await store.close();
+  await system.stop();
+});
+
+it("tells of accounts, domains and relays as they are made, changed and removed", async () => {
+  const { name, domain } = await system.account();
+  await eventually(() => configuration.current().domain(name, domain) !== undefined, WITHIN_MS);
+  const path = `/v1/accounts/${name}/domains/${domain}/relay`;
+  await system.control.put(path, { host: "one.example.net" });
+  await eventually(() => configuration.current().relay(name, domain)?.host === "one.example.net", WITHIN_MS);
+  await system.control.put(path, { host: "two.example.net" });
+  await eventually(() => configuration.current().relay(name, domain)?.host === "two.example.net", WITHIN_MS);
+  await system.control.post(`${path}/suspend`);
+  await eventually(() => configuration.current().relay(name, domain)?.held === true, WITHIN_MS);
+  await system.control.post(`${path}/resume`);
+  await eventually(() => configuration.current().relay(name, domain)?.resumedCount === 1, WITHIN_MS);
+  await system.control.delete(path);
+  await eventually(() => configuration.current().relay(name, domain)?.removed !== undefined, WITHIN_MS);
+  await system.control.delete(`/v1/accounts/${name}`);
+  await eventually(() => configuration.current().account(name)?.removedAt !== undefined, WITHIN_MS);
+});
+
+it("tells whoever listens, after each change", async () => {
+  const heard: string[] = [];
+  const stop = configuration.onChange((current) => heard.push(...current.accounts().map(({ _id }) => _id)));
+  const { name } = await system.account();
+  await eventually(() => heard.includes(name), WITHIN_MS);
+  stop();
+});
+
+it("knows an account by its broker user", async () => {
+  const user = `user-${systemClock.uuid()}`;
+  const { name } = await system.account({ brokerUser: user });
+  await eventually(() => configuration.current().accountOfBrokerUser(user)?._id === name, WITHIN_MS);
+});
+
+it("reads everything again when collections are dropped under it", async () => {
+  const { name } = await system.account();
+  await eventually(() => configuration.current().account(name) !== undefined, WITHIN_MS);
+  await store.collection("accounts").drop();
+  await eventually(() => configuration.current().account(name) === undefined);
+  const next = await system.account();
+  await eventually(() => configuration.current().account(next.name) !== undefined);
+});
+
+it("is not fresh without a database, and says so instead of answering", async () => {
+  const absent = connectStore("mongodb://127.0.0.1:1/none?replicaSet=rs0", log);
+  const port = await watchConfiguration(absent, log, systemClock);
+  expect(port.isFresh).toBe(false);
+  expect(() => port.current()).toThrow(
+    expect.objectContaining({ code: "CONFIGURATION_STALE", retriable: true }) as Error,
+  );
+  await port.close();
+  await absent.close();
+});
