@@ -1,6 +1,7 @@
 // One SMTP session over Nodemailer's SMTPConnection: its opening up to AUTH, then transaction after transaction.
 // Everything ends in a value: what the server said, or what we concluded. The caller says how long it may take.
 import type { Socket } from "node:net";
+import type { SmtpStep } from "#shared/contracts/attempt.ts";
 import { parseReply } from "#shared/email/reply.ts";
 import type { TlsMode } from "#shared/routing/configuration.ts";
 import type { Capabilities } from "./capabilities.ts";
@@ -54,6 +55,8 @@ export class SmtpSession {
   /** Called once, when the connection is gone. */
   onClosed: (() => void) | undefined;
   transactions = 0;
+  /** When each step was answered first. */
+  readonly answeredMs = new Map<SmtpStep, number>();
   openedMs: number;
 
   constructor(plan: SessionPlan, socket: Socket, bounds: Bounds) {
@@ -61,7 +64,11 @@ export class SmtpSession {
     this.#socket = socket;
     this.openedMs = bounds.clock.nowMs();
     this.#timer = new StepTimer(socket, bounds.clock, (step, limit) => this.#onLate(step, limit));
-    this.#transcript = new Transcript((step) => this.#timer.follow(step));
+    this.#transcript = new Transcript((step) => {
+      const { lastAnswered } = this.#transcript;
+      if (!this.answeredMs.has(lastAnswered)) this.answeredMs.set(lastAnswered, bounds.clock.nowMs());
+      this.#timer.follow(step);
+    });
     this.#connection = new SmtpClient({
       connection: socket,
       host: plan.host,

@@ -195,7 +195,9 @@ export class Mailbox implements Consumption, Member {
 
   #begin(): void {
     const { budget, gate } = this.#options;
-    while (this.#unbegun.length > 0 && this.#inHand < this.#prefetch && !gate.isShut) {
+    // A lane that comes back probes beside what its former consumer still has in hand: its own gate bounds it.
+    const hasRoom = (): boolean => this.#options.isLane || this.#inHand < this.#prefetch;
+    while (this.#unbegun.length > 0 && hasRoom() && !gate.isShut) {
       if (budget.isOver && this.#inHand > 0) return;
       const held = this.#unbegun.shift();
       if (held !== undefined) void this.#work(held);

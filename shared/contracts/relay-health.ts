@@ -8,6 +8,8 @@ export const laneHealthSchema = z.object({
   inFlight: z.int().nonnegative(),
   since: z.iso.datetime({ offset: true }).optional(),
   reason: z.string().optional(),
+  /** What closed the lane: faults of the relay, an operator, or a dedicated IP that no known replica has. */
+  cause: z.enum(["breaker", "operator", "address"]).optional(),
   lastResponse: z.string().optional(),
 });
 export type LaneHealth = z.infer<typeof laneHealthSchema>;

@@ -1,0 +1,76 @@
+// One span and one log line for each attempt (reference: SMTP, TLS, DNS, webhooks). No addresses, subjects or reply texts.
+import type { Span } from "@opentelemetry/api";
+import { SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
+import type { Attempt } from "#shared/contracts/attempt.ts";
+import type { MailMessage } from "#shared/contracts/mail.ts";
+import type { Log } from "#shared/log.ts";
+import { ATTRIBUTES } from "#shared/telemetry/names.ts";
+
+const tracer = trace.getTracer("waypost");
+
+export function startAttemptSpan(mail: MailMessage, route: "relay" | "mx"): Span {
+  return tracer.startSpan("send smtp", {
+    kind: SpanKind.CLIENT,
+    attributes: {
+      [ATTRIBUTES.jobId]: mail.head.jobId,
+      [ATTRIBUTES.mailId]: mail.mailId,
+      [ATTRIBUTES.account]: mail.head.account,
+      [ATTRIBUTES.attempt]: mail.attempt,
+      [ATTRIBUTES.route]: route,
+      [ATTRIBUTES.networkTransport]: "tcp",
+      [ATTRIBUTES.networkProtocolName]: "smtp",
+    },
+  });
+}
+
+function protocolVersion(protocol: string | undefined): string | undefined {
+  return protocol?.replace("TLS", "");
+}
+
+function attributesOf({ result }: Attempt): Record<string, string | number | boolean | undefined> {
+  const { tls } = result;
+  return {
+    [ATTRIBUTES.serverAddress]: result.host,
+    [ATTRIBUTES.serverPort]: result.port,
+    [ATTRIBUTES.networkPeerAddress]: result.address,
+    [ATTRIBUTES.networkPeerPort]: result.port,
+    [ATTRIBUTES.networkLocalAddress]: result.localAddress,
+    [ATTRIBUTES.tlsEstablished]: tls?.established,
+    [ATTRIBUTES.tlsProtocolName]: tls?.established === true ? "tls" : undefined,
+    [ATTRIBUTES.tlsProtocolVersion]: protocolVersion(tls?.protocol),
+    [ATTRIBUTES.tlsCipher]: tls?.cipherSuite,
+    [ATTRIBUTES.smtpReplyCode]: result.replyCode === undefined ? undefined : String(result.replyCode),
+    [ATTRIBUTES.smtpEnhancedStatus]: result.enhancedStatus,
+    [ATTRIBUTES.smtpRemoteQueueId]: result.remoteQueueId,
+  };
+}
+
+export function endAttemptSpan(span: Span, attempt: Attempt | undefined): void {
+  if (attempt !== undefined && span.isRecording()) {
+    const { result } = attempt;
+    const present = Object.entries(attributesOf(attempt)).filter(([, value]) => value !== undefined);
+    span.setAttributes(Object.fromEntries(present));
+    if (result.status !== "accepted") {
+      span.setAttribute(ATTRIBUTES.errorType, String(result.replyCode ?? result.enhancedStatus));
+      span.setStatus({ code: SpanStatusCode.ERROR });
+    }
+  }
+  span.end();
+}
+
+export function logAttempt(log: Log, mail: MailMessage, { lane, relay, durationMs, result }: Attempt): void {
+  const { text: _text, ...facts } = result;
+  log.info(
+    {
+      jobId: mail.head.jobId,
+      mailId: mail.mailId,
+      account: mail.head.account,
+      attempt: mail.attempt,
+      lane,
+      relay,
+      durationMs,
+      ...facts,
+    },
+    "delivery.attempted",
+  );
+}

@@ -1,0 +1,94 @@
+// What control asks of delivery: verify a relay, forget a lane's breaker. Answered to reply_to.
+import type { Delivery, Outgoing, SingleActor, Verdict } from "#shared/broker/actor.ts";
+import { commandsQueueOf } from "#shared/broker/topology.ts";
+import type { Clock } from "#shared/clock.ts";
+import type { Command, CommandMessage, CommandReply } from "#shared/contracts/command.ts";
+import { commandMessageSchema } from "#shared/contracts/command.ts";
+import type { Configuration, Relay } from "#shared/routing/configuration.ts";
+import type { SmtpTimeouts } from "#shared/settings-schedules.ts";
+import type { LaneSet } from "./lane-set.ts";
+import type { RelayPlace, TargetPorts } from "./target.ts";
+import { verifyRelay } from "./verify.ts";
+
+export interface CommandPorts {
+  clock: Clock;
+  configuration: () => Configuration | undefined;
+  lanes: LaneSet;
+  targets: TargetPorts;
+  timeouts: SmtpTimeouts;
+  helloName: string;
+}
+
+/** A verification is waited for by somebody: no step lasts longer, whatever attempts may. */
+const LONGEST_STEP_MS = 10_000;
+const LONGEST_VERIFICATION_MS = 25_000;
+
+type VerifyCommand = Extract<Command, { command: "verify-relay" }>;
+
+function hurried(timeouts: SmtpTimeouts): SmtpTimeouts {
+  const least = (ms: number): number => Math.min(ms, LONGEST_STEP_MS);
+  const { connect, greeting, command, data, dot, total } = timeouts;
+  return {
+    connect: least(connect),
+    greeting: least(greeting),
+    command: least(command),
+    data: least(data),
+    dot: least(dot),
+    total: Math.min(total, LONGEST_VERIFICATION_MS),
+  };
+}
+
+async function verify(ports: CommandPorts, command: VerifyCommand): Promise<CommandReply> {
+  const configuration = ports.configuration();
+  const account = configuration?.account(command.account);
+  const configured: Relay | undefined = configuration?.relay(command.account, command.domain);
+  const relay = (command.candidate as RelayPlace | undefined) ?? configured;
+  if (relay === undefined) return { status: "refused", reason: `${command.domain} has no relay` };
+  const senders = command.candidate?.senders ?? configured?.senders ?? [];
+  const postmaster = `postmaster@${command.domain}`;
+  const timeouts = hurried(ports.timeouts);
+  const steps = await verifyRelay({
+    relay,
+    sourceIp: account?.dedicatedIp,
+    sender: command.sender ?? senders[0] ?? postmaster,
+    recipient: postmaster,
+    helloName: ports.helloName,
+    ports: ports.targets,
+    bounds: {
+      clock: ports.clock,
+      stopping: new AbortController().signal,
+      limits: { timeouts, totalMs: ports.clock.nowMs() + timeouts.total, deadlineMs: Infinity },
+    },
+  });
+  return { status: "done", result: { steps } };
+}
+
+async function answer(ports: CommandPorts, command: Command): Promise<CommandReply> {
+  switch (command.command) {
+    case "verify-relay":
+      return verify(ports, command);
+    case "reset-lane":
+      ports.lanes.find(command.lane)?.relayDestination?.reset();
+      return { status: "done", result: {} };
+    default:
+      return { status: "refused", reason: `delivery does not know ${command.command}` };
+  }
+}
+
+function replyTo({ properties }: Delivery<CommandMessage>, body: CommandReply): Outgoing[] {
+  const { replyTo: routingKey, correlationId } = properties;
+  if (routingKey === undefined) return [];
+  return [{ exchange: "", routingKey, type: "reply", body, correlationId, transient: true }];
+}
+
+export function createCommandsActor(ports: CommandPorts): SingleActor<CommandMessage> {
+  return {
+    mailbox: commandsQueueOf("delivery"),
+    contracts: { command: commandMessageSchema },
+    prefetch: 8,
+    handle: async (delivery): Promise<Verdict> => ({
+      kind: "done",
+      publish: replyTo(delivery, await answer(ports, delivery.message.command)),
+    }),
+  };
+}

@@ -1,0 +1,177 @@
+// The way of one mail through delivery: routed by the configuration now, let in by its destination, attempted once,
+// its outcome recorded, and what follows from that returned. Copies ask the ledger first.
+import type { Delivery, Outgoing, Verdict } from "#shared/broker/actor.ts";
+import { SUSPECT_TIER_MS } from "#shared/broker/topology.ts";
+import type { Clock } from "#shared/clock.ts";
+import type { Attempt } from "#shared/contracts/attempt.ts";
+import type { MailMessage } from "#shared/contracts/mail.ts";
+import type { CarriedMail } from "#shared/contracts/outgoing.ts";
+import {
+  eventToPublish,
+  mailToDue,
+  mailToExpired,
+  mailToLane,
+  mailToTier,
+  trackedMailOf,
+} from "#shared/contracts/outgoing.ts";
+import type { Configuration, ConfigurationPort } from "#shared/routing/configuration.ts";
+import { isMxForRelayed } from "#shared/routing/fail-closed.ts";
+import type { Lane } from "#shared/routing/lane.ts";
+import { laneOf } from "#shared/routing/lane.ts";
+import type { Route } from "#shared/routing/route.ts";
+import { route } from "#shared/routing/route.ts";
+import type { Ledger, LedgerKey } from "#shared/store/ledger.ts";
+import type { AttemptMade, AttemptMaker } from "./make-attempt.ts";
+import type { Destination } from "./destination.ts";
+import { followUpOf, setAside } from "./follow-up.ts";
+import type { LaneRunner } from "./lane-runner.ts";
+import { RELAY } from "./lane-runner.ts";
+import type { DeliveryMetrics } from "./metrics.ts";
+
+export type SendingRoute = Extract<Route, { kind: "relay" | "mx" }>;
+
+export interface DeliverPorts {
+  configuration: ConfigurationPort;
+  ledger: Ledger;
+  clock: Clock;
+  metrics: DeliveryMetrics;
+  attempts: AttemptMaker;
+  /** The body of a mail that travels in the store; undefined where it is gone. */
+  fetchContent(id: string): Promise<Buffer | undefined>;
+}
+
+const done = (...publish: Outgoing[]): Verdict => ({ kind: "done", publish });
+const keyOf = (mail: MailMessage): LedgerKey => ({ mailId: mail.mailId, attempt: mail.attempt });
+
+/** Mails of one domain of the default route that wait here at most; what comes beyond steps aside for the others. */
+const MOST_WAITING = 10;
+
+/** The route of this attempt, or undefined where it is not this lane's: then the mail is routed again, unsent. */
+function routeHere(
+  { head, recipient, lane }: MailMessage,
+  here: Lane,
+  { configuration, ports }: { configuration: Configuration; ports: DeliverPorts },
+): SendingRoute | undefined {
+  const queued = { lane, receivedTs: head.receivedTs };
+  const question = { account: head.account, sender: head.sender, recipient, queued };
+  const found = route(question, configuration);
+  if (found.kind !== "relay" && found.kind !== "mx") return undefined;
+  if (isMxForRelayed(found, question, configuration)) {
+    ports.metrics.countFailClosed();
+    return undefined;
+  }
+  return laneOf(found).name === here.name ? found : undefined;
+}
+
+const destinationName = (found: SendingRoute): string => (found.kind === "relay" ? RELAY : found.domain);
+
+export async function deliverMail(
+  ports: DeliverPorts,
+  runner: LaneRunner,
+  delivery: Delivery<MailMessage>,
+): Promise<Verdict> {
+  const { message: mail, content } = delivery;
+  const carried: CarriedMail = { mail, content };
+  const isOver = (): boolean => Date.parse(mail.head.deadline) <= ports.clock.nowMs();
+  const found = routeHere(mail, runner.lane, { configuration: ports.configuration.current(), ports });
+  const known = await askLedger(ports, delivery);
+  if (known !== undefined) return known;
+  if (isOver()) return done(mailToExpired(carried));
+  if (found === undefined) return done(mailToDue(putBack(carried)));
+
+  const destination = runner.destination(destinationName(found));
+  const isFull = found.kind === "mx" && destination.waiting >= MOST_WAITING;
+  if (isFull) return done(mailToTier(putBack(carried), SUSPECT_TIER_MS));
+  const admission = await destination.enter(mail.head.bulk ? "bulk" : "interactive");
+  if (admission === "put-back") {
+    if (found.kind === "relay") return done(mailToLane(putBack(carried), ports.clock.now()));
+    return done(setAside(carried, suspensionOf(found.domain, destination)));
+  }
+  let isInside = true;
+  const leave = (): void => {
+    if (isInside) destination.leave();
+    isInside = false;
+  };
+  try {
+    // What counts is the configuration at the start of the attempt, and time may have passed before the gate.
+    const configuration = ports.configuration.current();
+    const now = routeHere(mail, runner.lane, { configuration, ports });
+    if (isOver()) return done(mailToExpired(carried));
+    if (now === undefined || destinationName(now) !== destinationName(found)) {
+      return done(mailToDue(putBack(carried)));
+    }
+    return await attemptHere(ports, { delivery, found: now, configuration, destination, leave });
+  } finally {
+    leave();
+  }
+}
+
+function putBack({ mail, content }: CarriedMail): CarriedMail {
+  return { mail: { ...mail, putBack: true }, content };
+}
+
+/** A copy whose attempt was made already goes on from its outcome; one of which nothing is known waits for its twin. */
+async function askLedger(ports: DeliverPorts, delivery: Delivery<MailMessage>): Promise<Verdict | undefined> {
+  const { message: mail, content, suspect } = delivery;
+  if (!suspect && mail.putBack !== true) return undefined;
+  const key = keyOf(mail);
+  const outcome = ports.attempts.unrecorded(key) ?? (await ports.ledger.outcomeOf(key));
+  if (outcome !== undefined) {
+    if (ports.attempts.unrecorded(key) !== undefined) await ports.attempts.record(mail, outcome);
+    ports.metrics.countDuplicate("known");
+    return done(followUpOf({ mail, content }, outcome, ports.clock.now()));
+  }
+  return suspect && mail.suspectWaits === 0 ? waitForTwin(ports, { mail, content }) : undefined;
+}
+
+function waitForTwin({ metrics }: DeliverPorts, { mail, content }: CarriedMail): Verdict {
+  metrics.countDuplicate("waits");
+  return done(mailToTier({ mail: { ...mail, suspectWaits: mail.suspectWaits + 1 }, content }, SUSPECT_TIER_MS));
+}
+
+/** A suspended relay's mails wait in its lane; those of a suspended domain on the ladder, out of the shard's way. */
+function suspensionOf(domain: string, { breaker }: Destination): string {
+  return `deliveries to ${domain} are suspended: ${breaker.suspension?.reason ?? "its servers fail"}`;
+}
+
+export interface AttemptHere {
+  delivery: Delivery<MailMessage>;
+  found: SendingRoute;
+  configuration: Configuration;
+  destination: Destination;
+  /** Makes room for the next mail as soon as the server has answered. */
+  leave(): void;
+}
+
+async function attemptHere(ports: DeliverPorts, here: AttemptHere): Promise<Verdict> {
+  const { message: mail, content, suspect } = here.delivery;
+  const carried = { mail, content };
+  const mustClaim = suspect || mail.putBack === true;
+  const owner = ports.attempts.nextOwner();
+  if (mustClaim && (await ports.attempts.claim(mail, owner)) === "taken") {
+    ports.metrics.countDuplicate("claimed");
+    return waitForTwin(ports, carried);
+  }
+  const body = mail.content.kind === "inline" ? content : await ports.fetchContent(mail.content.id);
+  if (body === undefined) return done(contentMissing(carried, ports.clock.now()));
+  const made: AttemptMade = await ports.attempts.make({ ...here, body, owner, isClaimed: mustClaim, isCopy: suspect });
+  switch (made.kind) {
+    case "made":
+      return done(followUpOf(carried, made.attempt satisfies Attempt, ports.clock.now()));
+    case "abandoned":
+      return done(mailToLane(putBack(carried), ports.clock.now()));
+    case "claim-lost":
+      return waitForTwin(ports, carried);
+  }
+}
+
+function contentMissing({ mail }: CarriedMail, at: Date): Outgoing {
+  const description = "the stored body of the mail is no longer there";
+  return eventToPublish(trackedMailOf(mail), {
+    point: "PROCESSING_FAILED",
+    attempt: mail.attempt,
+    at,
+    description,
+    record: { lane: mail.lane },
+  });
+}

@@ -1,0 +1,58 @@
+// All lanes of this replica: as the collection `lanes` lists them, each following the configuration; and what is said of
+// them to the other replicas and to control.
+import type { LaneHealth } from "#shared/contracts/relay-health.ts";
+import type { Lane } from "#shared/routing/lane.ts";
+import type { LanePorts } from "./lane-runner.ts";
+import { LaneRunner } from "./lane-runner.ts";
+
+export class LaneSet {
+  readonly #ports: LanePorts;
+  readonly #runners = new Map<string, LaneRunner>();
+  #isStopped = false;
+
+  constructor(ports: LanePorts) {
+    this.#ports = ports;
+  }
+
+  get runners(): readonly LaneRunner[] {
+    return [...this.#runners.values()];
+  }
+
+  find(lane: string): LaneRunner | undefined {
+    return this.#runners.get(lane);
+  }
+
+  /** What is listed is run, what is not listed any more is let go. */
+  list(lanes: readonly Lane[]): void {
+    if (this.#isStopped) return;
+    const listed = new Set(lanes.map((lane) => lane.name));
+    for (const lane of lanes) {
+      if (this.#runners.has(lane.name)) continue;
+      const runner = new LaneRunner(lane, this.#ports);
+      this.#runners.set(lane.name, runner);
+      runner.follow();
+    }
+    for (const [name, runner] of this.#runners) {
+      if (listed.has(name)) continue;
+      this.#runners.delete(name);
+      void runner.stop();
+    }
+  }
+
+  follow(): void {
+    for (const runner of this.#runners.values()) runner.follow();
+  }
+
+  /** Lanes of which there is something to say: those that are not said of are active and at rest. */
+  get health(): LaneHealth[] {
+    return this.runners
+      .map((runner) => runner.health)
+      .filter((health) => health.state !== "active" || health.inFlight > 0 || health.lastResponse !== undefined);
+  }
+
+  /** Takes nothing new. Resolves when nothing is in hand. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    await Promise.all(this.runners.map((runner) => runner.stop()));
+  }
+}

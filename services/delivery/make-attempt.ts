@@ -1,0 +1,195 @@
+// Makes the attempt that a mail asks for: composes, sends within its times, tells the breaker, records the outcome.
+import { context, trace } from "@opentelemetry/api";
+import type { Clock } from "#shared/clock.ts";
+import type { Attempt, AttemptResult } from "#shared/contracts/attempt.ts";
+import type { MailMessage } from "#shared/contracts/mail.ts";
+import type { Log } from "#shared/log.ts";
+import { domainOf } from "#shared/routing/domain-name.ts";
+import type { Sealer } from "#shared/secrets.ts";
+import type { SmtpTimeouts } from "#shared/settings-schedules.ts";
+import type { ClaimAnswer, Ledger, LedgerKey } from "#shared/store/ledger.ts";
+import { makeAttempt } from "./attempt.ts";
+import type { Attempted } from "./attempt.ts";
+import { endAttemptSpan, logAttempt, startAttemptSpan } from "./attempt-trace.ts";
+import { watchClaim } from "./claim-watch.ts";
+import type { AttemptHere } from "./deliver-mail.ts";
+import type { DeliveryMetrics } from "./metrics.ts";
+import type { MxPorts } from "./resolve-mx.ts";
+import { mxTargets } from "./resolve-mx.ts";
+import type { SmtpSession } from "./session.ts";
+import { relayKey, relayTargets } from "./target.ts";
+import { wireMailOf } from "./wire-mail.ts";
+
+export interface MakerPorts {
+  clock: Clock;
+  log: Log;
+  ledger: Ledger;
+  metrics: DeliveryMetrics;
+  sealer: Sealer;
+  mx: MxPorts;
+  helloName: string;
+  timeouts: SmtpTimeouts;
+  /** The name of this process. */
+  replica: string;
+}
+
+export interface AttemptRequest extends AttemptHere {
+  body: Buffer;
+  owner: string;
+  isClaimed: boolean;
+  /** An earlier copy's attempt may have been made without a record. */
+  isCopy: boolean;
+}
+
+export type AttemptMade = { kind: "made"; attempt: Attempt } | { kind: "abandoned" } | { kind: "claim-lost" };
+
+export interface AttemptMaker {
+  /** A name for the claim of one attempt. */
+  nextOwner(): string;
+  claim(mail: MailMessage, owner: string): Promise<ClaimAnswer>;
+  make(request: AttemptRequest): Promise<AttemptMade>;
+  /** An outcome that this process knows and could not write yet: the attempt is not made again for that. */
+  unrecorded(key: LedgerKey): Attempt | undefined;
+  record(mail: MailMessage, attempt: Attempt): Promise<void>;
+  /** Ends what is under way: unsent before the final dot, uncertain behind it. */
+  abandonAll(): void;
+  readonly running: number;
+}
+
+const idOf = ({ mailId, attempt }: LedgerKey): string => `${mailId}:${attempt}`;
+const deadlineOf = (mail: MailMessage, clock: Clock): Date => {
+  const date = clock.now();
+  date.setTime(Date.parse(mail.head.deadline));
+  return date;
+};
+
+interface Running {
+  controller: AbortController;
+  session: SmtpSession | undefined;
+}
+
+class Maker implements AttemptMaker {
+  readonly #ports: MakerPorts;
+  readonly #running = new Set<Running>();
+  #owners = 0;
+  readonly #unrecorded = new Map<string, Attempt>();
+
+  constructor(ports: MakerPorts) {
+    this.#ports = ports;
+  }
+
+  get running(): number {
+    return this.#running.size;
+  }
+
+  nextOwner(): string {
+    this.#owners += 1;
+    return `${this.#ports.replica}.${this.#owners}`;
+  }
+
+  claim(mail: MailMessage, owner: string): Promise<ClaimAnswer> {
+    const { ledger, clock } = this.#ports;
+    return ledger.claim({ mailId: mail.mailId, attempt: mail.attempt }, owner, deadlineOf(mail, clock));
+  }
+
+  unrecorded(key: LedgerKey): Attempt | undefined {
+    return this.#unrecorded.get(idOf(key));
+  }
+
+  async record(mail: MailMessage, attempt: Attempt): Promise<void> {
+    const key = { mailId: mail.mailId, attempt: mail.attempt };
+    this.#unrecorded.set(idOf(key), attempt);
+    await this.#ports.ledger.record(key, attempt, deadlineOf(mail, this.#ports.clock));
+    this.#unrecorded.delete(idOf(key));
+  }
+
+  abandonAll(): void {
+    for (const { controller } of this.#running) controller.abort();
+  }
+
+  async make(request: AttemptRequest): Promise<AttemptMade> {
+    const mail = request.delivery.message;
+    const running: Running = { controller: new AbortController(), session: undefined };
+    const claim = watchClaim(this.#ports, {
+      key: { mailId: mail.mailId, attempt: mail.attempt },
+      deadline: deadlineOf(mail, this.#ports.clock),
+      owner: request.owner,
+      isClaimed: request.isClaimed,
+      onLost: () => {
+        if (running.session?.isPastDot !== true) running.controller.abort();
+      },
+    });
+    this.#running.add(running);
+    const span = startAttemptSpan(mail, request.found.kind);
+    let made: Attempt | undefined;
+    try {
+      made = await context.with(trace.setSpan(context.active(), span), () => this.#attempt(request, running));
+    } finally {
+      endAttemptSpan(span, made);
+      claim.stop();
+      this.#running.delete(running);
+    }
+    if (made === undefined) return { kind: claim.isLost ? "claim-lost" : "abandoned" };
+    await this.record(mail, made);
+    return { kind: "made", attempt: made };
+  }
+
+  async #attempt(request: AttemptRequest, running: Running): Promise<Attempt | undefined> {
+    const { clock, log, metrics } = this.#ports;
+    const mail = request.delivery.message;
+    const at = clock.now();
+    const attempted = await this.#send(request, running);
+    if (attempted.kind === "abandoned") return undefined;
+    const { found } = request;
+    const attempt: Attempt = {
+      attempt: mail.attempt,
+      at: at.toISOString(),
+      durationMs: clock.nowMs() - at.getTime(),
+      lane: mail.lane,
+      ...(found.kind === "relay" ? { relay: found.relay.host } : {}),
+      result: markCopy(attempted.result, request.isCopy),
+    };
+    request.destination.report(attempt.result);
+    request.leave();
+    metrics.countAttempt(attempt);
+    logAttempt(log, mail, attempt);
+    return attempt;
+  }
+
+  async #send(request: AttemptRequest, running: Running): Promise<Attempted> {
+    const { clock, sealer, mx, timeouts, helloName } = this.#ports;
+    const { found, configuration, destination, delivery } = request;
+    const { head } = delivery.message;
+    const isRelayed = found.kind === "relay";
+    const domain = configuration.domain(head.account, domainOf(head.sender) ?? "");
+    const mail = await wireMailOf(delivery.message, request.body, { sealer, domain, isRelayed });
+    return makeAttempt({
+      mail,
+      helloName,
+      requestsTls: isRelayed ? found.relay.tls !== "never" : true,
+      pool: destination.pool,
+      key: isRelayed ? relayKey(found) : `mx ${found.domain} ${found.sourceIp ?? ""}`,
+      findTargets: () =>
+        isRelayed
+          ? relayTargets(found.relay, found.sourceIp, mx)
+          : mxTargets({ domain: found.domain, sourceIp: found.sourceIp }, mx),
+      bounds: {
+        clock,
+        stopping: running.controller.signal,
+        limits: { timeouts, totalMs: clock.nowMs() + timeouts.total, deadlineMs: Date.parse(head.deadline) },
+      },
+      onSession: (session) => {
+        running.session = session;
+      },
+    });
+  }
+}
+
+/** Whether an earlier copy went out is not known: the record says so, whatever this attempt came to. */
+function markCopy(result: AttemptResult, isCopy: boolean): AttemptResult {
+  return isCopy ? { ...result, uncertain: true } : result;
+}
+
+export function createAttemptMaker(ports: MakerPorts): AttemptMaker {
+  return new Maker(ports);
+}

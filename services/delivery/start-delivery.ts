@@ -1,0 +1,157 @@
+// Puts delivery together: its ports, its lanes, what it says and hears; and how it comes to a stop.
+import { networkInterfaces } from "node:os";
+import { createNetworkPolicy } from "#shared/network/policy.ts";
+import type { Configuration, ConfigurationPort } from "#shared/routing/configuration.ts";
+import { createSealer } from "#shared/secrets.ts";
+import type { RunningService, ServiceContext } from "#shared/service.ts";
+import { watchConfiguration } from "#shared/store/configuration.ts";
+import { createLanes } from "#shared/store/lanes.ts";
+import { createLedger } from "#shared/store/ledger.ts";
+import { prepareWhenThere } from "#shared/store/prepare.ts";
+import { findUntoldMails } from "#shared/store/untold-mails.ts";
+import { createCommandsActor } from "./commands.ts";
+import type { DeliverPorts } from "./deliver-mail.ts";
+import { deliverMail } from "./deliver-mail.ts";
+import { Gossip } from "./gossip.ts";
+import type { LanePorts } from "./lane-runner.ts";
+import { LaneSet } from "./lane-set.ts";
+import type { AttemptMaker } from "./make-attempt.ts";
+import { createAttemptMaker } from "./make-attempt.ts";
+import type { DeliveryMetrics } from "./metrics.ts";
+import { createDeliveryMetrics } from "./metrics.ts";
+import { createMtaSts } from "./mta-sts.ts";
+import type { MxPorts } from "./resolve-mx.ts";
+import { isLocalAddress } from "./target.ts";
+import { startWaitingNotices } from "./waiting-notice.ts";
+
+type Context = ServiceContext<"delivery">;
+
+/** What is left of the time to drain for the broker to take the last verdicts. */
+const LAST_VERDICTS_MS = 2_000;
+
+function mxPortsOf({ settings, log, clock }: Context): MxPorts {
+  const network = createNetworkPolicy(settings);
+  const { WAYPOST_BIND: bind, WAYPOST_SMTP_PORT: port, WAYPOST_SMTPS_PORT: tlsPort } = settings;
+  const isOurs = (address: string): boolean => {
+    if (bind !== "0.0.0.0" && bind !== "::") return address === bind;
+    return Object.values(networkInterfaces()).some((all) => all?.some((one) => one.address === address));
+  };
+  return {
+    clock,
+    network,
+    sealer: createSealer(settings.WAYPOST_SECRET_KEY, settings.WAYPOST_SECRET_KEY_PREVIOUS),
+    isLocal: isLocalAddress,
+    isOurListener: (address, at) => (at === port || at === tlsPort) && isOurs(address),
+    mtaSts: createMtaSts(network, log),
+    port: settings.WAYPOST_MX_PORT,
+    usesDane: settings.WAYPOST_DNSSEC === "trusted",
+  };
+}
+
+function makerOf({ settings, log, clock }: Context, parts: Parts): AttemptMaker {
+  return createAttemptMaker({
+    clock,
+    log,
+    ledger: parts.ledger,
+    metrics: parts.metrics,
+    sealer: parts.mx.sealer,
+    mx: parts.mx,
+    helloName: settings.WAYPOST_HOSTNAME,
+    timeouts: settings.WAYPOST_SMTP_TIMEOUTS,
+    replica: parts.replica,
+  });
+}
+
+interface Parts {
+  replica: string;
+  ledger: ReturnType<typeof createLedger>;
+  metrics: DeliveryMetrics;
+  mx: MxPorts;
+  configuration: ConfigurationPort;
+  /** The newest known, fresh or not: for what is no attempt. */
+  known: () => Configuration | undefined;
+}
+
+async function partsOf(context: Context): Promise<Parts> {
+  const { store, log, clock } = context;
+  const configuration = await watchConfiguration(store, log, clock);
+  let known: Configuration | undefined;
+  configuration.onChange((changed) => {
+    known = changed;
+  });
+  return {
+    replica: clock.uuid(),
+    ledger: createLedger(store),
+    metrics: createDeliveryMetrics(),
+    mx: mxPortsOf(context),
+    configuration,
+    known: () => (configuration.isFresh ? configuration.current() : known),
+  };
+}
+
+function deliverPortsOf({ store, clock }: Context, parts: Parts, attempts: AttemptMaker): DeliverPorts {
+  return {
+    configuration: parts.configuration,
+    ledger: parts.ledger,
+    clock,
+    metrics: parts.metrics,
+    attempts,
+    fetchContent: async (id) =>
+      (await store.collection<{ _id: string; body: { buffer: Buffer } }>("contents").findOne({ _id: id }))?.body.buffer,
+  };
+}
+
+export async function startDelivery(context: Context): Promise<RunningService> {
+  const { broker, clock, log, store, settings } = context;
+  const parts = await partsOf(context);
+  const attempts = makerOf(context, parts);
+  const deliverPorts = deliverPortsOf(context, parts, attempts);
+  const ports: LanePorts = {
+    broker,
+    clock,
+    log,
+    configuration: parts.known,
+    isLocal: isLocalAddress,
+    handle: (runner, delivery) => deliverMail(deliverPorts, runner, delivery),
+    onTurn: (runner) => gossip.tell(runner),
+  };
+  const lanes = new LaneSet(ports);
+  const gossip = new Gossip({ ...ports, replica: parts.replica, configuration: parts.known }, lanes);
+  const preparation = prepareWhenThere(() => parts.ledger.prepare(), { clock, log });
+  parts.metrics.observeLanes(() => lanes.runners.map((runner) => runner.health));
+  const unfollow = parts.configuration.onChange(() => lanes.follow());
+  const listing = createLanes(store, clock, log).watch((listed) => lanes.list(listed));
+  const commands = broker.start(
+    createCommandsActor({
+      clock,
+      configuration: parts.known,
+      lanes,
+      targets: parts.mx,
+      timeouts: settings.WAYPOST_SMTP_TIMEOUTS,
+      helloName: settings.WAYPOST_HOSTNAME,
+    }),
+  );
+  gossip.start();
+  const notices = startWaitingNotices({
+    broker,
+    clock,
+    log,
+    untold: (lane, before, limit) => findUntoldMails(store, lane, { before, limit }),
+    runners: () => lanes.runners,
+    firstTierMs: settings.WAYPOST_RETRY_SCHEDULE[0] ?? 60_000,
+  });
+  return {
+    notReady: () => (parts.configuration.isFresh ? undefined : "the configuration is not fresh"),
+    stop: async () => {
+      unfollow();
+      preparation.stop();
+      gossip.stop();
+      await Promise.all([listing.close(), notices.stop(), commands.cancel()]);
+      const drainMs = Math.max(0, settings.WAYPOST_DRAIN_SECONDS * 1_000 - LAST_VERDICTS_MS);
+      const timer = setTimeout(() => attempts.abandonAll(), drainMs);
+      await lanes.stop();
+      clearTimeout(timer);
+      await parts.configuration.close();
+    },
+  };
+}
