@@ -4,15 +4,15 @@ import { exportedSignals } from "./exported.ts";
 const endpoint = { OTEL_EXPORTER_OTLP_ENDPOINT: "http://collector:4318" };
 
 it.each([
-  ["no endpoint", {}, { traces: false, metrics: [] }],
-  ["an empty endpoint", { OTEL_EXPORTER_OTLP_ENDPOINT: "" }, { traces: false, metrics: [] }],
-  ["an endpoint", endpoint, { traces: true, metrics: ["otlp"] }],
-  ["an endpoint for traces", { OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: "http://x" }, { traces: true, metrics: [] }],
-  ["metrics switched off", { ...endpoint, OTEL_METRICS_EXPORTER: "none" }, { traces: true, metrics: [] }],
-  ["metrics to be scraped", { ...endpoint, OTEL_METRICS_EXPORTER: "prometheus" }, { traces: true, metrics: [] }],
-  ["traces switched off", { ...endpoint, OTEL_TRACES_EXPORTER: "none" }, { traces: false, metrics: ["otlp"] }],
-  ["traces to the console", { OTEL_TRACES_EXPORTER: "console" }, { traces: true, metrics: [] }],
-  ["the SDK disabled", { ...endpoint, OTEL_SDK_DISABLED: "true" }, { traces: false, metrics: [] }],
+  ["no endpoint", {}, { traces: [], metrics: [] }],
+  ["an empty endpoint", { OTEL_EXPORTER_OTLP_ENDPOINT: "" }, { traces: [], metrics: [] }],
+  ["an endpoint", endpoint, { traces: ["otlp"], metrics: ["otlp"] }],
+  ["an endpoint for traces", { OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: "http://x" }, { traces: ["otlp"], metrics: [] }],
+  ["metrics switched off", { ...endpoint, OTEL_METRICS_EXPORTER: "none" }, { traces: ["otlp"], metrics: [] }],
+  ["metrics to be scraped", { ...endpoint, OTEL_METRICS_EXPORTER: "prometheus" }, { traces: ["otlp"], metrics: [] }],
+  ["traces switched off", { ...endpoint, OTEL_TRACES_EXPORTER: "none" }, { traces: [], metrics: ["otlp"] }],
+  ["traces to the console", { OTEL_TRACES_EXPORTER: "console" }, { traces: ["console"], metrics: [] }],
+  ["the SDK disabled", { ...endpoint, OTEL_SDK_DISABLED: "true" }, { traces: [], metrics: [] }],
 ])("exports with %s", (_, variables, exported) => {
   expect(exportedSignals(variables)).toMatchObject(exported);
 });

@@ -5,20 +5,29 @@ export type Signal = "TRACES" | "METRICS";
 export type OtlpProtocol = "grpc" | "http/json" | "http/protobuf";
 
 export interface Exported {
-  traces: boolean;
+  /** Exporters of spans: `otlp`, `console`, `zipkin`. */
+  traces: readonly string[];
+  tracesProtocol: OtlpProtocol;
   /** Exporters to push metrics to: `otlp`, `console`. */
   metrics: readonly string[];
   metricsProtocol: OtlpProtocol;
 }
 
+const NOTHING: Exported = {
+  traces: [],
+  tracesProtocol: "http/protobuf",
+  metrics: [],
+  metricsProtocol: "http/protobuf",
+};
 const PROTOCOLS: readonly OtlpProtocol[] = ["grpc", "http/json", "http/protobuf"];
 
 export function exportedSignals(variables: OtelVariables): Exported {
   if (variables["OTEL_SDK_DISABLED"]?.toLowerCase() === "true") {
-    return { traces: false, metrics: [], metricsProtocol: "http/protobuf" };
+    return NOTHING;
   }
   return {
-    traces: exportersOf("TRACES", variables).length > 0,
+    traces: exportersOf("TRACES", variables),
+    tracesProtocol: protocolOf("TRACES", variables),
     metrics: exportersOf("METRICS", variables),
     metricsProtocol: protocolOf("METRICS", variables),
   };

@@ -53,6 +53,9 @@ export const METRICS = {
   faults: "waypost.mailbox.faults",
   inHand: "waypost.mailbox.in_hand",
   heldBytes: "waypost.mailbox.held",
+  submissions: "waypost.ingest.submissions",
+  acceptedMails: "waypost.ingest.mails",
+  acceptDuration: "waypost.ingest.duration",
   routedMails: "waypost.router.mails",
   /** Must stay 0: relayed mails that were about to take the MX. */
   failClosed: "waypost.fail_closed",

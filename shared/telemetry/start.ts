@@ -4,7 +4,6 @@ import { context, diag, DiagLogLevel, metrics, trace } from "@opentelemetry/api"
 import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
 import { PrometheusExporter, PrometheusSerializer } from "@opentelemetry/exporter-prometheus";
 import type { Resource } from "@opentelemetry/resources";
-import { defaultResource, detectResources, envDetector, resourceFromAttributes } from "@opentelemetry/resources";
 import type { MetricReader } from "@opentelemetry/sdk-metrics";
 import { MeterProvider } from "@opentelemetry/sdk-metrics";
 import type { Clock } from "#shared/clock.ts";
@@ -13,6 +12,7 @@ import type { Exported, OtelVariables } from "./exported.ts";
 import { exportedSignals } from "./exported.ts";
 import { createIdsOnlyTracerProvider } from "./ids-only.ts";
 import { createPushReaders } from "./push-metrics.ts";
+import { createResource } from "./resource.ts";
 
 export interface Telemetry {
   /** All metrics as Prometheus text. */
@@ -30,45 +30,41 @@ export interface TelemetryOptions {
 
 export async function startTelemetry(options: TelemetryOptions): Promise<Telemetry> {
   const { service, variables, clock } = options;
+  logDiagnostics(options);
   const exported = exportedSignals(variables);
+  const resource = createResource(service, variables);
   const prometheus = new PrometheusExporter({ preventServerStart: true });
   const readers: MetricReader[] = [prometheus, ...(await createPushReaders(exported, variables))];
-  const resource = defaultResource().merge(resourceFromAttributes({ "service.name": `waypost-${service}` }));
-  const stop = exported.traces
-    ? await startSdk(resource, readers)
-    : startWithoutTraces(resource, { readers, clock, exported });
-  logDiagnostics(options);
+  const meterProvider = new MeterProvider({ resource, readers });
+  metrics.setGlobalMeterProvider(meterProvider);
+  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
+  const flushTraces = await startTraces(options, { exported, resource });
+  const stop = async (): Promise<void> => void (await Promise.allSettled([flushTraces(), meterProvider.shutdown()]));
   const serializer = new PrometheusSerializer(undefined, false, undefined, true, true);
   return {
     metricsText: async () => serializer.serialize((await prometheus.collect()).resourceMetrics),
     shutdown: async (timeoutMs) => {
       const over = new AbortController();
       const late = clock.sleep(timeoutMs, over.signal).catch(() => undefined);
-      await Promise.race([stop().catch(() => undefined), late]);
+      await Promise.race([stop(), late]);
       over.abort();
     },
   };
 }
 
-/** Everything the OTEL_* variables say of traces: exporter, protocol, sampler, limits, batches, resource. */
-async function startSdk(resource: Resource, readers: MetricReader[]): Promise<() => Promise<void>> {
-  const { NodeSDK } = await import("@opentelemetry/sdk-node");
-  const sdk = new NodeSDK({ resource, metricReaders: readers, logRecordProcessors: [] });
-  sdk.start();
-  return () => sdk.shutdown();
-}
-
-function startWithoutTraces(
-  resource: Resource,
-  parts: { readers: MetricReader[]; clock: Clock; exported: Exported },
-): () => Promise<void> {
-  const contexts = new AsyncLocalStorageContextManager();
-  context.setGlobalContextManager(contexts.enable());
-  trace.setGlobalTracerProvider(createIdsOnlyTracerProvider(parts.clock));
-  const detected = resource.merge(detectResources({ detectors: [envDetector] }));
-  const meterProvider = new MeterProvider({ resource: detected, readers: parts.readers });
-  metrics.setGlobalMeterProvider(meterProvider);
-  return () => meterProvider.shutdown();
+/** Spans are recorded where they are exported; elsewhere they only have ids. The SDK is loaded where it is needed. */
+async function startTraces(
+  { variables, clock }: TelemetryOptions,
+  { exported, resource }: { exported: Exported; resource: Resource },
+): Promise<() => Promise<void>> {
+  if (exported.traces.length === 0) {
+    trace.setGlobalTracerProvider(createIdsOnlyTracerProvider(clock));
+    return async () => undefined;
+  }
+  const { createTracerProvider } = await import("./traces.ts");
+  const provider = await createTracerProvider(resource, exported, variables);
+  trace.setGlobalTracerProvider(provider);
+  return () => provider.shutdown();
 }
 
 /** What the SDK has to say goes where our log goes: nothing else may be on stdout. */
