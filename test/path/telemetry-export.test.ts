@@ -1,4 +1,6 @@
 // What a service exports, by OpenTelemetry's own variables alone; broker spans as the messaging conventions have them.
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { expect, it, onTestFinished } from "vitest";
 import { QUEUES } from "#shared/broker/topology.ts";
 import type { EchoProcess } from "#test/support/echo-process.ts";
@@ -128,4 +130,24 @@ it("exports nothing with OTEL_SDK_DISABLED, and still shows its metrics", async 
   await sendOne(echo, SAMPLED);
   await never(() => collector.spans.length > 0, 500);
   expect((await echo.get("/metrics")).text).toContain("messaging_client_sent_messages_total");
+});
+
+it("pushes metrics to the endpoint, unless OTEL_METRICS_EXPORTER says none", async () => {
+  const asked: string[] = [];
+  const server = createServer((request, response) => {
+    asked.push(request.url ?? "");
+    request.resume().on("end", () => response.writeHead(200, { "content-type": "application/json" }).end("{}"));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => void server.close());
+  const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const common = { ...SOON, OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, OTEL_TRACES_EXPORTER: "none" };
+
+  const silent = await startEcho({ ...common, OTEL_METRICS_EXPORTER: "none" });
+  await silent.untilReady();
+  await never(() => asked.length > 0, 500);
+  const pushing = await startEcho(common);
+  await pushing.untilReady();
+
+  expect(await eventually(() => asked[0])).toBe("/v1/metrics");
 });
