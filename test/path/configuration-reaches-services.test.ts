@@ -30,43 +30,49 @@ afterAll(async () => {
 
 it("tells of accounts, domains and relays as they are made, changed and removed", async () => {
   const { name, domain } = await system.account();
-  await eventually(() => configuration.current().domain(name, domain) !== undefined, WITHIN_MS);
+  expect(await eventually(() => configuration.current().domain(name, domain) !== undefined, WITHIN_MS)).toBe(true);
   const path = `/v1/accounts/${name}/domains/${domain}/relay`;
   await system.control.put(path, { host: "one.example.net" });
-  await eventually(() => configuration.current().relay(name, domain)?.host === "one.example.net", WITHIN_MS);
+  expect(
+    await eventually(() => configuration.current().relay(name, domain)?.host === "one.example.net", WITHIN_MS),
+  ).toBe(true);
   await system.control.put(path, { host: "two.example.net" });
-  await eventually(() => configuration.current().relay(name, domain)?.host === "two.example.net", WITHIN_MS);
+  expect(
+    await eventually(() => configuration.current().relay(name, domain)?.host === "two.example.net", WITHIN_MS),
+  ).toBe(true);
   await system.control.post(`${path}/suspend`);
-  await eventually(() => configuration.current().relay(name, domain)?.held === true, WITHIN_MS);
+  expect(await eventually(() => configuration.current().relay(name, domain)?.held === true, WITHIN_MS)).toBe(true);
   await system.control.post(`${path}/resume`);
-  await eventually(() => configuration.current().relay(name, domain)?.resumedCount === 1, WITHIN_MS);
+  expect(await eventually(() => configuration.current().relay(name, domain)?.resumedCount === 1, WITHIN_MS)).toBe(true);
   await system.control.delete(path);
-  await eventually(() => configuration.current().relay(name, domain)?.removed !== undefined, WITHIN_MS);
+  expect(await eventually(() => configuration.current().relay(name, domain)?.removed !== undefined, WITHIN_MS)).toBe(
+    true,
+  );
   await system.control.delete(`/v1/accounts/${name}`);
-  await eventually(() => configuration.current().account(name)?.removedAt !== undefined, WITHIN_MS);
+  expect(await eventually(() => configuration.current().account(name)?.removedAt !== undefined, WITHIN_MS)).toBe(true);
 });
 
 it("tells whoever listens, after each change", async () => {
   const heard: string[] = [];
   const stop = configuration.onChange((current) => heard.push(...current.accounts().map(({ _id }) => _id)));
   const { name } = await system.account();
-  await eventually(() => heard.includes(name), WITHIN_MS);
+  expect(await eventually(() => heard.includes(name), WITHIN_MS)).toBe(true);
   stop();
 });
 
 it("knows an account by its broker user", async () => {
   const user = `user-${systemClock.uuid()}`;
   const { name } = await system.account({ brokerUser: user });
-  await eventually(() => configuration.current().accountOfBrokerUser(user)?._id === name, WITHIN_MS);
+  expect(await eventually(() => configuration.current().accountOfBrokerUser(user)?._id === name, WITHIN_MS)).toBe(true);
 });
 
 it("reads everything again when collections are dropped under it", async () => {
   const { name } = await system.account();
-  await eventually(() => configuration.current().account(name) !== undefined, WITHIN_MS);
+  expect(await eventually(() => configuration.current().account(name) !== undefined, WITHIN_MS)).toBe(true);
   await store.collection("accounts").drop();
-  await eventually(() => configuration.current().account(name) === undefined);
+  expect(await eventually(() => configuration.current().account(name) === undefined)).toBe(true);
   const next = await system.account();
-  await eventually(() => configuration.current().account(next.name) !== undefined);
+  expect(await eventually(() => configuration.current().account(next.name) !== undefined)).toBe(true);
 });
 
 it("is not fresh without a database, and says so instead of answering", async () => {

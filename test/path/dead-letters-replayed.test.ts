@@ -77,10 +77,11 @@ it("lists a letter with where, why and whose, and replays it to where it died wi
 
 it("takes what is no JSON at all", async () => {
   await dieIn(QUEUES.attempts, { type: "nonsense", body: Buffer.from([0, 255, 10, 123]) });
-  await eventually(async () => {
+  const letter = await eventually(async () => {
     const { items } = (await system.control.get<{ items: Letter[] }>("/v1/dead-letters")).body;
-    return items.some(({ type, bytes }) => type === "nonsense" && bytes === 4);
+    return items.find(({ type }) => type === "nonsense");
   });
+  expect(letter).toMatchObject({ bytes: 4, queue: QUEUES.attempts });
 });
 
 it("does not replay a mail that has ended: 409", async () => {
