@@ -1,10 +1,10 @@
 // The router: takes jobs, due mails, hard bounces and commands; owns the suppression list and the lanes.
 import { QUEUES } from "#shared/broker/topology.ts";
 import { parseAddress, parseMailbox, wireAddress } from "#shared/email/address.ts";
-import { WaypostError } from "#shared/errors.ts";
 import { createSealer } from "#shared/secrets.ts";
 import type { ServiceContext } from "#shared/service.ts";
 import { runService } from "#shared/service.ts";
+import { createContents } from "#shared/store/contents.ts";
 import { watchConfiguration } from "#shared/store/configuration.ts";
 import { createLanes } from "#shared/store/lanes.ts";
 import { createLedger } from "#shared/store/ledger.ts";
@@ -33,6 +33,7 @@ const readAddress: AddressReader = (given) => {
 
 async function portsOf({ store, clock, log, settings }: ServiceContext<"router">): Promise<JobPorts> {
   const metrics = createRouterMetrics();
+  const contents = createContents(store);
   return {
     configuration: await watchConfiguration(store, log, clock),
     suppressions: createSuppressions(store),
@@ -48,10 +49,7 @@ async function portsOf({ store, clock, log, settings }: ServiceContext<"router">
       sealer: createSealer(settings.WAYPOST_SECRET_KEY, settings.WAYPOST_SECRET_KEY_PREVIOUS),
       clock,
       log,
-      readContent: ({ content }, inline) => {
-        if (content.kind === "inline") return Promise.resolve(inline);
-        throw new WaypostError("CONTENT_MISSING", "the stored content cannot be read", { retriable: false });
-      },
+      readContent: ({ content }, inline) => contents.get(content, inline),
       countUnsigned: () => metrics.countUnsigned(),
     }),
   };
