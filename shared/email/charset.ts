@@ -7,7 +7,7 @@ const UTF_8 = /^utf-?8$/i;
 export function isKnownCharset(charset: string): boolean {
   if (UTF_8.test(charset) || iconv.encodingExists(charset)) return true;
   try {
-    return new TextDecoder(charset) !== undefined;
+    return new TextDecoder(charset).encoding !== "";
   } catch {
     return false;
   }

@@ -1,0 +1,148 @@
+// Accepting a submission, whichever way it came in: limits, idempotency key, content, and one confirmed publish.
+// `accepted` is said after the broker's confirm and not before (design, The promise; Ways in).
+import { context, trace } from "@opentelemetry/api";
+import type { Broker, Outgoing } from "#shared/broker/actor.ts";
+import { EXCHANGES, ROUTING_KEYS } from "#shared/broker/topology.ts";
+import type { Clock } from "#shared/clock.ts";
+import type { ContentRef } from "#shared/contracts/mail.ts";
+import { domainOf } from "#shared/email/address.ts";
+import { isRetriable } from "#shared/errors.ts";
+import type { Log } from "#shared/log.ts";
+import type { ConfigurationPort } from "#shared/routing/configuration.ts";
+import type { Sealer } from "#shared/secrets.ts";
+import type { Contents } from "#shared/store/contents.ts";
+import type { IdempotencyKeys } from "#shared/store/idempotency.ts";
+import { ATTRIBUTES } from "#shared/telemetry/names.ts";
+import { traceparentOf } from "#shared/telemetry/propagate.ts";
+import { createKeyed } from "./idempotency.ts";
+import type { IngestMetrics } from "./metrics.ts";
+import { countMails, prepareJob, senderOf } from "./prepare-job.ts";
+import { problemOf } from "./problem.ts";
+import type { Rate } from "./rate.ts";
+import type { Accept, Acceptance, Submission } from "./submission.ts";
+import type { WaitingMails } from "./waiting-mails.ts";
+
+/** Jobs up to this many addresses are interactive. */
+const MOST_INTERACTIVE = 10;
+/** Jobs of an account a second, in this replica, from which on they count as a flood. */
+const FLOOD_PER_SECOND = 50;
+const CONFIRM_TIMEOUT_MS = 8_000;
+const RETRY_AFTER_SECONDS = 5;
+
+export interface AcceptorParts {
+  configuration: Pick<ConfigurationPort, "current">;
+  broker: Pick<Broker, "publish" | "ready" | "blocked">;
+  contents: Contents;
+  keys: IdempotencyKeys;
+  waiting: WaitingMails;
+  /** Of `limits.jobsPerSecond`, and of floods. */
+  rates: { limit: Rate; flood: Rate };
+  sealer: Sealer;
+  clock: Clock;
+  log: Log;
+  metrics: IngestMetrics;
+  retryDeadlineMs: number;
+}
+
+/** The job that a submission becomes: a new one, or one that was begun before. */
+export interface Identity {
+  jobId: string;
+  suspect: boolean;
+}
+
+export function createAcceptor(parts: AcceptorParts): Accept {
+  const acceptKeyed = createKeyed(parts.keys, parts.clock);
+  const perform = (submission: Submission, identity: Identity): Promise<Acceptance> =>
+    publishJob(parts, submission, identity);
+  const run = async (submission: Submission): Promise<Acceptance> => {
+    const refusal = refusalOf(parts, submission);
+    if (refusal !== undefined) return refusal;
+    if (!parts.broker.ready) return unavailable(parts.broker.blocked ?? "the broker is away");
+    const identity = { jobId: parts.clock.uuid(), suspect: submission.suspect === true };
+    return submission.idempotency === undefined
+      ? perform(submission, identity)
+      : acceptKeyed(submission, identity, perform);
+  };
+  return async (submission) => {
+    const startedMs = parts.clock.nowMs();
+    const acceptance = await run(submission).catch((error: unknown) => {
+      if (!isRetriable(error)) throw error;
+      parts.log.warn({ err: error, account: submission.account._id }, "ingest.unavailable");
+      return unavailable("a backing service is away");
+    });
+    parts.metrics.count(acceptance, submission, parts.clock.nowMs() - startedMs);
+    return acceptance;
+  };
+}
+
+function unavailable(reason: string): Acceptance {
+  return { kind: "unavailable", reason, retryAfterSeconds: RETRY_AFTER_SECONDS };
+}
+
+/** The sender's domain must be one of the account's. */
+function refusalOf({ configuration }: AcceptorParts, submission: Submission): Acceptance | undefined {
+  const domain = domainOf(senderOf(submission));
+  const { account } = submission;
+  if (domain !== undefined && configuration.current().domain(account._id, domain) !== undefined) return undefined;
+  const message = `not a sender domain of the account ${account._id}`;
+  const errors = [{ path: "mail.from.email", message }];
+  return { kind: "refused", problem: problemOf(422, "The sender's domain is not one of the account's.", errors) };
+}
+
+/** What an account may have waiting, and how fast it may submit. */
+async function limitOf(parts: AcceptorParts, submission: Submission): Promise<Acceptance | undefined> {
+  const { _id: account, limits } = submission.account;
+  const over = (detail: string, ms: number): Acceptance => ({
+    kind: "refused",
+    problem: problemOf(429, detail),
+    retryAfterSeconds: Math.max(1, Math.ceil(ms / 1_000)),
+  });
+  const waiting = await parts.waiting.of(account);
+  if (waiting + countMails(submission) > limits.waitingMails) {
+    return over(`The account has ${waiting} mails waiting; at most ${limits.waitingMails}.`, 30_000);
+  }
+  if (limits.jobsPerSecond === undefined) return undefined;
+  const waitMs = parts.rates.limit.take(account, limits.jobsPerSecond);
+  return waitMs === 0 ? undefined : over(`At most ${limits.jobsPerSecond} jobs a second.`, waitMs);
+}
+
+/** Reads right from the submission whether it is bulk: many addresses, or one of a flood. */
+function isBulk({ rates }: AcceptorParts, submission: Submission): boolean {
+  const isFlood = rates.flood.take(submission.account._id, FLOOD_PER_SECOND) > 0;
+  return isFlood || countMails(submission) > MOST_INTERACTIVE;
+}
+
+async function publishJob(parts: AcceptorParts, submission: Submission, identity: Identity): Promise<Acceptance> {
+  const limit = await limitOf(parts, submission);
+  if (limit !== undefined) return limit;
+  const { clock, sealer, contents, log } = parts;
+  const now = clock.now();
+  const deadline = new Date(now.getTime() + parts.retryDeadlineMs);
+  const bulk = isBulk(parts, submission);
+  const traceparent = traceparentOf(context.active());
+  const prepared = await prepareJob(submission, { jobId: identity.jobId, now, deadline, bulk, traceparent }, sealer);
+  if (!prepared.ok) return { kind: "refused", problem: prepared.problem };
+  const { message, content, mails } = prepared.job;
+  const ref = await contents.put(content, mails, deadline);
+  await publish(parts, {
+    exchange: EXCHANGES.jobs,
+    routingKey: bulk ? ROUTING_KEYS.bulk : ROUTING_KEYS.interactive,
+    type: "job",
+    body: { ...message, content: ref },
+    ...carried(ref, content),
+    messageId: identity.jobId,
+    suspect: identity.suspect,
+  });
+  parts.waiting.accepted(submission.account._id, mails);
+  trace.getActiveSpan()?.setAttribute(ATTRIBUTES.jobId, identity.jobId);
+  log.info({ jobId: identity.jobId, account: submission.account._id, mails, bulk }, "ingest.accepted");
+  return { kind: "accepted", jobId: identity.jobId };
+}
+
+function carried(ref: ContentRef, content: Buffer): Pick<Outgoing, "content"> {
+  return ref.kind === "inline" ? { content } : {};
+}
+
+async function publish({ broker }: AcceptorParts, message: Outgoing): Promise<void> {
+  await broker.publish([message], { timeoutMs: CONFIRM_TIMEOUT_MS });
+}

@@ -1,0 +1,31 @@
+// The span of a REST submission: continues the caller's trace (callers are authenticated) or begins one; it is the
+// context that the job and all its mails carry.
+import { context, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { ATTRIBUTES } from "#shared/telemetry/names.ts";
+import { contextOf } from "#shared/telemetry/propagate.ts";
+
+const ROUTE = "/v1/jobs";
+
+export async function tracedRequest<T>(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  work: () => Promise<T>,
+): Promise<T> {
+  const given = request.headers["traceparent"];
+  const parent = contextOf(typeof given === "string" ? given : undefined);
+  const tracer = trace.getTracer("waypost");
+  const attributes = {
+    [ATTRIBUTES.httpRequestMethod]: "POST",
+    [ATTRIBUTES.httpRoute]: ROUTE,
+    ...(request.account === undefined ? {} : { [ATTRIBUTES.account]: request.account._id }),
+  };
+  const span = tracer.startSpan(`POST ${ROUTE}`, { kind: SpanKind.SERVER, attributes }, parent);
+  try {
+    return await context.with(trace.setSpan(parent, span), work);
+  } finally {
+    span.setAttribute(ATTRIBUTES.httpResponseStatusCode, reply.statusCode);
+    if (reply.statusCode >= 500) span.setStatus({ code: SpanStatusCode.ERROR });
+    span.end();
+  }
+}

@@ -1,0 +1,208 @@
+// Submission over REST (operator contract, REST submission): `POST /v1/jobs`, and what describes it.
+// The order of checks: who, from where, how large, what it is, whether it is right; then `accept` decides.
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { fastify } from "fastify";
+import { createAsyncApi } from "#shared/contracts/asyncapi.ts";
+import { jobRequestSchema } from "#shared/contracts/job-request.ts";
+import type { Clock } from "#shared/clock.ts";
+import { isRetriable } from "#shared/errors.ts";
+import type { Log } from "#shared/log.ts";
+import type { Account } from "#shared/routing/configuration.ts";
+import type { Authenticator } from "./authenticate.ts";
+import { readBasic } from "./basic-authorization.ts";
+import { hashOf, MAX_KEY_CHARACTERS } from "./idempotency.ts";
+import { createLargePlaces } from "./large-places.ts";
+import { openApiDocument } from "./openapi.ts";
+import type { Problem } from "./problem.ts";
+import { mistakesOf, problemOf } from "./problem.ts";
+import { tracedRequest } from "./request-span.ts";
+import type { LargePlaces } from "./smtp-message.ts";
+import type { Accept, Acceptance, Submission } from "./submission.ts";
+
+export const MAX_REQUEST_BYTES = 32 * 1024 * 1024;
+/** Requests over this size are few at once: each takes several times its size in memory. */
+const LARGE_BYTES = 256 * 1024;
+const LARGE_REQUESTS = 6;
+const LARGE_WAIT_MS = 30_000;
+const REQUEST_TIMEOUT_MS = 300_000;
+const RETRY_AFTER_SECONDS = 5;
+
+export interface RestParts {
+  authenticator: Pick<Authenticator, "byPassword">;
+  accept: Accept;
+  clock: Clock;
+  log: Log;
+}
+
+declare module "fastify" {
+  interface FastifyRequest {
+    account: Account | undefined;
+  }
+}
+
+/** The server, not yet listening. */
+export function createRest(parts: RestParts): FastifyInstance {
+  const app = fastify({
+    bodyLimit: MAX_REQUEST_BYTES,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    routerOptions: { caseSensitive: true },
+  });
+  app.decorateRequest("account", undefined);
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser<Buffer>(/^application\/json\s*(;|$)/i, { parseAs: "buffer" }, (_request, body, done) => {
+    done(null, body);
+  });
+  const places = createLargePlaces(LARGE_REQUESTS, LARGE_WAIT_MS, parts.clock);
+  app.post("/v1/jobs", {
+    onRequest: async (request, reply) => admit(parts, places, { request, reply }),
+    handler: (request, reply) => tracedRequest(request, reply, () => submit(parts, request, reply)),
+  });
+  app.route({
+    method: ["GET", "PUT", "PATCH", "DELETE"],
+    url: "/v1/jobs",
+    handler: async (_request, reply) => sendProblem(reply.header("allow", "POST"), problemOf(405, "Only POST.")),
+  });
+  app.get("/openapi.json", () => openApiDocument);
+  const asyncApi = createAsyncApi();
+  app.get("/asyncapi.json", () => asyncApi);
+  app.setNotFoundHandler(async (_request, reply) => sendProblem(reply, problemOf(404, "There is nothing here.")));
+  app.setErrorHandler(async (error, _request, reply) => sendProblem(reply, problemOfError(error, parts.log)));
+  return app;
+}
+
+function sendProblem(reply: FastifyReply, problem: Problem, retryAfterSeconds?: number): FastifyReply {
+  if (retryAfterSeconds !== undefined) void reply.header("retry-after", String(retryAfterSeconds));
+  else if (problem.status === 503) void reply.header("retry-after", String(RETRY_AFTER_SECONDS));
+  return reply.code(problem.status).type("application/problem+json").send(JSON.stringify(problem));
+}
+
+const BODY_PROBLEMS = {
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: problemOf(415, "The content type is not application/json in UTF-8."),
+  FST_ERR_CTP_BODY_TOO_LARGE: problemOf(413, `A request is at most ${MAX_REQUEST_BYTES} bytes.`),
+} as const;
+
+/** What Fastify or a backing service threw, as a problem; anything else is a bug of ours, and logged as such. */
+function problemOfError(error: unknown, log: Log): Problem {
+  if (isRetriable(error)) return problemOf(503, "A backing service is away.");
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  if (code === "FST_ERR_CTP_INVALID_MEDIA_TYPE" || code === "FST_ERR_CTP_BODY_TOO_LARGE") return BODY_PROBLEMS[code];
+  const status = error instanceof Error && "statusCode" in error ? error.statusCode : undefined;
+  if (typeof status === "number" && status >= 400 && status < 500) return problemOf(400, "The request cannot be read.");
+  log.error({ err: error }, "ingest.request-failed");
+  return problemOf(500, "An error of Waypost's own; it is logged.");
+}
+
+interface Exchange {
+  request: FastifyRequest;
+  reply: FastifyReply;
+}
+
+/** Who asks, and whether what comes may be read at all. Answers by itself where not. */
+async function admit(parts: RestParts, places: LargePlaces, { request, reply }: Exchange): Promise<unknown> {
+  const refused = (await authenticate(parts, request, reply)) ?? unreadable(request);
+  if (refused !== undefined) return sendProblem(reply, refused);
+  const length = lengthOf(request);
+  if (length !== undefined && length <= LARGE_BYTES) return undefined;
+  const release = await places.take();
+  if (release === undefined) return sendProblem(reply, problemOf(503, "Too many large requests at once."));
+  reply.raw.once("close", release);
+  return undefined;
+}
+
+async function authenticate(
+  parts: RestParts,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<Problem | undefined> {
+  const given = readBasic(request.headers.authorization);
+  const found =
+    given === undefined
+      ? ({ kind: "wrong" } as const)
+      : await parts.authenticator.byPassword({ ...given, address: request.socket.remoteAddress ?? "" });
+  switch (found.kind) {
+    case "known":
+      request.account = found.account;
+      return undefined;
+    case "wrong":
+      void reply.header("www-authenticate", 'Basic realm="Waypost", charset="UTF-8"');
+      return problemOf(401, "No or wrong credentials.");
+    case "foreign-address":
+      return problemOf(403, "The account does not submit from this address.");
+    case "limited":
+      void reply.header("retry-after", String(found.retryAfterSeconds));
+      return problemOf(429, "Too many failed logins.");
+  }
+}
+
+function lengthOf(request: FastifyRequest): number | undefined {
+  const length = request.headers["content-length"];
+  return length === undefined ? undefined : Number(length);
+}
+
+/** What is refused by its headers, before a byte of the body is read. */
+function unreadable(request: FastifyRequest): Problem | undefined {
+  const encoding = request.headers["content-encoding"];
+  if (encoding !== undefined && encoding.toLowerCase() !== "identity")
+    return problemOf(415, `A body in content encoding ${encoding} is not taken.`);
+  const charset = /;\s*charset\s*=\s*"?([^\s";]+)/i.exec(request.headers["content-type"] ?? "")?.[1];
+  if (charset !== undefined && !/^utf-?8$/i.test(charset)) return BODY_PROBLEMS.FST_ERR_CTP_INVALID_MEDIA_TYPE;
+  if (request.headers["content-type"] === undefined) return BODY_PROBLEMS.FST_ERR_CTP_INVALID_MEDIA_TYPE;
+  return (lengthOf(request) ?? 0) > MAX_REQUEST_BYTES ? BODY_PROBLEMS.FST_ERR_CTP_BODY_TOO_LARGE : undefined;
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
+function parseBody(body: unknown): { ok: true; value: unknown } | { ok: false } {
+  if (!Buffer.isBuffer(body)) return { ok: false };
+  try {
+    return { ok: true, value: JSON.parse(utf8.decode(body)) as unknown };
+  } catch {
+    return { ok: false };
+  }
+}
+
+/** The submission in a request, or why it is none. */
+function readSubmission(request: FastifyRequest, account: Account): Submission | Problem {
+  const parsed = parseBody(request.body);
+  request.body = undefined;
+  if (!parsed.ok) return problemOf(400, "The body is no JSON in UTF-8.");
+  const job = jobRequestSchema.safeParse(parsed.value);
+  const key = request.headers["idempotency-key"];
+  const keyMistake = typeof key === "string" ? mistakeOfKey(key) : [];
+  if (!job.success || keyMistake.length > 0) {
+    const mistakes = [...(job.success ? [] : mistakesOf(job.error)), ...keyMistake];
+    return problemOf(422, "The JobRequest has mistakes.", mistakes);
+  }
+  return {
+    account,
+    content: { kind: "request", request: job.data },
+    ...(typeof key === "string" ? { idempotency: { key, bodyHash: hashOf(job.data) } } : {}),
+  };
+}
+
+function mistakeOfKey(key: string): { path: string; message: string }[] {
+  if (key !== "" && key.length <= MAX_KEY_CHARACTERS) return [];
+  return [{ path: "Idempotency-Key", message: `1 to ${MAX_KEY_CHARACTERS} characters` }];
+}
+
+async function submit(parts: RestParts, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const { account } = request;
+  if (account === undefined) return sendProblem(reply, problemOf(401, "No or wrong credentials."));
+  const submission = readSubmission(request, account);
+  if ("status" in submission) return sendProblem(reply, submission);
+  return answer(reply, await parts.accept(submission));
+}
+
+function answer(reply: FastifyReply, acceptance: Acceptance): FastifyReply {
+  switch (acceptance.kind) {
+    case "accepted":
+      return reply
+        .code(202)
+        .type("application/json")
+        .send(JSON.stringify({ jobId: acceptance.jobId }));
+    case "refused":
+      return sendProblem(reply, acceptance.problem, acceptance.retryAfterSeconds);
+    case "unavailable":
+      return sendProblem(reply, problemOf(503, acceptance.reason), acceptance.retryAfterSeconds);
+  }
+}

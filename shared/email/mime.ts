@@ -1,0 +1,96 @@
+// The body of a job as MIME, encoded once: what stands below the header block of each of its mails. Everything is 7-bit
+// with CRLF and lines of at most 998 characters, so that no server on the way needs 8BITMIME or has to touch it.
+import MimeNode from "nodemailer/lib/mime-node";
+import { encodeText } from "./charset.ts";
+import { encodeBase64, encodeQuotedPrintable } from "./transfer-encoding.ts";
+
+export interface TextPart {
+  text: string;
+  charset: string;
+  transferEncoding: "7bit" | "8bit" | "quoted-printable" | "base64" | undefined;
+}
+
+export interface MimeAttachment {
+  name: string;
+  contentType?: string | undefined;
+  content: Buffer;
+}
+
+export interface MimeContent {
+  body?: (TextPart & { contentType: "text/plain" | "text/html" }) | undefined;
+  alternative?: TextPart | undefined;
+  attachments?: readonly MimeAttachment[] | undefined;
+  /** Ends up in the boundaries: unique to the job, not to be guessed by whoever writes its body. */
+  seed: string;
+}
+
+/** A part with its headers, in pieces that are joined once. */
+type Part = readonly (string | Buffer)[];
+
+const EMPTY_BODY: TextPart = { text: "", charset: "utf-8", transferEncoding: undefined };
+const LONG_LINE = /[^\r\n]{999}/;
+/** Printable ASCII, tab and line ends. */
+const SEVEN_BIT = /^[\t\r\n -~]*$/;
+
+/** The part's headers, the empty line and the encoded text. */
+async function textPart(part: TextPart, contentType: string): Promise<Part> {
+  const text = part.text.replace(/\r\n|\r|\n/g, "\r\n");
+  const { charset, bytes } = encodeText(text, part.charset);
+  const encoding = transferEncodingOf(text, part.transferEncoding);
+  const encoded = encoding === "base64" ? await encodeBase64(bytes) : bytes;
+  const headers = `Content-Type: ${contentType}; charset=${charset}\r\nContent-Transfer-Encoding: ${encoding}\r\n\r\n`;
+  const end = encoding !== "base64" && !text.endsWith("\r\n") ? "\r\n" : "";
+  return [headers, encoding === "quoted-printable" ? encodeQuotedPrintable(bytes) : encoded, end];
+}
+
+/** What was asked for, where the text fits into it; otherwise the one that takes fewer bytes and stays readable. */
+function transferEncodingOf(
+  text: string,
+  wanted: TextPart["transferEncoding"],
+): "7bit" | "quoted-printable" | "base64" {
+  if (wanted === "base64" || wanted === "quoted-printable") return wanted;
+  if (SEVEN_BIT.test(text) && !LONG_LINE.test(text)) return "7bit";
+  return isMostlyAscii(text) ? "quoted-printable" : "base64";
+}
+
+function isMostlyAscii(text: string): boolean {
+  const others = text.length - text.replace(/[^\t\r\n -~]/g, "").length;
+  return others * 4 <= text.length;
+}
+
+/** A part of type message or multipart may not be encoded (RFC 2046 §5.2.1): where it is not 7-bit, it goes as plain bytes. */
+async function attachmentPart(attachment: MimeAttachment): Promise<Part> {
+  const isComposite = /^(message|multipart)\//i.test(attachment.contentType ?? "");
+  const contentType = isComposite ? "application/octet-stream" : attachment.contentType;
+  const root = new MimeNode(false, { baseBoundary: "-" });
+  const node = new MimeNode(contentType, { rootNode: root, parentNode: root, filename: attachment.name });
+  node.setHeader("Content-Transfer-Encoding", "base64");
+  node.setHeader("Content-Disposition", "attachment");
+  return [`${node.buildHeaders()}\r\n\r\n`, await encodeBase64(attachment.content)];
+}
+
+function multipart(kind: "alternative" | "mixed", boundary: string, parts: readonly Part[]): Part {
+  const head = `Content-Type: multipart/${kind}; boundary="${boundary}"\r\n`;
+  return [head, ...parts.flatMap((part) => [`\r\n--${boundary}\r\n`, ...part]), `\r\n--${boundary}--\r\n`];
+}
+
+async function bodyPart(content: MimeContent): Promise<Part | undefined> {
+  const { body, alternative, seed } = content;
+  if (body === undefined) return undefined;
+  const main = await textPart(body, body.contentType);
+  if (alternative === undefined) return main;
+  return multipart("alternative", `=_${seed}_alternative`, [await textPart(alternative, "text/plain"), main]);
+}
+
+/** The shared content of a job's mails, beginning with its Content-Type. */
+export async function composeContent(content: MimeContent): Promise<Buffer> {
+  const body = await bodyPart(content);
+  const attached: Part[] = [];
+  for (const attachment of content.attachments ?? []) attached.push(await attachmentPart(attachment));
+  if (attached.length === 0) return join(body ?? (await textPart(EMPTY_BODY, "text/plain")));
+  return join(multipart("mixed", `=_${content.seed}_mixed`, [...(body === undefined ? [] : [body]), ...attached]));
+}
+
+function join(part: Part): Buffer {
+  return Buffer.concat(part.map((piece) => (typeof piece === "string" ? Buffer.from(piece, "utf8") : piece)));
+}

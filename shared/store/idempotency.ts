@@ -1,0 +1,117 @@
+// Idempotency keys (design, Ways in): written with majority before the publish, done after its confirm, kept for 48 hours.
+import type { Store } from "./connection.ts";
+import { guard, isDuplicateKey } from "./connection.ts";
+
+const KEPT_MS = 48 * 3_600_000;
+export const LEASE_MS = 5_000;
+
+interface StoredKey {
+  /** `<account>/<key>` */
+  _id: string;
+  bodyHash: string;
+  jobId: string;
+  state: "pending" | "done";
+  /** Until then whoever began is at work on it. */
+  leaseUntil: Date;
+  expiresAt: Date;
+}
+
+export interface KeyedSubmission {
+  account: string;
+  key: string;
+  bodyHash: string;
+  /** Of the job that it becomes, where the key is new. */
+  jobId: string;
+  now: Date;
+}
+
+export type Beginning =
+  | { kind: "new"; jobId: string }
+  /** The first has died or lost its broker: goes on under its job id, as suspect. */
+  | { kind: "taken-over"; jobId: string }
+  | { kind: "done"; jobId: string }
+  | { kind: "in-progress"; leaseUntil: Date }
+  | { kind: "other-body" };
+
+export interface IdempotencyKeys {
+  /** Throws StoreUnavailable, as all of these. */
+  begin(submission: KeyedSubmission): Promise<Beginning>;
+  finish(submission: KeyedSubmission, jobId: string): Promise<void>;
+  /** Nothing was published: the key is free again. */
+  release(submission: KeyedSubmission, jobId: string): Promise<void>;
+  /** Whether it was published is unknown: the next one may take over at once. */
+  endLease(submission: KeyedSubmission, jobId: string): Promise<void>;
+  prepare(): Promise<void>;
+}
+
+const keyOf = ({ account, key }: KeyedSubmission): string => `${account}/${key}`;
+const after = (now: Date, ms: number): Date => new Date(now.getTime() + ms);
+
+function freshKey(submission: KeyedSubmission): StoredKey {
+  const { bodyHash, jobId, now } = submission;
+  return {
+    _id: keyOf(submission),
+    bodyHash,
+    jobId,
+    state: "pending",
+    leaseUntil: after(now, LEASE_MS),
+    expiresAt: after(now, KEPT_MS),
+  };
+}
+
+export function createIdempotencyKeys(store: Store): IdempotencyKeys {
+  const keys = store.collection<StoredKey>("idempotency");
+
+  async function insert(submission: KeyedSubmission): Promise<boolean> {
+    try {
+      await guard(() => keys.insertOne(freshKey(submission)));
+      return true;
+    } catch (error) {
+      if (isDuplicateKey(error)) return false;
+      throw error;
+    }
+  }
+
+  /** Replaces what was seen, unless somebody else did first. */
+  async function takeOver(seen: StoredKey, next: StoredKey): Promise<boolean> {
+    const { _id, state, leaseUntil, expiresAt } = seen;
+    const done = await guard(() => keys.replaceOne({ _id, state, leaseUntil, expiresAt }, next));
+    return done.modifiedCount === 1;
+  }
+
+  async function meet(submission: KeyedSubmission, seen: StoredKey): Promise<Beginning> {
+    const { now } = submission;
+    const next = freshKey(submission);
+    if (seen.expiresAt <= now) {
+      const isOurs = await takeOver(seen, next);
+      return isOurs ? { kind: "new", jobId: next.jobId } : { kind: "in-progress", leaseUntil: next.leaseUntil };
+    }
+    if (seen.bodyHash !== submission.bodyHash) return { kind: "other-body" };
+    if (seen.state === "done") return { kind: "done", jobId: seen.jobId };
+    if (seen.leaseUntil > now) return { kind: "in-progress", leaseUntil: seen.leaseUntil };
+    const isOurs = await takeOver(seen, { ...next, jobId: seen.jobId, expiresAt: seen.expiresAt });
+    return isOurs ? { kind: "taken-over", jobId: seen.jobId } : { kind: "in-progress", leaseUntil: next.leaseUntil };
+  }
+
+  return {
+    begin: async (submission) => {
+      if (await insert(submission)) return { kind: "new", jobId: submission.jobId };
+      const seen = await guard(() => keys.findOne({ _id: keyOf(submission) }));
+      if (seen !== null) return meet(submission, seen);
+      return { kind: "in-progress", leaseUntil: after(submission.now, LEASE_MS) };
+    },
+    finish: async (submission, jobId) => {
+      await guard(() => keys.updateOne({ _id: keyOf(submission), jobId }, { $set: { state: "done" } }));
+    },
+    release: async (submission, jobId) => {
+      await guard(() => keys.deleteOne({ _id: keyOf(submission), jobId, state: "pending" }));
+    },
+    endLease: async (submission, jobId) => {
+      const found = { _id: keyOf(submission), jobId, state: "pending" } as const;
+      await guard(() => keys.updateOne(found, { $set: { leaseUntil: submission.now } }));
+    },
+    prepare: async () => {
+      await guard(() => keys.createIndex({ expiresAt: 1 }, { name: "expiry", expireAfterSeconds: 0 }));
+    },
+  };
+}
