@@ -1,0 +1,60 @@
+// A relay that hangs, drops, answers garbage or without end, at each step: the mail is deferred, told why, and never lost.
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { DeliverySystem } from "#test/support/delivery.ts";
+import { startDeliverySystem } from "#test/support/delivery.ts";
+import type { HostileServer, Misbehaviour } from "#test/support/hostile-mail-server.ts";
+import { HOSTILE_STEPS, startHostileServer } from "#test/support/hostile-mail-server.ts";
+
+const SHORT = "connect=1s,greeting=1s,command=1s,data=1s,dot=1s,total=4s";
+const STEPS = HOSTILE_STEPS.filter((step) => step !== "rset" && step !== "quit");
+
+let system: DeliverySystem;
+const servers: HostileServer[] = [];
+
+beforeAll(async () => {
+  system = await startDeliverySystem({ env: { WAYPOST_SMTP_TIMEOUTS: SHORT, WAYPOST_RETRY_SCHEDULE: "2s" } });
+});
+afterAll(async () => {
+  await Promise.all(servers.map((server) => server.close()));
+  await system.stop();
+});
+
+/** Hands one mail to a relay that misbehaves, then lets the relay behave: what was told, and whether it came through. */
+async function outcomeAt(step: (typeof STEPS)[number], misbehaviour: Misbehaviour) {
+  const relay = await startHostileServer({ [step]: misbehaviour });
+  servers.push(relay);
+  const account = await system.account();
+  await system.relay(account, relay);
+  const [mailId = ""] = await system.hand(account, { recipients: ["to@recipient.example"] });
+  const deferred = await system.seen(mailId, (mail) => mail.attempts.length > 0);
+  relay.behaviour = {};
+  const ended = await system.ended(mailId, 40_000);
+  expect(ended.trackingPoints.at(-1)?.meta.event.type).toBe("DELIVERED");
+  return { attempt: deferred.attempts[0], content: deferred.trackingPoints.at(-1)?.content?.smtp };
+}
+
+describe.each(STEPS)("at %s", (step) => {
+  it.concurrent.each<[string, Misbehaviour, string]>([
+    ["hangs", { kind: "hang" }, "4.4.2"],
+    ["drops the connection", { kind: "drop" }, "4.4.2"],
+    ["resets the connection", { kind: "reset" }, "4.4.2"],
+    ["answers garbage", { kind: "garbage" }, "4.5.0"],
+    ["answers a byte a second", { kind: "trickle" }, "4.4.2"],
+    ["answers 421", { kind: "reply", bytes: "421 4.3.2 closing\r\n" }, "4.3.2"],
+  ])(
+    "a relay that %s has its mail deferred",
+    async (_name, misbehaviour, dsn) => {
+      const { attempt, content } = await outcomeAt(step, misbehaviour);
+      expect(content?.dsn).toBe(dsn);
+      expect(attempt?.outcome).toBe("deferred");
+      const losesTheReply = step === "dot" && misbehaviour.kind !== "reply";
+      expect(attempt?.uncertain === true).toBe(losesTheReply);
+    },
+    60_000,
+  );
+});
+
+it("cuts off a relay that answers megabytes", async () => {
+  const { content } = await outcomeAt("ehlo", { kind: "flood", megabytes: 8 });
+  expect(content?.dsn).toBe("4.5.0");
+});
