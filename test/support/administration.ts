@@ -7,6 +7,7 @@ export interface ProblemAnswer {
   detail: string;
   errors?: { path: string; message: string }[];
   waiting?: number;
+  steps?: { step: string; ok: boolean; detail: string; ms: number }[];
 }
 
 export interface NewDomain {
