@@ -169,7 +169,9 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
   const dns = options.dns ?? (await startDns());
   const plan = await planOf(place, dns, options);
   const running = new RunningSystem(plan, options);
-  const started = await Promise.all(wanted(options).map(async (service) => running.spawn(service)));
+  const started: ServiceProcess[] = [];
+  // One after the other: the number of a replica follows from those that are there.
+  for (const service of wanted(options)) started.push(await running.spawn(service));
   const stop = async (): Promise<void> => {
     await running.stop();
     await place.remove();
