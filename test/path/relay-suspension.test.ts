@@ -1,0 +1,90 @@
+// The breaker: faults of a relay suspend its lane, single probes try it, the first success lets it run again; replicas tell each other.
+import { afterAll, beforeAll, expect, it } from "vitest";
+import type { DeliverySystem } from "#test/support/delivery.ts";
+import { startDeliverySystem } from "#test/support/delivery.ts";
+import { eventually } from "#test/support/eventually.ts";
+import { connectManagement } from "#test/support/management.ts";
+import type { MailServer } from "#test/support/mail-server.ts";
+import { startMailServer } from "#test/support/mail-server.ts";
+import type { TestAccount } from "#test/support/system-client.ts";
+
+let system: DeliverySystem;
+
+beforeAll(async () => {
+  system = await startDeliverySystem({
+    replicas: { delivery: 2 },
+    env: { WAYPOST_RETRY_SCHEDULE: "3s,30s" },
+  });
+});
+afterAll(() => system.stop());
+
+async function deadRelay(settings = {}): Promise<{ relay: MailServer; account: TestAccount; lane: string }> {
+  const relay = await startMailServer();
+  const account = await system.account();
+  await system.relay(account, relay, settings);
+  await relay.close();
+  return { relay, account, lane: `delivery.relay.${account.name}.${account.domain}` };
+}
+
+async function laneOf(account: TestAccount) {
+  const { body } = await system.control.get<{
+    lane: { state: string; depth: number; since?: string; reason?: string };
+  }>(`/v1/accounts/${account.name}/domains/${account.domain}/relay`);
+  return body.lane;
+}
+
+const recipients = (count: number): string[] =>
+  Array.from({ length: count }, (_, index) => `r${index}@recipient.example`);
+
+it("suspends after five faults in a row, says since when and why, and drains once the relay is back", async () => {
+  const { relay, account, lane } = await deadRelay();
+  const ids = await system.hand(account, { recipients: recipients(300) });
+  const state = await eventually(async () => {
+    const seen = await laneOf(account);
+    return seen.state === "suspended" ? seen : undefined;
+  });
+  expect(state.since).toBeDefined();
+  expect(state.reason).toContain("ECONNREFUSED");
+  const attempted = [0, 1].flatMap((replica) =>
+    system.logs("delivery", replica).filter((line) => line["event"] === "delivery.attempted" && line["lane"] === lane),
+  );
+  expect(attempted.length).toBeLessThan(60);
+  for (const replica of [0, 1]) {
+    await eventually(() => system.logs("delivery", replica).some((line) => line["event"] === "lane.suspended"));
+  }
+  await relay.listen();
+  await eventually(() => new Set(relay.recipients).size === ids.length, 40_000);
+  await eventually(async () => (await laneOf(account)).state === "active");
+  expect(relay.recipients).toHaveLength(ids.length);
+  await relay.close();
+});
+
+it("tells each mail that waits once, and leaves it in its lane", async () => {
+  const { relay, account } = await deadRelay();
+  const ids = await system.hand(account, { recipients: recipients(40) });
+  await eventually(async () => (await laneOf(account)).state === "suspended");
+  const last = ids.at(-1) ?? "";
+  const mail = await system.seen(last, (seen) =>
+    seen.trackingPoints.some((point) => point.meta.event.type === "DEFERRED"),
+  );
+  const told = mail.trackingPoints.filter((point) => point.meta.event.type === "DEFERRED");
+  expect(told).toHaveLength(1);
+  expect(told[0]?.meta.event.description).toContain("waiting for the relay");
+  expect(mail.attempts).toHaveLength(0);
+  await relay.listen();
+  expect((await system.ended(last, 40_000)).trackingPoints.at(-1)?.meta.event.type).toBe("DELIVERED");
+  await relay.close();
+});
+
+it("costs the broker nothing but probes while thousands wait", async () => {
+  const { relay, account, lane } = await deadRelay();
+  await system.hand(account, { recipients: recipients(1000) });
+  await eventually(async () => (await laneOf(account)).state === "suspended");
+  const management = connectManagement(system.managementUrl);
+  const vhost = new URL(system.amqpUrl).pathname.slice(1);
+  await eventually(async () => {
+    const queue = (await management.call("GET", `/queues/${vhost}/${lane}`)) as Record<string, unknown> | undefined;
+    return queue?.["consumers"] === 0 && queue["messages_unacknowledged"] === 0;
+  }, 25_000);
+  await relay.close();
+});
