@@ -83,7 +83,7 @@ describe("whatever the ladder", () => {
     );
   });
 
-  it("it answers in total order: more time left never means a shorter wait", () => {
+  it("answers in total order: more time left never means a shorter wait", () => {
     fc.assert(
       fc.property(
         ladders,
