@@ -1,0 +1,106 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { Account } from "#shared/routing/configuration.ts";
+import { MAX_SUBMISSION_BYTES } from "#shared/contracts/asyncapi.ts";
+import type { SubmissionMessage } from "./submissions.ts";
+import { isOwnQueue, readSubmission, settle } from "./submissions.ts";
+
+const account: Account = {
+  _id: "acme",
+  customerNo: "1",
+  sourceIps: [],
+  brokerUser: "acme-app",
+  limits: { waitingMails: 1 },
+};
+const job = {
+  subject: { content: "Hello" },
+  body: { content: "Hi" },
+  recipients: [{ mail: { to: [{ email: "to@example.com" }] } }],
+  mail: { from: { email: "a@acme.example" } },
+};
+const properties = { userId: "acme-app", messageId: "m1", contentType: "application/json", replyTo: "amq.gen-1" };
+
+function messageOf(change: Partial<SubmissionMessage> = {}): SubmissionMessage {
+  return { message: job, content: Buffer.alloc(0), bytes: 100, suspect: false, properties, ...change };
+}
+
+const read = (change: Partial<SubmissionMessage>): ReturnType<typeof readSubmission> =>
+  readSubmission(messageOf(change), (user) => (user === "acme-app" ? account : undefined));
+
+function without(name: keyof typeof properties): Partial<SubmissionMessage> {
+  const { [name]: _, ...others } = properties;
+  return { properties: others };
+}
+
+describe("a submission", () => {
+  it("is read with its message_id as the key", () => {
+    expect(read({ suspect: true })).toMatchObject({
+      ok: true,
+      submission: { account: { _id: "acme" }, idempotency: { key: "m1" }, suspect: true },
+    });
+  });
+
+  it.each([
+    ["no user_id", without("userId"), 401],
+    ["a user of no account", { properties: { ...properties, userId: "other" } }, 401],
+    ["no message_id", without("messageId"), 422],
+    ["no content type", without("contentType"), 415],
+    ["another content type", { properties: { ...properties, contentType: "text/plain" } }, 415],
+    ["no JSON", { message: undefined }, 400],
+    ["a mistake", { message: { ...job, subject: {} } }, 422],
+    ["more than 12 MB", { bytes: MAX_SUBMISSION_BYTES + 1 }, 413],
+    ["a queue of ours to answer to", { properties: { ...properties, replyTo: "router.due" } }, 403],
+  ])("with %s is refused", (_, change, status) => {
+    expect(read(change)).toMatchObject({ ok: false, problem: { status } });
+  });
+
+  it("names the field of each mistake", () => {
+    expect(read({ message: { ...job, mail: { from: { email: "" } } } })).toMatchObject({
+      problem: { errors: [{ path: "mail.from.email" }] },
+    });
+  });
+
+  it("of any JSON is read or refused, never thrown at", () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), (message) => {
+        expect(read({ message })).toMatchObject({ ok: false, problem: { status: 422 } });
+      }),
+    );
+  });
+});
+
+describe("its answer", () => {
+  const problem = { type: "about:blank", title: "Unprocessable content", status: 422, detail: "no" } as const;
+  const asked = messageOf({ properties: { ...properties, correlationId: "c1" } });
+  const unasked = messageOf(without("replyTo"));
+
+  it("goes to reply_to with the same correlation_id", () => {
+    expect(settle(asked, { jobId: "j" })).toEqual({
+      kind: "done",
+      publish: [
+        { exchange: "", routingKey: "amq.gen-1", type: "", body: { jobId: "j" }, correlationId: "c1", transient: true },
+      ],
+    });
+    expect(settle(asked, { problem })).toMatchObject({ kind: "done", publish: [{ body: { error: problem } }] });
+  });
+
+  it("of a refused job without reply_to is its dead letter", () => {
+    expect(settle(unasked, { problem })).toEqual({ kind: "park", reason: JSON.stringify(problem) });
+    expect(settle(unasked, { jobId: "j" })).toEqual({ kind: "done", publish: [] });
+  });
+
+  it.each([
+    ["router.due", true],
+    ["ingest.submissions", true],
+    ["delivery.relay.acme.acme.example", true],
+    ["retry-scheduler.wait.1m", true],
+    ["dead-letters", true],
+    ["waypost.replies", true],
+    ["amq.rabbitmq.reply-to.g1h2", false],
+    ["acme.replies", false],
+    ["routers", false],
+    [undefined, false],
+  ])("may go to %s: not ours is %s", (queue, isOurs) => {
+    expect(isOwnQueue(queue)).toBe(isOurs);
+  });
+});

@@ -1,0 +1,115 @@
+// Submissions over the broker (operator contract, Broker contract for applications): a JobRequest from a user that some
+// account names, answered to `reply_to`, or parked with the problem where there is nobody to answer.
+import { z } from "zod";
+import type { Delivery, Outgoing, SingleActor, Verdict } from "#shared/broker/actor.ts";
+import { QUEUES, SERVICES } from "#shared/broker/topology.ts";
+import type { Clock } from "#shared/clock.ts";
+import type { SubmissionReply } from "#shared/contracts/asyncapi.ts";
+import { MAX_SUBMISSION_BYTES } from "#shared/contracts/asyncapi.ts";
+import { jobRequestSchema } from "#shared/contracts/job-request.ts";
+import type { Problem } from "#shared/contracts/problem.ts";
+import { BrokerUnavailable } from "#shared/errors.ts";
+import type { Account, ConfigurationPort } from "#shared/routing/configuration.ts";
+import { hashOf } from "./idempotency.ts";
+import { mistakesOf, problemOf } from "./problem.ts";
+import type { Accept, Acceptance, Submission } from "./submission.ts";
+
+const PREFETCH = 32;
+/** A first copy whose process died holds its key for a lease of 5 s: a second one waits that long. */
+const LEASE_TRIES = 8;
+const LEASE_WAIT_MS = 1_000;
+const STATUS_IN_PROGRESS = 409;
+const SHOWN_MISTAKES = 5;
+const JSON_TYPE = /^application\/json\s*(;.*)?$/i;
+
+export interface SubmissionPorts {
+  accept: Accept;
+  configuration: Pick<ConfigurationPort, "current">;
+  clock: Clock;
+}
+
+/** What is looked at of a delivery. */
+export type SubmissionMessage = Pick<Delivery<unknown>, "message" | "content" | "bytes" | "suspect" | "properties">;
+
+/** The submission of a message, or why it is none. Pure but for the account that is looked up. */
+export function readSubmission(
+  message: SubmissionMessage,
+  accountOf: (user: string) => Account | undefined,
+): { ok: true; submission: Submission } | { ok: false; problem: Problem } {
+  const refuse = (problem: Problem): { ok: false; problem: Problem } => ({ ok: false, problem });
+  const { userId, messageId, contentType, replyTo } = message.properties;
+  const account = userId === undefined ? undefined : accountOf(userId);
+  if (userId === undefined) return refuse(problemOf(401, "the property user_id is required"));
+  if (account === undefined || account.removedAt !== undefined)
+    return refuse(problemOf(401, "user_id is no account's brokerUser"));
+  if (isOwnQueue(replyTo)) return refuse(problemOf(403, "reply_to names a queue of Waypost's own"));
+  if (message.bytes > MAX_SUBMISSION_BYTES)
+    return refuse(problemOf(413, `over ${MAX_SUBMISSION_BYTES} bytes: submit jobs as large as this by REST or SMTP`));
+  if (!JSON_TYPE.test(contentType ?? "")) return refuse(problemOf(415, "content-type should be application/json"));
+  if (messageId === undefined)
+    return refuse(problemOf(422, "the property message_id is required", [{ path: "message_id", message: "required" }]));
+  if (message.message === undefined) return refuse(problemOf(400, "the body is no JSON"));
+  const request = jobRequestSchema.safeParse(message.message);
+  if (!request.success)
+    return refuse(problemOf(422, "the JobRequest has mistakes", mistakesOf(request.error).slice(0, SHOWN_MISTAKES)));
+  return {
+    ok: true,
+    submission: {
+      account,
+      content: { kind: "request", request: request.data },
+      idempotency: { key: messageId, bodyHash: hashOf(request.data) },
+      suspect: message.suspect,
+    },
+  };
+}
+
+/** Queues that only Waypost may put messages in; direct reply-to and a client's own are none of them. */
+export function isOwnQueue(name: string | undefined): boolean {
+  if (name === undefined) return false;
+  const owners = [...SERVICES.map((service) => `${service}.`), "waypost."];
+  return name === QUEUES.deadLetters || name === "waypost" || owners.some((owner) => name.startsWith(owner));
+}
+
+function replyTo(message: SubmissionMessage, body: SubmissionReply): Outgoing | undefined {
+  const { replyTo: queue, correlationId } = message.properties;
+  if (queue === undefined || isOwnQueue(queue)) return undefined;
+  return { exchange: "", routingKey: queue, type: "", body, correlationId, transient: true };
+}
+
+/** How a submission's message is settled, by what became of it. */
+export function settle(message: SubmissionMessage, outcome: { jobId: string } | { problem: Problem }): Verdict {
+  const isAccepted = "jobId" in outcome;
+  const reply = replyTo(message, isAccepted ? { jobId: outcome.jobId } : { error: outcome.problem });
+  if (reply !== undefined) return { kind: "done", publish: [reply] };
+  return isAccepted ? { kind: "done", publish: [] } : { kind: "park", reason: JSON.stringify(outcome.problem) };
+}
+
+/** Accepts; a submission whose first copy is still in progress waits for it, or for the end of its lease. */
+async function acceptOnce(submission: Submission, { accept, clock }: SubmissionPorts): Promise<Acceptance> {
+  let acceptance = await accept(submission);
+  for (let tries = 1; tries < LEASE_TRIES && isInProgress(acceptance); tries += 1) {
+    await clock.sleep(LEASE_WAIT_MS);
+    acceptance = await accept({ ...submission, suspect: true });
+  }
+  return acceptance;
+}
+
+function isInProgress(acceptance: Acceptance): boolean {
+  return acceptance.kind === "refused" && acceptance.problem.status === STATUS_IN_PROGRESS;
+}
+
+export function createSubmissionsActor(ports: SubmissionPorts): SingleActor<unknown> {
+  return {
+    mailbox: QUEUES.submissions,
+    contracts: { "": z.unknown() },
+    prefetch: PREFETCH,
+    handle: async (delivery) => {
+      const configuration = ports.configuration.current();
+      const read = readSubmission(delivery, (user) => configuration.accountOfBrokerUser(user));
+      if (!read.ok) return settle(delivery, { problem: read.problem });
+      const acceptance = await acceptOnce(read.submission, ports);
+      if (acceptance.kind === "unavailable") throw new BrokerUnavailable(acceptance.reason);
+      return settle(delivery, acceptance.kind === "accepted" ? acceptance : { problem: acceptance.problem });
+    },
+  };
+}
