@@ -5,24 +5,18 @@ import type { Clock } from "#shared/clock.ts";
 import type { Log } from "#shared/log.ts";
 import { createMessagingTelemetry } from "#shared/telemetry/messaging.ts";
 import type { BatchActor, Broker, Consumption, Contracts, Outgoing, SingleActor } from "./actor.ts";
-import { createBatchWorker } from "./batch-worker.ts";
 import { ByteBudget } from "./byte-budget.ts";
 import { ConsumerChannels } from "./consumer-channels.ts";
 import { Declarer } from "./declarer.ts";
 import type { Tier } from "./declarer.ts";
-import { FaultGate } from "./fault-gate.ts";
 import type { Link } from "./link.ts";
 import { openLink } from "./link.ts";
 import type { Listener } from "./listener.ts";
 import { createListener } from "./listener.ts";
-import type { Worker } from "./mailbox.ts";
-import { Mailbox } from "./mailbox.ts";
+import { Mailboxes } from "./mailboxes.ts";
 import { Publisher } from "./publisher.ts";
 import { Replies } from "./replies.ts";
-import { createSingleWorker } from "./single-worker.ts";
 import type { QueueSpec } from "./topology.ts";
-import { destinationTemplate } from "./topology.ts";
-import type { WorkShop } from "./worker.ts";
 
 /** A queue deleted by hand is back within 30 s (design). */
 const CHECK_MS = 12_000;
@@ -50,7 +44,7 @@ class RuntimeBroker implements Broker {
   readonly #channels: ConsumerChannels;
   readonly #replies: Replies;
   readonly #budget: ByteBudget;
-  readonly #mailboxes = new Set<{ mailbox: Mailbox; spec: QueueSpec | undefined }>();
+  readonly #mailboxes: Mailboxes;
   readonly #listeners: Listener[] = [];
   readonly #closing = new AbortController();
   readonly #consuming: Link;
@@ -72,13 +66,23 @@ class RuntimeBroker implements Broker {
       clock,
       publish: (messages, deadlineMs) => this.#publisher.publish(messages, { deadlineMs }),
     });
+    this.#mailboxes = new Mailboxes({
+      log,
+      clock,
+      publisher: this.#publisher,
+      telemetry: this.#telemetry,
+      declarer: this.#declarer,
+      channels: this.#channels,
+      budget: this.#budget,
+      closing: this.#closing.signal,
+    });
     this.#consuming = this.#openConsuming();
     this.#publishing = this.#openPublishing();
     this.#telemetry.watch({
       isConnected: () => this.#isDeclared && this.#publisher.isConnected,
       isBlocked: () => this.blocked !== undefined,
       heldBytes: () => this.#budget.held,
-      inHand: () => this.#inHand(),
+      inHand: () => this.#mailboxes.inHand(),
       unconfirmed: () => this.#publisher.inFlight,
     });
     this.#checker = setInterval(() => void this.#check(), CHECK_MS).unref();
@@ -130,68 +134,24 @@ class RuntimeBroker implements Broker {
   async #check(): Promise<void> {
     if (this.#model === undefined) return;
     try {
-      const idle = [...this.#mailboxes].filter(({ mailbox }) => !mailbox.isConsuming);
-      await this.#declarer.check(idle.flatMap(({ spec }) => spec ?? []));
+      await this.#declarer.check(this.#mailboxes.unconsumed());
     } catch (error) {
       this.#options.log.warn({ err: error }, "broker.check_failed");
     }
   }
 
-  #inHand(): Map<string, number> {
-    const counts = new Map<string, number>();
-    for (const { mailbox } of this.#mailboxes) {
-      const template = destinationTemplate(mailbox.queue);
-      counts.set(template, (counts.get(template) ?? 0) + mailbox.inHand);
-    }
-    return counts;
-  }
-
   start<M>(actor: SingleActor<M> | BatchActor<M>): Consumption {
-    return this.#startMailbox(actor, undefined);
+    return this.#mailboxes.start(actor);
   }
 
   startPaused<M>(actor: SingleActor<M>, mailbox: QueueSpec): Consumption {
-    return this.#startMailbox(actor, mailbox);
+    return this.#mailboxes.start(actor, mailbox);
   }
 
-  #startMailbox<M>(actor: SingleActor<M> | BatchActor<M>, spec: QueueSpec | undefined): Mailbox {
-    const { log, clock } = this.#options;
-    const gate = new FaultGate(clock, this.#closing.signal);
-    const shop: WorkShop = {
-      queue: actor.mailbox,
-      publisher: this.#publisher,
-      telemetry: this.#telemetry,
-      gate,
-      log,
-      clock,
-      closing: this.#closing.signal,
-    };
-    const worker: Worker = "handleBatch" in actor ? createBatchWorker(shop, actor) : createSingleWorker(shop, actor);
-    const mailbox: Mailbox = new Mailbox({
-      queue: actor.mailbox,
-      prefetch: actor.prefetch,
-      isLane: spec !== undefined,
-      worker,
-      gate,
-      budget: this.#budget,
-      log,
-      clock,
-      declare: () => (spec === undefined ? this.#declarer.declareTopology() : this.#declarer.declareOnce([spec])),
-      leave: () => {
-        this.#channels.leave(mailbox);
-        this.#mailboxes.delete(entry);
-      },
-    });
-    const entry = { mailbox, spec };
-    this.#mailboxes.add(entry);
-    this.#channels.join(mailbox, { shared: spec !== undefined });
-    return mailbox;
-  }
-
-  publish(messages: readonly Outgoing[], options: { timeoutMs?: number } = {}): Promise<void> {
+  async publish(messages: readonly Outgoing[], options: { timeoutMs?: number } = {}): Promise<void> {
     const { timeoutMs } = options;
     const deadline = timeoutMs === undefined ? {} : { deadlineMs: this.#options.clock.nowMs() + timeoutMs };
-    return this.#publisher.publish(messages, deadline).promise;
+    await this.#publisher.publish(messages, deadline).promise;
   }
 
   declare(queues: readonly QueueSpec[]): Promise<void> {
@@ -230,8 +190,8 @@ class RuntimeBroker implements Broker {
     return this.#publisher.blocked;
   }
 
-  async stopTaking(): Promise<void> {
-    await Promise.all([...this.#mailboxes].map((entry) => entry.mailbox.stopTaking()));
+  stopTaking(): Promise<void> {
+    return this.#mailboxes.stopTaking();
   }
 
   close(drainMs: number): Promise<void> {
@@ -241,8 +201,7 @@ class RuntimeBroker implements Broker {
 
   async #close(drainMs: number): Promise<void> {
     clearInterval(this.#checker);
-    const mailboxes = [...this.#mailboxes].map((entry) => entry.mailbox);
-    const drained = Promise.all(mailboxes.map((mailbox) => mailbox.stopTaking().then(() => mailbox.whenIdle())));
+    const drained = this.#mailboxes.stopTaking().then(() => this.#mailboxes.whenIdle());
     const over = new AbortController();
     const late = this.#options.clock.sleep(drainMs, over.signal).catch(() => undefined);
     await Promise.race([drained, late]);

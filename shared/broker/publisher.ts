@@ -1,6 +1,6 @@
 // Confirmed, mandatory publishing: a message counts as published once the broker has confirmed it and did not return it.
 // Nacked, returned and unconfirmed messages are published again; where a copy may exist, as suspect (design, Rules 2 and 4).
-import type { ChannelModel, ConfirmChannel, Message } from "amqplib";
+import type { ChannelModel, ConfirmChannel } from "amqplib";
 import type { Clock } from "#shared/clock.ts";
 import { BrokerUnavailable, WaypostError } from "#shared/errors.ts";
 import type { Log } from "#shared/log.ts";
@@ -9,10 +9,11 @@ import type { Outgoing } from "./actor.ts";
 import type { Declarer } from "./declarer.ts";
 import { AFTER_DELETION_MS } from "./declarer.ts";
 import { encodeBody } from "./encoding.ts";
+import { Outstanding } from "./outstanding.ts";
 import { publishOptionsOf } from "./properties.ts";
 import type { Entry, PublishOptions } from "./publish-job.ts";
 import { PublishJob } from "./publish-job.ts";
-import { Outstanding } from "./outstanding.ts";
+import { PublishChannel } from "./publish-channel.ts";
 
 const CONFIRM_TIMEOUT_MS = 10_000;
 const SWEEP_MS = 100;
@@ -30,22 +31,26 @@ export interface PublisherOptions {
 
 export class Publisher {
   readonly #options: PublisherOptions;
-  #channel: ConfirmChannel | undefined;
-  #model: ChannelModel | undefined;
+  readonly #channel: PublishChannel;
   #blocked: string | undefined;
   #isTopologyDeclared = false;
-  readonly #waiting: Entry[] = [];
+  #waiting: Entry[] = [];
   readonly #outstanding = new Outstanding();
   readonly #timed = new Set<PublishJob>();
   readonly #sweeper: NodeJS.Timeout;
 
   constructor(options: PublisherOptions) {
     this.#options = options;
+    this.#channel = new PublishChannel({
+      ...options,
+      onOpen: () => this.#pump(),
+      onReturn: (message) => this.#outstanding.markReturned(message),
+    });
     this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS).unref();
   }
 
   get isConnected(): boolean {
-    return this.#channel !== undefined;
+    return this.#channel.current !== undefined;
   }
 
   get blocked(): string | undefined {
@@ -57,14 +62,12 @@ export class Publisher {
     return this.#outstanding.size + this.#waiting.length;
   }
 
-  async attach(model: ChannelModel): Promise<void> {
-    this.#model = model;
-    await this.#openChannel(model);
+  attach(model: ChannelModel): Promise<void> {
+    return this.#channel.attach(model);
   }
 
   detach(): void {
-    this.#model = undefined;
-    this.#channel = undefined;
+    this.#channel.detach();
     this.#blocked = undefined;
   }
 
@@ -94,7 +97,8 @@ export class Publisher {
       job.fail(new BrokerUnavailable(`the broker takes no messages: ${this.#blocked}`));
       return job;
     }
-    for (const message of messages) this.#waiting.push(this.#entryOf(message, job, options));
+    const entries = messages.map((message) => this.#entryOf(message, job, options));
+    for (const entry of entries) this.#waiting.push(entry);
     if (timed) this.#timed.add(job);
     this.#pump();
     return job;
@@ -118,7 +122,7 @@ export class Publisher {
   }
 
   #pump(): void {
-    const channel = this.#channel;
+    const channel = this.#channel.current;
     if (channel === undefined || this.#blocked !== undefined || !this.#isTopologyDeclared) return;
     let taken = 0;
     while (taken < this.#waiting.length && !this.#outstanding.isFull) {
@@ -151,7 +155,7 @@ export class Publisher {
     } catch (error) {
       this.#outstanding.take(entry);
       if (isChannelClosed(error)) {
-        if (this.#channel === channel) this.#channel = undefined;
+        this.#channel.lose(channel);
         return false;
       }
       this.#giveUp(entry, error instanceof Error ? error : new Error(String(error)));
@@ -178,7 +182,7 @@ export class Publisher {
     entry.failures += 1;
     if (isUnknown) entry.suspect = true;
     this.#options.telemetry.countRepublish(isUnknown ? "unconfirmed" : "returned");
-    if (this.#channel === undefined) {
+    if (this.#channel.current === undefined) {
       this.#waiting.push(entry);
       return;
     }
@@ -210,6 +214,13 @@ export class Publisher {
       .finally(() => this.#again(entry, false));
   }
 
+  /** What nobody waits for any longer takes no memory while the broker is away. */
+  #forgetWaiting(): void {
+    if (this.#waiting.some((entry) => entry.job.isOver)) {
+      this.#waiting = this.#waiting.filter((entry) => !entry.job.isOver);
+    }
+  }
+
   #giveUp(entry: Entry, error: Error): void {
     this.#options.telemetry.endPublish(entry.message, entry.span, error.name);
     entry.job.fail(error);
@@ -222,48 +233,10 @@ export class Publisher {
       else if (now >= (job.deadlineMs ?? Infinity))
         job.fail(new BrokerUnavailable("no confirm from the broker in time"));
     }
-    if (this.#blocked !== undefined) return;
+    if (this.#channel.current === undefined || this.#blocked !== undefined) return this.#forgetWaiting();
     for (const entry of this.#outstanding.olderThan(now - CONFIRM_TIMEOUT_MS)) {
       this.#options.log.warn({ exchange: entry.message.exchange }, "broker.confirm_timeout");
       this.#again(entry, true);
-    }
-  }
-
-  async #openChannel(model: ChannelModel): Promise<void> {
-    const channel = await model.createConfirmChannel();
-    channel.on("error", (error: Error & { code?: number }) => this.#onChannelError(error));
-    channel.on("return", (message) => this.#onReturn(message));
-    channel.on("close", () => this.#onChannelClosed(channel));
-    this.#channel = channel;
-    this.#pump();
-  }
-
-  #onReturn(message: Message): void {
-    this.#outstanding.markReturned(message);
-  }
-
-  #onChannelError(error: Error): void {
-    this.#options.log.warn({ err: error }, "broker.publish_channel_closed");
-  }
-
-  /** The broker closed the channel (an exchange is missing): declare everything again, then open another. */
-  #onChannelClosed(channel: ConfirmChannel): void {
-    if (this.#channel === channel) this.#channel = undefined;
-    const model = this.#model;
-    if (model === undefined) return;
-    void this.#reopen(model);
-  }
-
-  async #reopen(model: ChannelModel): Promise<void> {
-    for (let failures = 0; this.#model === model && this.#channel === undefined; failures += 1) {
-      try {
-        await this.#options.declarer.declareTopology();
-        await this.#openChannel(model);
-      } catch (error) {
-        if (this.#model !== model) return;
-        this.#options.log.debug({ err: error }, "broker.reopen_failed");
-        await this.#options.clock.sleep(Math.min(50 * 2 ** failures, LONGEST_BACKOFF_MS));
-      }
     }
   }
 }

@@ -1,0 +1,74 @@
+// The confirm channel that is published on. One that the broker closes (an exchange is missing) is opened again, once
+// everything is declared again.
+import type { ChannelModel, ConfirmChannel, Message } from "amqplib";
+import type { Clock } from "#shared/clock.ts";
+import type { Log } from "#shared/log.ts";
+import type { Declarer } from "./declarer.ts";
+
+const FIRST_WAIT_MS = 50;
+const LONGEST_WAIT_MS = 3_000;
+
+export interface PublishChannelOptions {
+  log: Log;
+  clock: Clock;
+  declarer: Declarer;
+  onOpen: () => void;
+  onReturn: (message: Message) => void;
+}
+
+export class PublishChannel {
+  readonly #options: PublishChannelOptions;
+  #model: ChannelModel | undefined;
+  #channel: ConfirmChannel | undefined;
+
+  constructor(options: PublishChannelOptions) {
+    this.#options = options;
+  }
+
+  /** Undefined while there is none to publish on. */
+  get current(): ConfirmChannel | undefined {
+    return this.#channel;
+  }
+
+  async attach(model: ChannelModel): Promise<void> {
+    this.#model = model;
+    await this.#open(model);
+  }
+
+  detach(): void {
+    this.#model = undefined;
+    this.#channel = undefined;
+  }
+
+  /** It turned out to be closed before it said so. */
+  lose(channel: ConfirmChannel): void {
+    if (this.#channel === channel) this.#channel = undefined;
+  }
+
+  async #open(model: ChannelModel): Promise<void> {
+    const { log, onReturn, onOpen } = this.#options;
+    const channel = await model.createConfirmChannel();
+    channel.on("error", (error) => log.warn({ err: error }, "broker.publish_channel_closed"));
+    channel.on("return", onReturn);
+    channel.on("close", () => {
+      this.lose(channel);
+      if (this.#model === model) void this.#reopen(model);
+    });
+    this.#channel = channel;
+    onOpen();
+  }
+
+  async #reopen(model: ChannelModel): Promise<void> {
+    const { clock, declarer, log } = this.#options;
+    for (let failures = 0; this.#model === model && this.#channel === undefined; failures += 1) {
+      try {
+        await declarer.declareTopology();
+        await this.#open(model);
+      } catch (error) {
+        if (this.#model !== model) return;
+        log.debug({ err: error }, "broker.reopen_failed");
+        await clock.sleep(Math.min(FIRST_WAIT_MS * 2 ** failures, LONGEST_WAIT_MS));
+      }
+    }
+  }
+}
