@@ -12,6 +12,7 @@ import type { Refusal } from "./smtp-refusal.ts";
 import { BUSY, refusal, refusalOf, SmtpRefusal } from "./smtp-refusal.ts";
 import type { Candidates } from "./smtp-sender.ts";
 import { checkMail, senderOf } from "./smtp-sender.ts";
+import { tracedSubmission } from "./smtp-span.ts";
 import type { Accept } from "./submission.ts";
 import type { Readable } from "node:stream";
 
@@ -89,7 +90,7 @@ async function receive(stream: Readable, session: SMTPServerSession, context: Co
   try {
     const read = readMessage(collected.chunks, context.settings.headerPrefix);
     if (!read.ok) throw new SmtpRefusal(read.refusal);
-    return await submit(read.message, session, context);
+    return await tracedSubmission(session, () => submit(read.message, session, context));
   } finally {
     collected.release();
   }
