@@ -7,8 +7,10 @@ import type { EndpointAnswer, Endpoints, EndpointState } from "#shared/store/end
 import { displayUrl, endpointKey } from "#shared/store/endpoints.ts";
 import type { PostOutcome } from "./answer.ts";
 import type { EndpointDetails } from "./endpoint.ts";
-import type { Health } from "./health.ts";
-import { afterOutcome, healthy, limitOf, MOST_IN_FLIGHT } from "./health.ts";
+import type { Flight, Health } from "./health.ts";
+import { afterOutcome, healthy, isHanging, limitOf } from "./health.ts";
+import type { Pace } from "./pace.ts";
+import { createPace } from "./pace.ts";
 
 export interface Turn {
   /** Gives the turn back with what came of it. */
@@ -21,7 +23,7 @@ export type Admission =
   | { kind: "parked"; reason: string; expectedMs: number };
 
 export interface Board {
-  /** A turn to post, at once or within half a second; otherwise the batch is parked. */
+  /** A turn to post, at once or after a short wait; otherwise the batch is parked. */
   admit(details: EndpointDetails): Promise<Admission>;
   /** Writes what changed here, and reads what is off or was switched on again elsewhere. Called every second. */
   synchronize(): Promise<void>;
@@ -31,24 +33,36 @@ export interface Board {
   counts(): Readonly<Record<Health["state"], number>>;
 }
 
+export interface BoardOptions {
+  endpoints: Endpoints;
+  clock: Clock;
+  log: Log;
+  /** Batches that may wait for a turn in this replica, over all endpoints. */
+  mostWaiting: number;
+}
+
+interface Waiting {
+  sinceMs: number;
+  enter(isAdmitted: boolean): void;
+}
+
 interface Entry {
   key: string;
   account: string;
   url: string;
   health: Health;
   inFlight: Map<symbol, number>;
-  waiting: ((isAdmitted: boolean) => void)[];
+  waiting: Waiting[];
   lastSuccessMs: number;
   lastAnswer: EndpointAnswer | undefined;
-  /** Parked here since the last success, and how fast it takes POSTs: what a backlog costs. */
-  parked: number;
-  averageMs: number;
+  pace: Pace;
   isChanged: boolean;
   savedMs: number;
 }
 
-const LONGEST_TURN_WAIT_MS = 500;
-const MOST_WAITING = 16;
+const LONGEST_TURN_WAIT_MS = 5_000;
+/** How often it is looked after those that wait. */
+const LOOK_EVERY_MS = 250;
 const MOST_ENDPOINTS = 10_000;
 /** The last answer of an endpoint that goes on as before is written this often. */
 const SAVED_EVERY_MS = 5_000;
@@ -63,23 +77,30 @@ function entryOf(details: EndpointDetails, nowMs: number): Entry {
     waiting: [],
     lastSuccessMs: 0,
     lastAnswer: undefined,
-    parked: 0,
-    averageMs: 0,
+    pace: createPace(),
     isChanged: false,
     savedMs: 0,
   };
 }
 
+function flightOf(entry: Entry, nowMs: number): Flight {
+  const [oldestMs] = entry.inFlight.values();
+  return { oldestMs, lastSuccessMs: entry.lastSuccessMs, nowMs };
+}
+
 /** How many more POSTs may begin. */
 function roomOf(entry: Entry, nowMs: number): number {
-  const [oldestMs] = entry.inFlight.values();
-  return limitOf(entry.health, { oldestMs, lastSuccessMs: entry.lastSuccessMs, nowMs }) - entry.inFlight.size;
+  return limitOf(entry.health, flightOf(entry, nowMs)) - entry.inFlight.size;
+}
+
+/** Whether a turn will come soon: it is open, and answers. */
+function isWorthWaiting(entry: Entry, nowMs: number): boolean {
+  return entry.health.state === "open" && !isHanging(flightOf(entry, nowMs));
 }
 
 function parkedFor(entry: Entry, nowMs: number): Admission {
-  entry.parked += 1;
   const { state, sinceMs, untilMs } = entry.health;
-  const backlogMs = (entry.parked * entry.averageMs) / MOST_IN_FLIGHT / 2;
+  const backlogMs = entry.pace.notePark(nowMs);
   const troubleMs = state === "open" ? 0 : (nowMs - sinceMs) / 2;
   const reason = state === "open" ? "the endpoint is at its bound" : `the endpoint is ${state}`;
   return { kind: "parked", reason, expectedMs: Math.max(backlogMs, troubleMs, untilMs - nowMs) };
@@ -100,7 +121,7 @@ function stateOf(entry: Entry): EndpointState {
 
 /** Lets in whoever waits, as far as there is room. */
 function admitWaiting(entry: Entry, nowMs: number): void {
-  while (entry.waiting.length > 0 && roomOf(entry, nowMs) > 0) entry.waiting.shift()?.(true);
+  while (entry.waiting.length > 0 && roomOf(entry, nowMs) > 0) entry.waiting.shift()?.enter(true);
 }
 
 class EndpointBoard implements Board {
@@ -108,9 +129,13 @@ class EndpointBoard implements Board {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #entries = new LRUCache<string, Entry>({ max: MOST_ENDPOINTS });
+  readonly #mostWaiting: number;
   #off = new Map<string, EndpointState>();
+  #waiting = 0;
+  #isLooking = false;
 
-  constructor({ endpoints, clock, log }: BoardOptions) {
+  constructor({ endpoints, clock, log, mostWaiting }: BoardOptions) {
+    this.#mostWaiting = mostWaiting;
     this.#endpoints = endpoints;
     this.#clock = clock;
     this.#log = log;
@@ -120,8 +145,9 @@ class EndpointBoard implements Board {
     const nowMs = this.#clock.nowMs();
     const entry = this.#entryOf(details);
     if (roomOf(entry, nowMs) > 0) return { kind: "turn", turn: this.#begin(entry) };
-    const isWorthWaiting = entry.health.state === "open" && entry.waiting.length < MOST_WAITING;
-    if (!isWorthWaiting) return parkedFor(entry, nowMs);
+    // An endpoint may hold three times what is left free: one alone three quarters of all, many a fair share each.
+    const free = this.#mostWaiting - this.#waiting;
+    if (entry.waiting.length >= 3 * free || !isWorthWaiting(entry, nowMs)) return parkedFor(entry, nowMs);
     const turn = await this.#waitForTurn(entry);
     return turn === undefined ? parkedFor(entry, this.#clock.nowMs()) : { kind: "turn", turn };
   }
@@ -148,7 +174,7 @@ class EndpointBoard implements Board {
   }
 
   #entryOf(details: EndpointDetails): Entry {
-    const key = endpointKey(details.account, details.url);
+    const key = `${details.account} ${details.url}`;
     const known = this.#entries.get(key);
     if (known !== undefined) return known;
     const entry = entryOf(details, this.#clock.nowMs());
@@ -170,32 +196,29 @@ class EndpointBoard implements Board {
 
   #reopen(entry: Entry): void {
     entry.health = healthy(this.#clock.nowMs());
-    entry.parked = 0;
   }
 
   #begin(entry: Entry): Turn {
     const id = Symbol("turn");
-    const startedMs = this.#clock.nowMs();
-    entry.inFlight.set(id, startedMs);
+    entry.inFlight.set(id, this.#clock.nowMs());
     return {
       end: (outcome) => {
         entry.inFlight.delete(id);
-        this.#learn(entry, outcome, startedMs);
+        this.#learn(entry, outcome);
         admitWaiting(entry, this.#clock.nowMs());
       },
     };
   }
 
-  #learn(entry: Entry, outcome: PostOutcome, startedMs: number): void {
+  #learn(entry: Entry, outcome: PostOutcome): void {
     const nowMs = this.#clock.nowMs();
     const before = entry.health.state;
     entry.health = afterOutcome(entry.health, outcome, nowMs);
     const error = outcome.kind === "delivered" ? {} : { error: outcome.reason };
     entry.lastAnswer = { at: this.#clock.now(), status: outcome.status, ...error };
-    entry.averageMs = entry.averageMs === 0 ? nowMs - startedMs : entry.averageMs * 0.9 + (nowMs - startedMs) * 0.1;
     if (outcome.kind === "delivered") {
       entry.lastSuccessMs = nowMs;
-      entry.parked = Math.max(0, entry.parked - 1);
+      entry.pace.notePosted(nowMs);
     }
     const isMoved = before !== entry.health.state;
     if (isMoved || nowMs - entry.savedMs > SAVED_EVERY_MS) entry.isChanged = true;
@@ -211,26 +234,37 @@ class EndpointBoard implements Board {
 
   async #waitForTurn(entry: Entry): Promise<Turn | undefined> {
     const { promise, resolve } = Promise.withResolvers<Turn | undefined>();
-    const enter = (isAdmitted: boolean): void => resolve(isAdmitted ? this.#begin(entry) : undefined);
-    entry.waiting.push(enter);
-    const timeout = new AbortController();
-    const giveUp = async (): Promise<void> => {
-      await this.#clock.sleep(LONGEST_TURN_WAIT_MS, timeout.signal);
-      const index = entry.waiting.indexOf(enter);
-      if (index >= 0) entry.waiting.splice(index, 1);
-      enter(false);
-    };
-    giveUp().catch(() => undefined);
+    entry.waiting.push({
+      sinceMs: this.#clock.nowMs(),
+      enter: (isAdmitted) => resolve(isAdmitted ? this.#begin(entry) : undefined),
+    });
+    this.#waiting += 1;
+    if (!this.#isLooking) void this.#lookAfterWaiting();
     const turn = await promise;
-    timeout.abort();
+    this.#waiting -= 1;
     return turn;
   }
-}
 
-export interface BoardOptions {
-  endpoints: Endpoints;
-  clock: Clock;
-  log: Log;
+  /** Sends away who waits too long, or for an endpoint that went silent. */
+  async #lookAfterWaiting(): Promise<void> {
+    this.#isLooking = true;
+    while (this.#waiting > 0) {
+      await this.#clock.sleep(LOOK_EVERY_MS);
+      const nowMs = this.#clock.nowMs();
+      for (const entry of this.#entries.values()) {
+        if (entry.waiting.length > 0) this.#sendAway(entry, nowMs);
+      }
+    }
+    this.#isLooking = false;
+  }
+
+  #sendAway(entry: Entry, nowMs: number): void {
+    admitWaiting(entry, nowMs);
+    const isHopeless = !isWorthWaiting(entry, nowMs);
+    const tired = entry.waiting.filter(({ sinceMs }) => isHopeless || nowMs - sinceMs > LONGEST_TURN_WAIT_MS);
+    entry.waiting = entry.waiting.filter((item) => !tired.includes(item));
+    for (const item of tired) item.enter(false);
+  }
 }
 
 export function createBoard(options: BoardOptions): Board {

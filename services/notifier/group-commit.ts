@@ -1,8 +1,17 @@
-// One write at a time, taking along all that came while the last one ran: cheap under load, immediate when idle.
+// One write at a time, taking along all that came while the last one ran; and one every `everyMs` at most, so that a busy
+// system writes few large groups. After a pause the first item is written at once.
+import type { Clock } from "#shared/clock.ts";
 
 export interface GroupCommit<T, R> {
   /** Resolves with the item's own result once the write that took it along is done; rejects with that write's fault. */
   add(item: T): Promise<R>;
+}
+
+export interface GroupTerms {
+  /** Most items in one write. */
+  max: number;
+  everyMs: number;
+  clock: Pick<Clock, "nowMs" | "sleep">;
 }
 
 interface Waiting<T, R> {
@@ -11,13 +20,14 @@ interface Waiting<T, R> {
   reject(error: unknown): void;
 }
 
-/** `write` answers results in the order of the items, of which it gets at most `max`. */
+/** `write` answers results in the order of the items. */
 export function createGroupCommit<T, R>(
   write: (items: readonly T[]) => Promise<readonly R[]>,
-  max: number,
+  { max, everyMs, clock }: GroupTerms,
 ): GroupCommit<T, R> {
   const waiting: Waiting<T, R>[] = [];
   let isWriting = false;
+  let begunMs = 0;
 
   const writeGroup = async (group: readonly Waiting<T, R>[]): Promise<void> => {
     try {
@@ -32,7 +42,12 @@ export function createGroupCommit<T, R>(
     isWriting = true;
     // Lets everything that arrives in the same turn into the first group.
     await Promise.resolve();
-    while (waiting.length > 0) await writeGroup(waiting.splice(0, max));
+    while (waiting.length > 0) {
+      const earlyMs = begunMs + everyMs - clock.nowMs();
+      if (earlyMs > 0 && earlyMs <= everyMs && waiting.length < max) await clock.sleep(earlyMs);
+      begunMs = clock.nowMs();
+      await writeGroup(waiting.splice(0, max));
+    }
     isWriting = false;
   };
 

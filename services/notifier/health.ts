@@ -14,7 +14,7 @@ export interface Health {
   untilMs: number;
 }
 
-export const MOST_IN_FLIGHT = 16;
+export const MOST_IN_FLIGHT = 32;
 const HANGING_AFTER_MS = 1_000;
 const HANGING_IN_FLIGHT = 2;
 /** Answers that are failures, in a row, until an endpoint is slowed; no answer at all does it at once. */
@@ -50,16 +50,21 @@ export function afterOutcome(health: Health, outcome: PostOutcome, nowMs: number
   }
 }
 
+export interface Flight {
+  /** When the oldest POST that is in flight began. */
+  oldestMs: number | undefined;
+  lastSuccessMs: number;
+  nowMs: number;
+}
+
+/** Nothing has come back for a second, though something is asked. */
+export function isHanging({ oldestMs, lastSuccessMs, nowMs }: Flight): boolean {
+  return oldestMs !== undefined && nowMs - Math.max(oldestMs, lastSuccessMs) > HANGING_AFTER_MS;
+}
+
 /** How many POSTs may be in flight now. */
-export function limitOf(
-  health: Health,
-  flight: { oldestMs: number | undefined; lastSuccessMs: number; nowMs: number },
-) {
+export function limitOf(health: Health, flight: Flight): number {
   if (health.state === "off" || flight.nowMs < health.untilMs) return 0;
   if (health.state === "slowed") return 1;
-  const isHanging =
-    flight.oldestMs !== undefined &&
-    flight.nowMs - flight.oldestMs > HANGING_AFTER_MS &&
-    flight.nowMs - flight.lastSuccessMs > HANGING_AFTER_MS;
-  return isHanging ? HANGING_IN_FLIGHT : MOST_IN_FLIGHT;
+  return isHanging(flight) ? HANGING_IN_FLIGHT : MOST_IN_FLIGHT;
 }

@@ -35,8 +35,10 @@ type Context = ServiceContext<"notifier">;
 /** Points wait in hand for their batch, so many that a full linger of a busy system fits. */
 const EVENTS_IN_HAND = 4_000;
 const MOST_EVENTS_IN_ONE_WRITE = 500;
+/** What a busy system's tracking point waits for others to be written with it. */
+const RECORD_EVERY_MS = 10;
 /** Above what all endpoints that hang hold (board.ts), so that the others go on. */
-const BATCHES_IN_HAND = 500;
+const BATCHES_IN_HAND = 1_000;
 const COMMANDS_IN_HAND = 4;
 const POST_TIMEOUT_MS = 10_000;
 const MARK_EVERY_MS = 2_000;
@@ -69,7 +71,7 @@ async function build({ settings, log, clock, broker, store }: Context) {
     dead,
     figures: createFigures(),
     poster: createPoster({ client, clock }),
-    board: createBoard({ endpoints, clock, log }),
+    board: createBoard({ endpoints, clock, log, mostWaiting: BATCHES_IN_HAND * 0.9 }),
     collector: createCollector({
       broker,
       clock,
@@ -98,11 +100,14 @@ function startEvents({ broker, clock, log, settings, store }: Context, parts: Pa
       log.error({ mailId: notification.meta.mail.id, type: notification.meta.event.type }, "record.late");
     },
   });
-  const recorded = createGroupCommit<RecordedEvent, boolean>(async (events) => {
-    const late = await recorder.record(events);
-    parts.figures.countRecorded(events.length);
-    return late;
-  }, MOST_EVENTS_IN_ONE_WRITE);
+  const recorded = createGroupCommit<RecordedEvent, boolean>(
+    async (events) => {
+      const late = await recorder.record(events);
+      parts.figures.countRecorded(events.length);
+      return late;
+    },
+    { max: MOST_EVENTS_IN_ONE_WRITE, everyMs: RECORD_EVERY_MS, clock },
+  );
   const isIdle = async (): Promise<boolean> => consumption.inHand === 0 && (await broker.depth(QUEUES.events)) === 0;
   const mark = createMark({ replica: clock.uuid(), marks: createRecordMarks(store), clock, isIdle });
   const handle = createEventHandler({ collector: parts.collector, recorded, mark, hasEndpoint });

@@ -11,6 +11,8 @@ export interface Notes {
 }
 
 const MOST_IN_ONE_WRITE = 200;
+/** Nobody waits for a note but the batch's own acknowledgement. */
+const WRITE_EVERY_MS = 50;
 
 function mailIdsOf(batch: BatchMessage, isEnd: boolean): string[] {
   const told = batch.push.notifications.filter(({ meta }) => !isEnd || meta.event.state === "FINISHED");
@@ -23,10 +25,13 @@ export function endedMailsOf(batch: BatchMessage): string[] {
 }
 
 export function createNotes(writer: Pick<MailWriter, "note">, clock: Clock): Notes {
-  const commit = createGroupCommit<NoteOfMails, void>(async (notes) => {
-    await writer.note(notes);
-    return [];
-  }, MOST_IN_ONE_WRITE);
+  const commit = createGroupCommit<NoteOfMails, void>(
+    async (notes) => {
+      await writer.note(notes);
+      return [];
+    },
+    { max: MOST_IN_ONE_WRITE, everyMs: WRITE_EVERY_MS, clock },
+  );
   return {
     addPost: (batch, { url, outcome }) =>
       commit.add({
