@@ -4,6 +4,7 @@ import { EXCHANGES, laneMailboxes } from "#shared/broker/topology.ts";
 import type { Clock } from "#shared/clock.ts";
 import type { LaneHealth, RelayHealthMessage } from "#shared/contracts/relay-health.ts";
 import { relayHealthMessageSchema } from "#shared/contracts/relay-health.ts";
+import type { Lanes } from "#shared/store/lanes.ts";
 
 export interface LaneState {
   /** Ready messages in both mailboxes. */
@@ -22,6 +23,13 @@ export interface LaneStates {
 
 /** A replica states its lanes every 2 s; one that was silent for five times as long is gone. */
 const REPLICA_GONE_MS = 10_000;
+const LISTED_FOR_MS = 250;
+
+export interface LaneStatePorts {
+  broker: Broker;
+  clock: Clock;
+  lanes: Pick<Lanes, "list">;
+}
 
 interface Heard {
   atMs: number;
@@ -46,7 +54,22 @@ export function mergeHealth(heard: readonly LaneHealth[], isHeld: boolean): Heal
   };
 }
 
-export function createLaneStates(broker: Broker, clock: Clock): LaneStates {
+/** The lanes that there are, asked for once in a while: a lane that is not listed has no mailboxes to be asked for. */
+function listedLanes(lanes: Pick<Lanes, "list">, clock: Clock): () => Promise<ReadonlySet<string>> {
+  let asked = { atMs: -Infinity, names: Promise.resolve<ReadonlySet<string>>(new Set()) };
+  return () => {
+    if (clock.nowMs() - asked.atMs < LISTED_FOR_MS) return asked.names;
+    const names = lanes.list().then((found) => new Set(found.map(({ lane }) => lane.name)));
+    asked = { atMs: clock.nowMs(), names };
+    names.catch(() => {
+      asked = { ...asked, atMs: -Infinity };
+    });
+    return names;
+  };
+}
+
+export function createLaneStates({ broker, clock, lanes: known }: LaneStatePorts): LaneStates {
+  const listed = listedLanes(known, clock);
   const lanes = new Map<string, Map<string, Heard>>();
   const hear = (message: RelayHealthMessage): void => {
     for (const health of message.lanes) {
@@ -68,6 +91,7 @@ export function createLaneStates(broker: Broker, clock: Clock): LaneStates {
   };
 
   const depthOf = async (lane: string): Promise<number> => {
+    if (!(await listed()).has(lane)) return 0;
     const { interactive, bulk } = laneMailboxes(lane);
     const depths = await Promise.all([broker.depth(interactive.name), broker.depth(bulk.name)]);
     return depths.reduce<number>((sum, depth) => sum + (depth ?? 0), 0);

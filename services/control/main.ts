@@ -9,6 +9,7 @@ import { createDeadLetters } from "#shared/store/dead-letters.ts";
 import { createDeadNotifications } from "#shared/store/dead-notifications.ts";
 import { createDomains } from "#shared/store/domains.ts";
 import { createEndpoints } from "#shared/store/endpoints.ts";
+import { createLanes } from "#shared/store/lanes.ts";
 import { createMailReader } from "#shared/store/mail-reader.ts";
 import { prepareWhenThere } from "#shared/store/prepare.ts";
 import { createRelays } from "#shared/store/relays.ts";
@@ -33,7 +34,7 @@ async function contextOf(context: ServiceContext<"control">): Promise<ApiContext
     store,
     sealer: createSealer(settings.WAYPOST_SECRET_KEY, settings.WAYPOST_SECRET_KEY_PREVIOUS),
     configuration: await watchConfiguration(store, log, clock),
-    lanes: createLaneStates(broker, clock),
+    lanes: createLaneStates({ broker, clock, lanes: createLanes(store, clock, log) }),
     accounts: createAccounts(store),
     domains: createDomains(store),
     relays: createRelays(store),
