@@ -11,14 +11,16 @@ import { eventually } from "#test/support/eventually.ts";
 import type { Peer, PeerOptions } from "./peer.ts";
 
 const ZONE_MTA_VERSION = "3.10.3";
+/** It needs what newer ones have removed (process.binding of http_parser). */
+const ITS_NODE = "22";
 
 function install(directory: string): string {
   const home = join(directory, "package");
   const app = join(home, "node_modules/zone-mta");
   if (existsSync(app)) return app;
   mkdirSync(home, { recursive: true });
-  writeFileSync(join(home, "package.json"), '{"private":true}');
-  execFileSync("npm", ["install", `zone-mta@${ZONE_MTA_VERSION}`, "--no-audit", "--no-fund"], {
+  writeFileSync(join(home, "package.json"), '{"private":true,"allowScripts":{"node":true}}');
+  execFileSync("npm", ["install", `zone-mta@${ZONE_MTA_VERSION}`, `node@${ITS_NODE}`, "--no-audit", "--no-fund"], {
     cwd: home,
     stdio: "ignore",
   });
@@ -32,7 +34,11 @@ interface Ports {
   redis: number;
 }
 
-function configuration(options: PeerOptions, ports: Ports, mongoUri: string): string {
+function configuration(
+  options: PeerOptions,
+  app: string,
+  { ports, mongoUri }: { ports: Ports; mongoUri: string },
+): string {
   const overrides = {
     dbs: { mongo: mongoUri, redis: { host: "127.0.0.1", port: ports.redis, db: 3 }, sender: "zone-mta" },
     smtpInterfaces: { feeder: { port: ports.smtp, processes: 2 } },
@@ -40,6 +46,7 @@ function configuration(options: PeerOptions, ports: Ports, mongoUri: string): st
     queueServer: { port: ports.queue },
     log: { level: "error" },
     mtaSts: { enabled: false },
+    pluginsPath: join(app, "plugins"),
     plugins: { "core/email-bounce": false },
     zones: {
       default: { host: "127.0.0.1", port: options.sinkPort, connections: options.connections / 2, processes: 2 },
@@ -74,8 +81,15 @@ export async function startZoneMta(options: PeerOptions): Promise<Peer> {
     join(directory, "redis.log"),
   );
   const settings = join(directory, "zone-mta.json");
-  writeFileSync(settings, configuration(options, ports, mongo.mongodbUri.replace("/waypost?", "/zone-mta?")));
-  const zoneMta = run(process.execPath, [join(app, "app.js"), `--config=${settings}`], join(directory, "zone-mta.log"));
+  writeFileSync(
+    settings,
+    configuration(options, app, { ports, mongoUri: mongo.mongodbUri.replace("/waypost?", "/zone-mta?") }),
+  );
+  const zoneMta = run(
+    join(app, "../.bin/node"),
+    [join(app, "app.js"), `--config=${settings}`],
+    join(directory, "zone-mta.log"),
+  );
   await eventually(async () => ((await isFree(ports.smtp)) ? undefined : true), 30_000);
   return {
     name: "zone-mta",

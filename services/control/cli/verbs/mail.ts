@@ -1,6 +1,7 @@
 // waypost explain · send · trace · mails
 import { readFileSync } from "node:fs";
 import type { Command } from "commander";
+import { systemClock } from "#shared/clock.ts";
 import type { CliContext, Verbs } from "../context.ts";
 import { collect, encode, given, show } from "../context.ts";
 import { Refusal, submitJob } from "../client.ts";
@@ -131,7 +132,7 @@ async function follow(context: CliContext, id: string): Promise<void> {
       }
     }
     if (mails.length > 0 && mails.every((mail) => mail.state === "FINISHED")) return;
-    await new Promise((resolve) => setTimeout(resolve, FOLLOW_EVERY_MS));
+    await systemClock.sleep(FOLLOW_EVERY_MS);
   }
 }
 

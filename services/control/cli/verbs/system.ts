@@ -2,6 +2,7 @@
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline/promises";
+import { systemClock } from "#shared/clock.ts";
 import { parseDuration } from "#shared/duration.ts";
 import { effectiveSettings } from "#shared/settings.ts";
 import type { Output, Verbs } from "../context.ts";
@@ -26,7 +27,7 @@ function addAudit({ program, run }: Verbs): void {
     .action((flags: { since?: string }) =>
       run(async ({ client, output }) => {
         const ago = parseDuration(flags.since ?? "");
-        const since = ago === undefined ? flags.since : new Date(Date.now() - ago).toISOString();
+        const since = ago === undefined ? flags.since : new Date(systemClock.nowMs() - ago).toISOString();
         const answer = (await client.get("/v1/audit/promise", { since })) as AuditAnswer;
         show(output, answer, ({ checked, finished, alive, offenders }: AuditAnswer) =>
           [
