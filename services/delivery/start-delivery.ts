@@ -6,6 +6,7 @@ import { createSealer } from "#shared/secrets.ts";
 import type { RunningService, ServiceContext } from "#shared/service.ts";
 import { watchConfiguration } from "#shared/store/configuration.ts";
 import { createLanes } from "#shared/store/lanes.ts";
+import { createContents } from "#shared/store/contents.ts";
 import { createLedger } from "#shared/store/ledger.ts";
 import { prepareWhenThere } from "#shared/store/prepare.ts";
 import { findUntoldMails } from "#shared/store/untold-mails.ts";
@@ -90,14 +91,14 @@ async function partsOf(context: Context): Promise<Parts> {
 }
 
 function deliverPortsOf({ store, clock }: Context, parts: Parts, attempts: AttemptMaker): DeliverPorts {
+  const contents = createContents(store);
   return {
     configuration: parts.configuration,
     ledger: parts.ledger,
     clock,
     metrics: parts.metrics,
     attempts,
-    fetchContent: async (id) =>
-      (await store.collection<{ _id: string; body: { buffer: Buffer } }>("contents").findOne({ _id: id }))?.body.buffer,
+    fetchContent: (id) => contents.find(id),
   };
 }
 

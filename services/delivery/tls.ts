@@ -35,16 +35,16 @@ export function tlsOptionsOf({ tls, host }: { tls: TlsMode; host: string }) {
 
 type MaybeSocket = Socket | false | null;
 
+/** A handshake that failed leaves a TLS socket without a session behind. */
+function hasSession(socket: MaybeSocket): socket is TLSSocket {
+  return socket instanceof TLSSocket && !socket.destroyed && Object.keys(socket.getCipher() ?? {}).length > 0;
+}
+
 export function tlsFactsOf(mode: TlsMode, socket: MaybeSocket): TlsFacts {
   const requested = mode !== "never";
-  if (!(socket instanceof TLSSocket)) return { requested, established: false };
-  const cipher = socket.getCipher();
-  return {
-    requested,
-    established: true,
-    protocol: (socket.getProtocol() ?? "").replace(/^TLSv1$/, "TLSv1.0").replace("TLSv", "TLS"),
-    cipherSuite: cipher.standardName,
-  };
+  if (!hasSession(socket)) return { requested, established: false };
+  const protocol = (socket.getProtocol() ?? "").replace(/^TLSv1$/, "TLSv1.0").replace("TLSv", "TLS");
+  return { requested, established: true, protocol, cipherSuite: socket.getCipher().standardName };
 }
 
 function nameIn(name: PeerCertificate["subject"]): string {
@@ -53,7 +53,7 @@ function nameIn(name: PeerCertificate["subject"]): string {
 }
 
 export function certificateFactsOf(socket: MaybeSocket): CertificateFacts | undefined {
-  if (!(socket instanceof TLSSocket)) return undefined;
+  if (!hasSession(socket)) return undefined;
   const certificate = socket.getPeerCertificate();
   if (Object.keys(certificate).length === 0) return undefined;
   return { subject: nameIn(certificate.subject), issuer: nameIn(certificate.issuer), validTo: certificate.valid_to };
@@ -65,6 +65,6 @@ export function checkCertificate(
   socket: MaybeSocket,
 ): string | undefined {
   if (check === undefined) return undefined;
-  if (!(socket instanceof TLSSocket)) return "there is no TLS";
+  if (!hasSession(socket)) return "there is no TLS";
   return check(host, socket.getPeerCertificate(true));
 }

@@ -82,9 +82,10 @@ it("costs the broker nothing but probes while thousands wait", async () => {
   await eventually(async () => (await laneOf(account)).state === "suspended");
   const management = connectManagement(system.managementUrl);
   const vhost = new URL(system.amqpUrl).pathname.slice(1);
-  await eventually(async () => {
+  const isLeftAlone = async (): Promise<boolean> => {
     const queue = (await management.call("GET", `/queues/${vhost}/${lane}`)) as Record<string, unknown> | undefined;
     return queue?.["consumers"] === 0 && queue["messages_unacknowledged"] === 0;
-  }, 25_000);
+  };
+  expect(await eventually(isLeftAlone, 25_000)).toBe(true);
   await relay.close();
 });

@@ -74,7 +74,7 @@ export async function startDeliverySystem(options: SystemOptions = {}): Promise<
     clock: systemClock,
   });
   await eventually(() => broker.ready);
-  const stopServices = system.stop;
+  const running = { ...system };
   const delivery: DeliverySystem = Object.assign(system, {
     hand: (account: TestAccount, job: HandedJob) => handOver(broker, account, job),
     seen: (mailId: string, isSeen: (mail: MailRecord) => boolean, withinMs = 20_000) =>
@@ -84,7 +84,7 @@ export async function startDeliverySystem(options: SystemOptions = {}): Promise<
       }, withinMs),
     stop: async () => {
       await broker.close(0);
-      await stopServices();
+      await running.stop();
     },
   });
   return delivery;
