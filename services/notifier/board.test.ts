@@ -1,0 +1,119 @@
+import { describe, expect, it } from "vitest";
+import { createLog } from "#shared/log.ts";
+import type { EndpointState } from "#shared/store/endpoints.ts";
+import { endpointKey } from "#shared/store/endpoints.ts";
+import type { PostOutcome } from "./answer.ts";
+import type { Admission, Board, Turn } from "./board.ts";
+import { createBoard } from "./board.ts";
+import { MOST_IN_FLIGHT } from "./health.ts";
+
+const DETAILS = { account: "acme", url: "https://user:secret@hooks.example.com/", headers: [], signingSecrets: [] };
+const KEY = endpointKey(DETAILS.account, DETAILS.url);
+const OK: PostOutcome = { kind: "delivered", status: 200 };
+const GONE: PostOutcome = { kind: "gone", status: 410, reason: "410" };
+
+/** A board over states in memory and a clock that moves when told. */
+function start(mostWaiting = 100) {
+  let nowMs = 1_000_000;
+  const sleeping: { untilMs: number; wake(): void }[] = [];
+  const states = new Map<string, EndpointState>();
+  const clock = {
+    nowMs: () => nowMs,
+    now: () => new Date(nowMs),
+    random: () => 0,
+    uuid: () => "id",
+    sleep: (ms: number) => new Promise<void>((wake) => sleeping.push({ untilMs: nowMs + ms, wake })),
+  };
+  const endpoints = {
+    get: async (account: string, url: string) => states.get(endpointKey(account, url)),
+    off: async () => [...states.values()].filter(({ state }) => state === "off"),
+    save: async (saved: readonly EndpointState[]) => {
+      for (const state of saved) states.set(state._id, state);
+    },
+    enable: async () => 0,
+    forget: async () => undefined,
+  };
+  const board: Board = createBoard({ endpoints, clock, log: createLog("test", "silent"), mostWaiting });
+  return {
+    board,
+    states,
+    advance: async (ms: number) => {
+      nowMs += ms;
+      for (const item of sleeping.splice(0)) {
+        if (item.untilMs <= nowMs) item.wake();
+        else sleeping.push(item);
+      }
+      await new Promise((resolve) => setImmediate(resolve));
+    },
+  };
+}
+
+function turnOf(admission: Admission): Turn {
+  if (admission.kind !== "turn") throw new Error(`parked: ${admission.reason}`);
+  return admission.turn;
+}
+
+const turns = async (board: Board, count: number): Promise<Turn[]> =>
+  (await Promise.all(Array.from({ length: count }, () => board.admit(DETAILS)))).map(turnOf);
+
+describe("the board of endpoints", () => {
+  it("lets one in for each that ends once the bound is reached", async () => {
+    const { board } = start();
+    const [first] = await turns(board, MOST_IN_FLIGHT);
+    const next = board.admit(DETAILS);
+    first?.end(OK);
+    expect((await next).kind).toBe("turn");
+  });
+
+  it("parks those that wait for an endpoint that went silent", async () => {
+    const { board, advance } = start();
+    await turns(board, MOST_IN_FLIGHT);
+    const next = board.admit(DETAILS);
+    await advance(1_100);
+    expect(await next).toMatchObject({ kind: "parked", reason: "the endpoint is at its bound" });
+  });
+
+  it("parks at once what finds no place to wait", async () => {
+    const { board } = start(4);
+    await turns(board, MOST_IN_FLIGHT);
+    const waiting = Array.from({ length: 3 }, () => board.admit(DETAILS));
+    expect((await board.admit(DETAILS)).kind).toBe("parked");
+    expect(waiting).toHaveLength(3);
+  });
+
+  it("shares that an endpoint is off, in words fit for others, and lets nobody in", async () => {
+    const { board, states } = start();
+    const [turn] = await turns(board, 1);
+    turn?.end(GONE);
+    await board.synchronize();
+    expect(states.get(KEY)).toMatchObject({
+      account: "acme",
+      url: "https://hooks.example.com/",
+      state: "off",
+      lastAnswer: { status: 410, error: "410" },
+    });
+    expect(await board.admit(DETAILS)).toMatchObject({ kind: "parked", reason: "the endpoint is off" });
+    expect(board.counts()).toEqual({ open: 0, slowed: 0, off: 1 });
+  });
+
+  it("learns from the store what another replica switched off, and what an operator switched on", async () => {
+    const { board, states } = start();
+    const off: EndpointState = { _id: KEY, account: "acme", url: "", state: "off", since: new Date(0) };
+    states.set(KEY, off);
+    await board.synchronize();
+    expect((await board.admit(DETAILS)).kind).toBe("parked");
+    states.set(KEY, { ...off, state: "open" });
+    await board.synchronize();
+    expect((await board.admit(DETAILS)).kind).toBe("turn");
+  });
+
+  it("lets one at a time to a slowed endpoint, all again after a success", async () => {
+    const { board } = start();
+    const [turn] = await turns(board, 1);
+    turn?.end({ kind: "failed", status: 0, reason: "no answer" });
+    const probe = turnOf(await board.admit(DETAILS));
+    expect((await board.admit(DETAILS)).kind).toBe("parked");
+    probe.end(OK);
+    expect(await turns(board, MOST_IN_FLIGHT)).toHaveLength(MOST_IN_FLIGHT);
+  });
+});
