@@ -11,12 +11,14 @@ import { createDomains } from "#shared/store/domains.ts";
 import { createEndpoints } from "#shared/store/endpoints.ts";
 import { createLanes } from "#shared/store/lanes.ts";
 import { createMailReader } from "#shared/store/mail-reader.ts";
+import { createRecordMarks } from "#shared/store/marks.ts";
 import { prepareWhenThere } from "#shared/store/prepare.ts";
 import { createRelays } from "#shared/store/relays.ts";
 import { createSuppressions } from "#shared/store/suppressions.ts";
 import type { ApiContext } from "./api/context.ts";
 import { createServer } from "./api/server.ts";
 import { createDeadLettersActor } from "./dead-letters.ts";
+import { watchCertificates } from "./certificates.ts";
 import { createLaneStates } from "./lane-states.ts";
 import { startRemoval } from "./removal.ts";
 
@@ -43,6 +45,7 @@ async function contextOf(context: ServiceContext<"control">): Promise<ApiContext
     deadNotifications: createDeadNotifications(store),
     endpoints: createEndpoints(store),
     mails: createMailReader(store),
+    marks: createRecordMarks(store),
     suppressions: createSuppressions(store),
   };
 }
@@ -63,12 +66,14 @@ await runService({
     const retentionMs = settings.WAYPOST_RETENTION;
     const letters = broker.start(createDeadLettersActor({ deadLetters, clock, log, retentionMs }));
     const removal = startRemoval(context);
+    const certificates = watchCertificates(context);
     const server = await createServer(context);
     await server.listen({ host: settings.WAYPOST_BIND, port: settings.WAYPOST_CONTROL_PORT });
     return {
       notReady: () => (context.configuration.isFresh ? undefined : "the configuration is not fresh"),
       stop: async () => {
         preparation.stop();
+        certificates.stop();
         await server.close();
         await Promise.all([removal.stop(), letters.cancel()]);
         await context.configuration.close();

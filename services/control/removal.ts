@@ -1,6 +1,5 @@
 // The end of what was removed: an account goes when its last mail has ended and is notified, a relay's tombstone when the
 // longest deadline is over (design, Routing). Any number of control replicas may look after it.
-import type { Broker } from "#shared/broker/actor.ts";
 import { QUEUES } from "#shared/broker/topology.ts";
 import { isRetriable } from "#shared/errors.ts";
 import type { Account } from "#shared/routing/configuration.ts";
@@ -13,32 +12,42 @@ import { ask } from "./commands.ts";
 const SWEEP_MS = 1_000;
 /** Configuration reaches every service within a second: after this no new job is taken. */
 const REFUSED_AFTER_MS = 2_000;
-/** What was in hand when the queues were seen empty is recorded by then. */
-const IN_HAND_MS = 3_000;
+/** What was in hand when a queue was seen empty is done by then. */
+const IN_HAND_MS = 5_000;
 /** No mail is alive for longer than the longest deadline; an hour more for what is under way. */
 const LONGEST_MS = 49 * 3_600_000;
 
-/** Since when nothing of an account can be on its way unrecorded, by account; as this replica has seen it. */
-type Quiet = Map<string, number>;
+/** Where a job and what is told of it may be before the record knows, in the order of its way. */
+const BEFORE_THE_RECORD = [QUEUES.submissions, QUEUES.jobsInteractive, QUEUES.jobsBulk, QUEUES.events];
 
-/** Where a job or its tracking points may be before the record knows of them. */
-async function isUnrecordedWorkQueued(broker: Broker): Promise<boolean> {
-  const queues = [QUEUES.submissions, QUEUES.jobsInteractive, QUEUES.jobsBulk, QUEUES.events];
-  const depths = await Promise.all(queues.map((queue) => broker.depth(queue)));
-  return depths.some((depth) => (depth ?? 0) > 0);
+/** When this replica saw each of those queues empty after the account's last job was taken, by account. */
+type Seen = Map<string, Map<string, number>>;
+
+/** Since when no job of the account can be in a queue; undefined while one can. */
+async function emptySince(context: ApiContext, account: string, seen: Seen): Promise<number | undefined> {
+  const queues = seen.get(account) ?? new Map<string, number>();
+  seen.set(account, queues);
+  for (const queue of BEFORE_THE_RECORD) {
+    if (queues.has(queue)) continue;
+    if (((await context.broker.depth(queue)) ?? 0) > 0) return undefined;
+    queues.set(queue, context.clock.nowMs());
+  }
+  return Math.max(...queues.values());
 }
 
-async function hasEnded(context: ApiContext, account: Account, quiet: Quiet): Promise<boolean> {
-  const nowMs = context.clock.nowMs();
-  const removedMs = account.removedAt?.getTime() ?? nowMs;
-  if (nowMs - removedMs < REFUSED_AFTER_MS) return false;
-  if (nowMs - removedMs > LONGEST_MS) return !(await context.mails.awaitsNotification(account._id));
-  if (!quiet.has(account._id)) {
-    if (await isUnrecordedWorkQueued(context.broker)) return false;
-    quiet.set(account._id, nowMs);
-  }
-  if (nowMs - (quiet.get(account._id) ?? nowMs) < IN_HAND_MS) return false;
-  if ((await context.mails.waiting(account._id)) > 0) return false;
+/** Whether all that the account's jobs have caused so far is in the record. */
+async function isRecorded(context: ApiContext, account: string, seen: Seen): Promise<boolean> {
+  const since = await emptySince(context, account, seen);
+  if (since === undefined) return false;
+  const recorded = await context.marks.recordedUpTo(context.clock.now());
+  return recorded !== undefined && recorded.getTime() >= since + IN_HAND_MS;
+}
+
+async function hasEnded(context: ApiContext, account: Account, seen: Seen): Promise<boolean> {
+  const removedForMs = context.clock.nowMs() - (account.removedAt?.getTime() ?? Infinity);
+  if (removedForMs < REFUSED_AFTER_MS) return false;
+  if (removedForMs < LONGEST_MS && !(await isRecorded(context, account._id, seen))) return false;
+  if (removedForMs < LONGEST_MS && (await context.mails.waiting(account._id)) > 0) return false;
   return !(await context.mails.awaitsNotification(account._id));
 }
 
@@ -79,23 +88,23 @@ async function removeTombstones(context: ApiContext): Promise<void> {
   }
 }
 
-export async function sweepRemoved(context: ApiContext, quiet: Quiet): Promise<void> {
+export async function sweepRemoved(context: ApiContext, seen: Seen): Promise<void> {
   const leaving = await context.accounts.leaving();
-  for (const name of quiet.keys()) if (!leaving.some(({ _id }) => _id === name)) quiet.delete(name);
+  for (const name of seen.keys()) if (!leaving.some(({ _id }) => _id === name)) seen.delete(name);
   for (const account of leaving) {
-    if (await hasEnded(context, account, quiet)) await removeAccount(context, account._id);
+    if (await hasEnded(context, account, seen)) await removeAccount(context, account._id);
   }
   await removeTombstones(context);
 }
 
 export function startRemoval(context: ApiContext): { stop(): Promise<void> } {
   const stopped = new AbortController();
-  const quiet: Quiet = new Map();
+  const seen: Seen = new Map();
   const run = async (): Promise<void> => {
     while (!stopped.signal.aborted) {
       await context.clock.sleep(SWEEP_MS * (0.5 + context.clock.random()), stopped.signal).catch(() => undefined);
       if (stopped.signal.aborted) return;
-      await sweepRemoved(context, quiet).catch((error: unknown) => {
+      await sweepRemoved(context, seen).catch((error: unknown) => {
         if (!isRetriable(error)) context.log.error({ err: error }, "control.removal_failed");
       });
     }

@@ -76,6 +76,9 @@ export const METRICS = {
   unconfirmed: "waypost.broker.unconfirmed",
   brokerConnected: "waypost.broker.connected",
   brokerBlocked: "waypost.broker.blocked",
+  deadLetters: "waypost.dead_letters",
+  /** Seconds until a signing certificate expires; below 0 nothing of its domain is sent. */
+  certificateExpiry: "waypost.signing.certificate_expiry",
 } as const;
 
 export const DURATION_BUCKETS_S = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];

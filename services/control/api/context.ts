@@ -15,6 +15,7 @@ import type { Documents } from "#shared/store/documents.ts";
 import type { Domains } from "#shared/store/domains.ts";
 import type { EndpointReader } from "#shared/store/endpoints.ts";
 import type { MailReader } from "#shared/store/mail-reader.ts";
+import type { RecordMarks } from "#shared/store/marks.ts";
 import type { Relays } from "#shared/store/relays.ts";
 import type { Suppressions } from "#shared/store/suppressions.ts";
 import type { LaneStates } from "../lane-states.ts";
@@ -42,6 +43,7 @@ export interface ApiContext {
   deadNotifications: DeadNotificationReader;
   endpoints: EndpointReader;
   mails: MailReader;
+  marks: Pick<RecordMarks, "recordedUpTo">;
   suppressions: Pick<Suppressions, "find" | "list">;
 }
 
