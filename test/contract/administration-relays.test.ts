@@ -2,8 +2,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { NewDomain, ProblemAnswer } from "#test/support/administration.ts";
 import { newDomain, pathsOf, refusedPut } from "#test/support/administration.ts";
-import type { Json } from "#test/support/control-client.ts";
-import { eventually } from "#test/support/eventually.ts";
 import { issueCertificate } from "#test/support/signing-certificate.ts";
 import type { System } from "#test/support/system.ts";
 import { startSystem } from "#test/support/system.ts";
@@ -145,11 +143,8 @@ describe("relays", () => {
 
 describe("explain", () => {
   async function explain(account: string, from: string, to: string) {
-    const query = new URLSearchParams({ account, from, to });
-    return eventually(async () => {
-      const answer = await system.control.get<{ because?: string[] } & Json>(`/v1/explain?${query.toString()}`);
-      return answer.status === 200 && answer.body;
-    });
+    const query = new URLSearchParams({ account, from, to }).toString();
+    return (await system.control.get<{ because: string[] }>(`/v1/explain?${query}`)).body;
   }
 
   it("says which way such a mail would take, and why", async () => {
@@ -157,14 +152,11 @@ describe("explain", () => {
     const mx = await explain(account, `a@${domain}`, "b@rcpt.example");
     expect(mx).toMatchObject({ route: { kind: "mx", port: system.mxPort } });
     await system.control.put(relay, { host: "relay.example.net", senders: [`a@${domain}`] });
-    const relayed = await eventually(async () => {
-      const found = await explain(account, `A@${domain}`, "b@rcpt.example");
-      return JSON.stringify(found).includes('"relay"') && found;
-    });
+    const relayed = await explain(account, `A@${domain}`, "b@rcpt.example");
     expect(relayed).toMatchObject({
       route: { kind: "relay", host: "relay.example.net", port: 25, tls: "opportunistic" },
     });
-    expect(relayed.because?.length).toBeGreaterThan(0);
+    expect(relayed.because.length).toBeGreaterThan(0);
     expect(await explain(account, `other@${domain}`, "b@rcpt.example")).toMatchObject({ route: { kind: "mx" } });
   });
 
@@ -178,10 +170,7 @@ describe("explain", () => {
 
   it("refuses a sender whose domain is not the account's", async () => {
     const { account } = await domainOf();
-    const answer = await eventually(async () => {
-      const found = await system.control.get(`/v1/explain?account=${account}&from=a@other.example&to=b@rcpt.example`);
-      return found.status !== 404 && found;
-    });
+    const answer = await system.control.get(`/v1/explain?account=${account}&from=a@other.example&to=b@rcpt.example`);
     expect(answer).toMatchObject({ status: 422, body: { errors: [{ path: "from" }] } });
   });
 });

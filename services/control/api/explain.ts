@@ -1,11 +1,13 @@
 // GET /v1/explain: asks the very functions that the router asks, the recipient checks first, then route().
 import { z } from "zod";
 import { parseAddress, parseMailbox, wireAddress } from "#shared/email/address.ts";
+import type { Configuration } from "#shared/routing/configuration.ts";
 import { TLS_MODES } from "#shared/routing/configuration.ts";
 import type { ReadAddress } from "#shared/routing/recipient.ts";
 import { checkRecipient, suppressionKey } from "#shared/routing/recipient.ts";
 import type { Route } from "#shared/routing/route.ts";
 import { route } from "#shared/routing/route.ts";
+import { configurationOf, domainKey } from "#shared/store/configuration.ts";
 import type { ApiContext } from "./context.ts";
 import type { Operation } from "./operation.ts";
 import { NOTHING, operation } from "./operation.ts";
@@ -72,12 +74,24 @@ async function dropOf(
   return { dropped: { subType: checked.point }, because: [checked.description] };
 }
 
+/** The account's configuration as it is stored now: what was just changed counts. */
+async function configured(context: ApiContext, account: string, domain: string): Promise<Configuration> {
+  const key = domainKey(account, domain);
+  const [accounts, domains, relays] = await Promise.all([
+    context.accounts.find(account),
+    context.domains.find(key),
+    context.relays.find(key),
+  ]);
+  const listed = <T>(found: T | undefined): T[] => (found === undefined ? [] : [found]);
+  return configurationOf({ accounts: listed(accounts), domains: listed(domains), relays: listed(relays) });
+}
+
 async function explain(context: ApiContext, { account, from, to }: Question): Promise<Explanation | Problem> {
-  const configuration = context.configuration.current();
-  if (configuration.account(account) === undefined) return notFound(`account ${account}`);
   const sender = readAddress(from);
+  const senderDomain = parseAddress(sender?.address ?? "")?.domain ?? "";
+  const configuration = await configured(context, account, senderDomain);
+  if (configuration.account(account) === undefined) return notFound(`account ${account}`);
   if (sender === undefined) return badInput([{ path: "from", message: "no address" }]);
-  const senderDomain = parseAddress(sender.address)?.domain ?? "";
   if (configuration.domain(account, senderDomain) === undefined) {
     return badInput([{ path: "from", message: `${senderDomain} is no domain of account ${account}` }]);
   }
