@@ -92,14 +92,26 @@ function isSameEnd(a: MailPoint, b: MailPoint): boolean {
   return a.event.type === b.event.type && a.event.subType === b.event.subType;
 }
 
-function withFacts(mail: MailRecord, { record }: RecordedEvent): MailRecord {
+type Facts = Pick<MailRecord, "mails" | "lane" | "route" | "relay">;
+
+function factsOf({ record }: RecordedEvent): Partial<Facts> {
+  const { mails, lane, relay } = record;
   return {
-    ...mail,
-    ...(record.mails === undefined ? {} : { mails: record.mails }),
-    ...(record.lane === undefined ? {} : { lane: record.lane }),
-    ...(record.relay === undefined ? {} : { route: record.relay === "" ? "mx" : "relay" }),
-    ...(record.relay === undefined || record.relay === "" ? {} : { relay: record.relay.toLowerCase() }),
+    ...(mails === undefined ? {} : { mails }),
+    ...(lane === undefined ? {} : { lane }),
+    ...(relay === undefined ? {} : { route: relay === "" ? "mx" : "relay" }),
+    ...(relay === undefined || relay === "" ? {} : { relay: relay.toLowerCase() }),
   };
+}
+
+/** News moves lane and route; a point that comes late tells only what nobody has told yet. */
+function withFacts(mail: MailRecord, event: RecordedEvent): MailRecord {
+  const facts = factsOf(event);
+  if (PROGRESS[event.body.notification.meta.event.type] >= mail.progress) return { ...mail, ...facts };
+  const { route, relay, ...others } = facts;
+  const way =
+    mail.route === undefined && route !== undefined ? { route, ...(relay === undefined ? {} : { relay }) } : {};
+  return { ...others, ...way, ...mail };
 }
 
 function withAttempt(mail: MailRecord, attempt: Attempt | undefined): MailRecord {
@@ -131,9 +143,7 @@ function addEvent(mail: MailRecord, event: RecordedEvent): MailRecord {
   const point = pointOf(event);
   const known = mail.points.find(({ tag }) => tag === point.tag);
   if (known === undefined) {
-    // Only what is news moves lane and route: a late router's event must not undo what delivery said.
-    const facts = PROGRESS[point.event.type] >= mail.progress ? withFacts(mail, event) : mail;
-    return withPoint(withAttempt(facts, event.record.attempt), point);
+    return withPoint(withAttempt(withFacts(mail, event), event.record.attempt), point);
   }
   if (point.event.state !== "FINISHED" || isSameEnd(known, point)) return withAttempt(mail, event.record.attempt);
   const isKept = mail.late?.some((late) => isSameEnd(late, point)) === true;
