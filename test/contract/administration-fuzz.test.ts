@@ -44,7 +44,9 @@ async function complaint(path: string, body: unknown): Promise<string> {
 it("takes or refuses any account", async () => {
   const keys = ["customerNo", "tenant", "password", "sourceIps", "dedicatedIp", "brokerUser", "notification", "limits"];
   await fc.assert(
-    fc.asyncProperty(bodyOf(...keys), async (body) => expect(await complaint("/v1/accounts/fuzz", body)).toBe("")),
+    fc.asyncProperty(bodyOf(...keys), async (body) => {
+      expect(await complaint("/v1/accounts/fuzz", body)).toBe("");
+    }),
     RUNS,
   );
 });
@@ -54,8 +56,9 @@ it("takes or refuses any domain", async () => {
     fc.asyncProperty(
       bodyOf("messageSigning", "signing"),
       fc.oneof(fc.domain(), fc.string({ minLength: 1 })),
-      async (body, domain) =>
-        expect(await complaint(`/v1/accounts/${named.account}/domains/${encodeURIComponent(domain)}`, body)).toBe(""),
+      async (body, domain) => {
+        expect(await complaint(`/v1/accounts/${named.account}/domains/${encodeURIComponent(domain)}`, body)).toBe("");
+      },
     ),
     RUNS,
   );
@@ -64,7 +67,9 @@ it("takes or refuses any domain", async () => {
 it("takes or refuses any relay", async () => {
   const keys = ["host", "port", "senders", "tls", "auth", "maxConnections", "enabled"];
   await fc.assert(
-    fc.asyncProperty(bodyOf(...keys), async (body) => expect(await complaint(named.relay, body)).toBe("")),
+    fc.asyncProperty(bodyOf(...keys), async (body) => {
+      expect(await complaint(named.relay, body)).toBe("");
+    }),
     RUNS,
   );
 });
