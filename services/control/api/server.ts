@@ -93,7 +93,7 @@ async function addDocumentation(app: FastifyInstance): Promise<void> {
     transform: jsonSchemaTransform,
     transformObject: jsonSchemaTransformObject,
   });
-  await app.register(swaggerUi, { routePrefix: "/docs" });
+  await app.register(swaggerUi, { routePrefix: "/docs", staticCSP: true });
 }
 
 export function operationsOf(context: ApiContext): ((app: FastifyInstance) => void)[] {
