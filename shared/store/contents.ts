@@ -19,6 +19,8 @@ interface StoredChunk {
   /** `<content id>/<number of the chunk>` */
   _id: string;
   data: Buffer;
+  /** Of the whole content. */
+  bytes: number;
   expiresAt: Date;
 }
 
@@ -27,13 +29,16 @@ export interface Contents {
   put(content: Buffer, copies: number, deadline: Date): Promise<ContentRef>;
   /** What `put` kept; `inline` is what travelled with the message. Throws CONTENT_MISSING or StoreUnavailable. */
   get(ref: ContentRef, inline?: Buffer): Promise<Buffer>;
+  /** Stored content by its id; undefined where it is not, or no longer, there. Throws StoreUnavailable. */
+  find(id: string): Promise<Buffer | undefined>;
   /** Takes back what no job will refer to. */
   remove(ref: ContentRef): Promise<void>;
   prepare(): Promise<void>;
 }
 
-function chunkIds(id: string, bytes: number): string[] {
-  return Array.from({ length: Math.ceil(bytes / CHUNK_BYTES) }, (_, index) => `${id}/${index}`);
+/** Its chunks by their ids: `<id>/0` to `<id>/9`, for content is never larger than ten of them. */
+function chunksOf(id: string): { _id: { $gte: string; $lte: string } } {
+  return { _id: { $gte: `${id}/0`, $lte: `${id}/9` } };
 }
 
 function missing(id: string): WaypostError {
@@ -46,18 +51,26 @@ export function createContents(store: Store): Contents {
     maxSize: CACHE_BYTES,
     sizeCalculation: (content) => Math.max(1, content.length),
   });
-  const reading = new Map<string, Promise<Buffer>>();
+  const reading = new Map<string, Promise<Buffer | undefined>>();
 
-  async function read(id: string, bytes: number): Promise<Buffer> {
-    const ids = chunkIds(id, bytes);
+  async function read(id: string): Promise<Buffer | undefined> {
     const found = await guard(() =>
-      collection.find({ _id: { $in: ids } }, { promoteBuffers: true, sort: { _id: 1 } }).toArray(),
+      collection.find(chunksOf(id), { promoteBuffers: true, sort: { _id: 1 } }).toArray(),
     );
     const only = found[0];
     const content = found.length === 1 && only !== undefined ? only.data : Buffer.concat(found.map(({ data }) => data));
-    if (content.length !== bytes) throw missing(id);
+    if (only === undefined || content.length !== only.bytes) return undefined;
     cache.set(id, content);
     return content;
+  }
+
+  /** Many mails of a job ask at once: the first reads for all. */
+  async function find(id: string): Promise<Buffer | undefined> {
+    const cached = cache.get(id);
+    if (cached !== undefined) return cached;
+    const started = reading.get(id) ?? read(id).finally(() => reading.delete(id));
+    reading.set(id, started);
+    return started;
   }
 
   return {
@@ -66,25 +79,22 @@ export function createContents(store: Store): Contents {
       if (bytes * copies <= MOST_TRAVELLING_BYTES) return { kind: "inline", bytes };
       const id = randomUUID();
       const expiresAt = new Date(deadline.getTime() + AFTER_DEADLINE_MS);
-      const chunks = chunkIds(id, bytes).map((_id, index) => ({
-        _id,
-        data: content.subarray(index * CHUNK_BYTES, (index + 1) * CHUNK_BYTES),
-        expiresAt,
-      }));
-      for (const chunk of chunks) await guard(() => collection.insertOne(chunk));
+      for (let start = 0; start < bytes; start += CHUNK_BYTES) {
+        const data = content.subarray(start, start + CHUNK_BYTES);
+        await guard(() => collection.insertOne({ _id: `${id}/${start / CHUNK_BYTES}`, data, bytes, expiresAt }));
+      }
       return { kind: "stored", id, bytes };
     },
     get: async (ref, inline) => {
       if (ref.kind === "inline") return inline ?? Buffer.alloc(0);
-      const cached = cache.get(ref.id);
-      if (cached !== undefined) return cached;
-      const started = reading.get(ref.id) ?? read(ref.id, ref.bytes).finally(() => reading.delete(ref.id));
-      reading.set(ref.id, started);
-      return started;
+      const content = await find(ref.id);
+      if (content === undefined) throw missing(ref.id);
+      return content;
     },
+    find,
     remove: async (ref) => {
       if (ref.kind === "inline") return;
-      await guard(() => collection.deleteMany({ _id: { $in: chunkIds(ref.id, ref.bytes) } }));
+      await guard(() => collection.deleteMany(chunksOf(ref.id)));
     },
     prepare: async () => {
       await guard(() => collection.createIndex({ expiresAt: 1 }, { name: "expiry", expireAfterSeconds: 0 }));
