@@ -8,24 +8,23 @@ import type { MailServer, ReceivedMail } from "#test/support/mail-server.ts";
 import { startMailServer } from "#test/support/mail-server.ts";
 import type { DialogReply } from "#test/support/smtp-dialog.ts";
 import { jobIdIn, openSession, SmtpDialog } from "#test/support/smtp-dialog.ts";
-import type { System } from "#test/support/system.ts";
-import { startSystem } from "#test/support/system.ts";
+import type { CommonSystem } from "#test/support/common-system.ts";
+import { commonSystem } from "#test/support/common-system.ts";
 import type { TestAccount } from "#test/support/system-client.ts";
 
-let system: System;
+let system: CommonSystem;
 let relay: MailServer;
 let accountEndpoint: Endpoint;
 let jobEndpoint: Endpoint;
 
 beforeAll(async () => {
-  system = await startSystem();
+  system = await commonSystem();
   relay = await startMailServer();
   accountEndpoint = await startEndpoint();
   jobEndpoint = await startEndpoint();
 });
 afterAll(async () => {
   await Promise.all([relay.close(), accountEndpoint.close(), jobEndpoint.close()]);
-  await system.stop();
 });
 
 const newRecipient = (): string => `${uniqueLabel("to")}@recipient.example`;

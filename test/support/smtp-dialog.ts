@@ -94,8 +94,9 @@ export class SmtpDialog {
     return this.reply();
   }
 
-  async startTls(): Promise<void> {
-    await this.command("STARTTLS");
+  /** STARTTLS and the handshake; `behind` is sent in clear with the command, as an attacker on the way would. */
+  async startTls(behind = ""): Promise<void> {
+    await this.command(`STARTTLS${behind === "" ? "" : `\r\n${behind}`}`);
     this.#socket.removeAllListeners("data");
     const secure = connectTls({ socket: this.#socket, rejectUnauthorized: false });
     await new Promise<void>((resolve, reject) => {
