@@ -43,8 +43,8 @@ export interface DeliverPorts {
 const done = (...publish: Outgoing[]): Verdict => ({ kind: "done", publish });
 const keyOf = (mail: MailMessage): LedgerKey => ({ mailId: mail.mailId, attempt: mail.attempt });
 
-/** Mails of one domain of the default route that wait here at most; what comes beyond steps aside for the others. */
-const MOST_WAITING = 10;
+/** A mail of the default route whose domain has had no connection free for this long steps aside for the others of its shard. */
+const PATIENCE_MS = 1_000;
 
 /** The route of this attempt, or undefined where it is not this lane's: then the mail is routed again, unsent. */
 function routeHere(
@@ -80,11 +80,11 @@ export async function deliverMail(
   if (found === undefined) return done(mailToDue(putBack(carried)));
 
   const destination = runner.destination(destinationName(found));
-  const isFull = found.kind === "mx" && destination.waiting >= MOST_WAITING;
-  if (isFull) return done(mailToTier(putBack(carried), SUSPECT_TIER_MS));
-  const admission = await destination.enter(mail.head.bulk ? "bulk" : "interactive");
+  const patienceMs = found.kind === "mx" ? PATIENCE_MS : undefined;
+  const admission = await destination.enter(mail.head.bulk ? "bulk" : "interactive", patienceMs);
   if (admission === "put-back") {
     if (found.kind === "relay") return done(mailToLane(putBack(carried), ports.clock.now()));
+    if (!destination.isSuspended) return done(mailToTier(putBack(carried), SUSPECT_TIER_MS));
     return done(setAside(carried, suspensionOf(found.domain, destination)));
   }
   let isInside = true;

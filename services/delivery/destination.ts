@@ -47,11 +47,6 @@ export class Destination {
     return this.#breaker.suspension !== undefined;
   }
 
-  /** Mails that wait for their turn. */
-  get waiting(): number {
-    return this.#gate.waiting;
-  }
-
   get connections(): number {
     return connectionsOf(this.#breaker, this.#options.connections());
   }
@@ -62,10 +57,10 @@ export class Destination {
     return suspension !== undefined && !this.#isProbing && this.#options.clock.nowMs() >= suspension.nextProbeMs;
   }
 
-  /** `put-back`: it is suspended, and this is not the probe. */
-  async enter(urgency: Urgency): Promise<Admission> {
+  /** `put-back`: it is suspended and this is not the probe, or its turn has not come within `patienceMs`. */
+  async enter(urgency: Urgency, patienceMs?: number): Promise<Admission> {
     this.lastUsedMs = this.#options.clock.nowMs();
-    if (!this.isSuspended) return this.#gate.enter(urgency);
+    if (!this.isSuspended) return this.#gate.enter(urgency, patienceMs);
     if (!this.isProbeDue) return "put-back";
     this.#isProbing = true;
     this.#gate.inFlight += 1;
