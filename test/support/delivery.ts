@@ -1,6 +1,6 @@
 // A system in which mails are handed to the router without a way in: what delivery does with them is what is looked at.
 import { randomBytes } from "node:crypto";
-import type { Broker } from "#shared/broker/actor.ts";
+import type { Broker, Outgoing } from "#shared/broker/actor.ts";
 import { connectBroker } from "#shared/broker/broker.ts";
 import { EXCHANGES, ROUTING_KEYS } from "#shared/broker/topology.ts";
 import { systemClock } from "#shared/clock.ts";
@@ -25,6 +25,8 @@ export interface HandedJob {
 export interface DeliverySystem extends System {
   /** Hands a job to the router: the ids of its mails, in the order of its recipients. */
   hand(account: TestAccount, job: HandedJob): Promise<string[]>;
+  /** Publishes as a service would. */
+  publish(messages: readonly Outgoing[]): Promise<void>;
   /** The mail's record once `isSeen` says so. */
   seen(mailId: string, isSeen: (mail: MailRecord) => boolean, withinMs?: number): Promise<MailRecord>;
 }
@@ -77,6 +79,7 @@ export async function startDeliverySystem(options: SystemOptions = {}): Promise<
   const running = { ...system };
   const delivery: DeliverySystem = Object.assign(system, {
     hand: (account: TestAccount, job: HandedJob) => handOver(broker, account, job),
+    publish: (messages: readonly Outgoing[]) => broker.publish(messages),
     seen: (mailId: string, isSeen: (mail: MailRecord) => boolean, withinMs = 20_000) =>
       eventually(async () => {
         const answer = await system.control.get<MailRecord>(`/v1/mails/${mailId}`);

@@ -1,0 +1,56 @@
+// Copies of a mail (suspect messages): one of them is sent, the others go on from its outcome.
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { mailToLane } from "#shared/contracts/outgoing.ts";
+import { createLog } from "#shared/log.ts";
+import { relayLaneName } from "#shared/routing/lane.ts";
+import { systemClock } from "#shared/clock.ts";
+import { connectStore } from "#shared/store/connection.ts";
+import { createLanes } from "#shared/store/lanes.ts";
+import { uniqueLabel } from "#test/support/addresses.ts";
+import { aHead, aMail } from "#test/support/build-mail.ts";
+import type { DeliverySystem } from "#test/support/delivery.ts";
+import { startDeliverySystem } from "#test/support/delivery.ts";
+import { eventually, never } from "#test/support/eventually.ts";
+import type { MailServer } from "#test/support/mail-server.ts";
+import { startMailServer } from "#test/support/mail-server.ts";
+
+let system: DeliverySystem;
+let relay: MailServer;
+
+beforeAll(async () => {
+  system = await startDeliverySystem({ replicas: { delivery: 2 } });
+  relay = await startMailServer();
+});
+afterAll(async () => {
+  await relay.close();
+  await system.stop();
+});
+
+it("are sent once, whether they come as copies alone or behind the first", async () => {
+  const account = await system.account();
+  await system.relay(account, relay);
+  const { name, domain } = account;
+  const lane = { kind: "relay", name: relayLaneName(name, domain), account: name, domain } as const;
+  const store = connectStore(system.mongodbUri, createLog("test", "silent"));
+  await createLanes(store, systemClock, createLog("test", "silent")).ensure(lane);
+  await store.close();
+  const now = new Date();
+  const head = aHead({
+    account: name,
+    sender: account.sender,
+    envelopeFrom: account.sender,
+    receivedTs: now.toISOString(),
+    deadline: new Date(now.getTime() + 3_600_000).toISOString(),
+  });
+  const messages = Array.from({ length: 20 }, (_, index) => {
+    const recipient = `r${index}@recipient.example`;
+    const mail = aMail({ head, mailId: uniqueLabel("mail"), email: recipient, recipient, lane: lane.name });
+    const first = mailToLane({ mail, content: Buffer.from("Hello\r\n") }, now);
+    const copy = { ...first, suspect: true };
+    return index % 2 === 0 ? [first, copy, copy] : [copy, copy];
+  });
+  for (const copies of messages) await system.publish(copies);
+  await eventually(() => new Set(relay.recipients).size === messages.length, 30_000);
+  await never(() => relay.mails.length > messages.length, 8_000);
+  expect(relay.mails).toHaveLength(messages.length);
+});

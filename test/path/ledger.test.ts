@@ -1,0 +1,60 @@
+// The ledger: the first outcome of an attempt stays; a claim is one process's until its lease is over.
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { createLog } from "#shared/log.ts";
+import type { Store } from "#shared/store/connection.ts";
+import { connectStore } from "#shared/store/connection.ts";
+import type { Ledger } from "#shared/store/ledger.ts";
+import { createLedger } from "#shared/store/ledger.ts";
+import { uniqueLabel } from "#test/support/addresses.ts";
+import type { OwnPlace } from "#test/support/backing.ts";
+import { ownPlace, testBacking } from "#test/support/backing.ts";
+import { anAttempt } from "#test/support/build-mail.ts";
+
+let place: OwnPlace;
+let store: Store;
+let ledger: Ledger;
+const deadline = new Date(Date.now() + 3_600_000);
+
+beforeAll(async () => {
+  place = await ownPlace(testBacking());
+  store = connectStore(place.mongodbUri, createLog("test", "silent"));
+  ledger = createLedger(store);
+  await ledger.prepare();
+});
+afterAll(async () => {
+  await store.db.dropDatabase();
+  await store.close();
+  await place.remove();
+});
+
+const newKey = () => ({ mailId: uniqueLabel("mail"), attempt: 1 });
+
+it("gives a claim to one of many that ask at once, and renews it for that one", async () => {
+  const key = newKey();
+  const owners = Array.from({ length: 20 }, (_, index) => `owner${index}`);
+  const answers = await Promise.all(owners.map((owner) => ledger.claim(key, owner, deadline)));
+  expect(answers.filter((answer) => answer === "claimed")).toHaveLength(1);
+  const winner = owners[answers.indexOf("claimed")] ?? "";
+  expect(await ledger.claim(key, winner, deadline)).toBe("claimed");
+});
+
+it("lets a claim be taken over once its lease is over, and says so", async () => {
+  const key = newKey();
+  await ledger.claim(key, "dead", deadline);
+  const claims = store.collection<{ _id: string; leaseUntil: Date }>("claims");
+  await claims.updateOne({ _id: `${key.mailId}:1` }, { $set: { leaseUntil: new Date(0) } });
+  expect(await ledger.claim(key, "heir", deadline)).toBe("taken-over");
+  expect(await ledger.claim(key, "dead", deadline)).toBe("taken");
+});
+
+it("keeps the first outcome, whatever is written after it, and all of a mail in order", async () => {
+  const { mailId } = newKey();
+  const outcomes = [1, 2, 10].map((attempt) => ({ ...anAttempt(), attempt }));
+  for (const outcome of outcomes.toReversed()) {
+    await ledger.record({ mailId, attempt: outcome.attempt }, outcome, deadline);
+  }
+  await ledger.record({ mailId, attempt: 1 }, { ...anAttempt(), durationMs: 99_999 }, deadline);
+  expect(await ledger.outcomesOf(mailId)).toEqual(outcomes);
+  expect(await ledger.outcomeOf({ mailId, attempt: 1 })).toEqual(outcomes[0]);
+  expect(await ledger.outcomeOf({ mailId, attempt: 3 })).toBeUndefined();
+});
