@@ -1,0 +1,104 @@
+// Clients that take for ever: a session ends when its command or its message is not complete in time, however busy the
+// line is. In the test's own process, for the times of the product are minutes.
+import { pino } from "pino";
+import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
+import { freePort } from "#deploy/local/ports.ts";
+import { systemClock } from "#shared/clock.ts";
+import type { Account } from "#shared/routing/configuration.ts";
+import { configurationOf } from "#shared/store/configuration.ts";
+import { SmtpDialog } from "#test/support/smtp-dialog.ts";
+import type { Smtp } from "../../services/ingest/smtp.ts";
+import { startSmtp } from "../../services/ingest/smtp.ts";
+
+const LIMITS = { strangerMs: 300, commandMs: 700, dataMs: 1_000 };
+const account: Account = { _id: "acme", customerNo: "1", sourceIps: ["127.0.0.0/8"], limits: { waitingMails: 1 } };
+const configuration = configurationOf({
+  accounts: [account],
+  domains: [{ _id: "acme/acme.example", account: "acme", domain: "acme.example", messageSigning: false }],
+});
+
+let smtp: Smtp;
+let answerLater = Promise.resolve();
+
+beforeAll(async () => {
+  smtp = await startSmtp({
+    settings: {
+      WAYPOST_BIND: "127.0.0.1",
+      WAYPOST_HOSTNAME: "waypost.test",
+      WAYPOST_SMTP_PORT: await freePort(),
+      WAYPOST_SMTPS_PORT: undefined,
+      WAYPOST_SMTP_MAX_CONNECTIONS: 10,
+      WAYPOST_SMTP_TLS_CERT: undefined,
+      WAYPOST_SMTP_TLS_KEY: undefined,
+      WAYPOST_SMTP_HEADER_PREFIX: "X-Waypost",
+    },
+    configuration: { current: () => configuration },
+    authenticator: { byPassword: async () => ({ kind: "wrong" }), bySourceIp: () => [account] },
+    accept: async () => {
+      await answerLater;
+      return { kind: "accepted", jobId: "j1" };
+    },
+    clock: systemClock,
+    log: pino({ level: "silent" }),
+    limits: LIMITS,
+  });
+});
+afterAll(() => smtp.close());
+
+async function open(): Promise<SmtpDialog> {
+  const dialog = await SmtpDialog.open(smtp.port);
+  onTestFinished(() => dialog.close());
+  await dialog.reply();
+  return dialog;
+}
+
+/** Sends a byte every 50 ms until the server has had enough, and gives what it said and after how long. */
+async function trickle(dialog: SmtpDialog, bytes: string): Promise<{ code: number; ms: number }> {
+  const began = Date.now();
+  const timer = setInterval(() => dialog.write(bytes), 50);
+  const { code } = await dialog.reply();
+  clearInterval(timer);
+  return { code, ms: Date.now() - began };
+}
+
+const envelope = { from: "a@acme.example", to: ["to@recipient.example"] };
+
+it("ends a session that says nothing", async () => {
+  const dialog = await open();
+  expect(await dialog.reply()).toMatchObject({ code: 421, enhanced: "4.4.2" });
+});
+
+it("ends a command that never ends", async () => {
+  const dialog = await open();
+  const { code, ms } = await trickle(dialog, "N");
+  expect(code).toBe(421);
+  expect(ms).toBeLessThan(1_000);
+});
+
+it("ends a message that never ends", async () => {
+  const dialog = await open();
+  await dialog.command("EHLO client.example");
+  await dialog.envelope(envelope);
+  const { code, ms } = await trickle(dialog, "a");
+  expect(code).toBe(421);
+  expect(ms).toBeGreaterThan(LIMITS.strangerMs);
+  expect(ms).toBeLessThan(2_000);
+});
+
+it("does not end a session that waits for us", async () => {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  answerLater = promise;
+  const dialog = await open();
+  await dialog.command("EHLO client.example");
+  const sent = dialog.send(envelope, "Subject: a\r\n\r\n");
+  setTimeout(resolve, LIMITS.dataMs + LIMITS.commandMs);
+  expect((await sent).code).toBe(250);
+});
+
+it("ends a session of a hundred commands without a message", async () => {
+  const dialog = await open();
+  dialog.write("NOOP\r\n".repeat(110));
+  let reply = await dialog.reply();
+  while (reply.code === 250) reply = await dialog.reply();
+  expect(reply).toMatchObject({ code: 421, enhanced: "4.7.0" });
+});
