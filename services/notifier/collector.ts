@@ -36,7 +36,7 @@ interface Seen {
   finished: Set<string>;
 }
 
-const MOST_JOBS_SEEN = 20_000;
+const MOST_JOBS_SEEN = 10_000;
 
 /** The message that carries a batch. */
 export function batchMessage(batch: BatchMessage, routingKey: string, suspect?: boolean): Outgoing {
@@ -51,16 +51,24 @@ export function batchMessage(batch: BatchMessage, routingKey: string, suspect?: 
   };
 }
 
-function createJobMemory(): (event: RecordedEvent) => Seen {
+interface JobMemory {
+  note(event: RecordedEvent): Seen;
+  forget(jobId: string): void;
+}
+
+function createJobMemory(): JobMemory {
   const jobs = new LRUCache<string, Seen>({ max: MOST_JOBS_SEEN });
-  return ({ body, record }) => {
-    const { jobId } = body.meta;
-    const seen = jobs.get(jobId) ?? { mails: undefined, finished: new Set<string>() };
-    seen.mails ??= record.mails;
-    const { mail, event } = body.notification.meta;
-    if (event.state === "FINISHED") seen.finished.add(mail.id);
-    jobs.set(jobId, seen);
-    return seen;
+  return {
+    forget: (jobId) => void jobs.delete(jobId),
+    note: ({ body, record }) => {
+      const { jobId } = body.meta;
+      const seen = jobs.get(jobId) ?? { mails: undefined, finished: new Set<string>() };
+      seen.mails ??= record.mails;
+      const { mail, event } = body.notification.meta;
+      if (event.state === "FINISHED") seen.finished.add(mail.id);
+      jobs.set(jobId, seen);
+      return seen;
+    },
   };
 }
 
@@ -94,7 +102,7 @@ async function publishJob({ broker, clock, terms }: CollectorOptions, job: Open)
 export function createCollector(options: CollectorOptions): Collector {
   const { clock, terms } = options;
   const open = new Map<string, Open>();
-  const remember = createJobMemory();
+  const memory = createJobMemory();
   let held = 0;
   let isDraining = false;
 
@@ -103,6 +111,7 @@ export function createCollector(options: CollectorOptions): Collector {
     job.isSent = true;
     open.delete(job.jobId);
     held -= job.events.length;
+    if (job.mails !== undefined && job.finished >= job.mails) memory.forget(job.jobId);
     void publishJob(options, job);
   };
 
@@ -119,7 +128,7 @@ export function createCollector(options: CollectorOptions): Collector {
   };
 
   const hold = (job: Open, event: RecordedEvent): void => {
-    const seen = remember(event);
+    const seen = memory.note(event);
     job.events.push(event);
     job.count = job.events.length;
     job.newestMs = clock.nowMs();

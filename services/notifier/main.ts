@@ -33,12 +33,12 @@ import { repeat } from "./repeat.ts";
 type Context = ServiceContext<"notifier">;
 
 /** Points wait in hand for their batch, so many that a full linger of a busy system fits. */
-const EVENTS_IN_HAND = 4_000;
+const EVENTS_IN_HAND = 3_000;
 const MOST_EVENTS_IN_ONE_WRITE = 500;
 /** What a busy system's tracking point waits for others to be written with it. */
 const RECORD_EVERY_MS = 10;
 /** Above what all endpoints that hang hold (board.ts), so that the others go on. */
-const BATCHES_IN_HAND = 1_000;
+const BATCHES_IN_HAND = 500;
 const COMMANDS_IN_HAND = 4;
 const POST_TIMEOUT_MS = 10_000;
 const MARK_EVERY_MS = 2_000;
