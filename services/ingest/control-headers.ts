@@ -2,7 +2,7 @@
 // what they say together. Pure: the message itself is cut elsewhere.
 import type { EndpointDetails } from "#shared/contracts/endpoint-details.ts";
 import { mistakeOfEndpointUrl, mistakeOfNotificationHeader } from "#shared/contracts/endpoint-details.ts";
-import { countCharacters, MAX_REFERENCE_CHARACTERS } from "#shared/contracts/job-request-fields.ts";
+import { hasAtMost, MAX_REFERENCE_CHARACTERS } from "#shared/contracts/job-request-fields.ts";
 import type { HeaderField } from "./header-fields.ts";
 import { decodeUtf8, decodeWords, unfold } from "./header-fields.ts";
 
@@ -145,7 +145,7 @@ function readReferences(values: Values): ControlDetails | Refusal {
   for (const [name, key] of REFERENCES) {
     const value = firstOf(values, name);
     if (value === undefined) continue;
-    if (countCharacters(value) > MAX_REFERENCE_CHARACTERS)
+    if (!hasAtMost(value, MAX_REFERENCE_CHARACTERS))
       return refuse(name, `its value is over ${MAX_REFERENCE_CHARACTERS} characters`);
     details[key] = value;
   }

@@ -4,10 +4,10 @@ import { z } from "zod";
 import { endpointDetailsSchema } from "./endpoint-details.ts";
 import {
   attachment,
-  countCharacters,
   decodeInSchema,
   encodedFields,
   freeMap,
+  hasAtMost,
   headerText,
   mistakeOfHeaderText,
   recipientAddress,
@@ -24,10 +24,9 @@ export const MAX_MAIL_BYTES = 20_971_520;
 const subject = z.strictObject(encodedFields).transform((fields, context) => {
   const decoded = decodeInSchema(fields, context);
   if (decoded === z.NEVER) return z.NEVER;
-  const mistake =
-    countCharacters(decoded.text) > MAX_SUBJECT_CHARACTERS
-      ? `at most ${MAX_SUBJECT_CHARACTERS} characters`
-      : mistakeOfHeaderText(decoded.text);
+  const mistake = hasAtMost(decoded.text, MAX_SUBJECT_CHARACTERS)
+    ? mistakeOfHeaderText(decoded.text)
+    : `at most ${MAX_SUBJECT_CHARACTERS} characters`;
   if (mistake !== undefined) context.addIssue({ code: "custom", path: ["content"], message: mistake });
   return decoded;
 });

@@ -57,8 +57,13 @@ export function parseDomain(domain: string): string | undefined {
   const labels = ascii.split(".");
   const top = labels.at(-1) ?? "";
   if (labels.length < 2 || /^[0-9]+$/.test(top) || !labels.every((label) => LABEL.test(label))) return undefined;
-  const isEncoded = labels.some((label) => label.startsWith("xn--"));
-  return isEncoded && domainToUnicode(ascii) === "" ? undefined : ascii;
+  return labels.some((label) => label.startsWith("xn--")) && !isReadable(ascii) ? undefined : ascii;
+}
+
+/** Whether A-labels stand for letters that a domain may have, and not just look encoded. */
+function isReadable(ascii: string): boolean {
+  const unicode = domainToUnicode(ascii);
+  return DOMAIN_TEXT.test(unicode) && !unicode.split(".").some((label) => label.startsWith("xn--"));
 }
 
 /** The parts of a bare address, or undefined where it is not valid. */

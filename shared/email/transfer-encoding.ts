@@ -13,10 +13,17 @@ export function decodeBase64(text: string): Buffer | undefined {
 
 /** The bytes of quoted-printable, or undefined where it is none: an `=` without two hex digits or a line end, or a character outside ASCII. */
 export function decodeQuotedPrintable(text: string): Buffer | undefined {
-  const joined = text.replace(/[ \t]+(?=\r?\n|$)/g, "").replace(/=\r?\n/g, "");
+  const lines = text.split("\n").map((line) => withoutTransportPadding(line));
+  const joined = lines.join("\n").replace(/=\r?\n/g, "");
   if (/\P{ASCII}/u.test(joined) || /=(?![0-9A-Fa-f]{2})/.test(joined)) return undefined;
   const bytes = joined.replace(/=([0-9A-Fa-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
   return Buffer.from(bytes, "latin1");
+}
+
+/** White space at the end of a line was put there on the way (RFC 2045 §6.7, rule 3). */
+function withoutTransportPadding(line: string): string {
+  const isCrLf = line.endsWith("\r");
+  return isCrLf ? `${line.slice(0, -1).trimEnd()}\r` : line.trimEnd();
 }
 
 /** Text bytes as quoted-printable with CRLF line ends. */

@@ -1,0 +1,110 @@
+import fc from "fast-check";
+import { simpleParser } from "mailparser";
+import { describe, expect, it } from "vitest";
+import { addressField, headerBlock, plainField, textField } from "./headers.ts";
+import { composeContent } from "./mime.ts";
+
+const part = (text: string) => ({ text, charset: "utf-8", transferEncoding: undefined });
+const plain = (text: string) => ({ ...part(text), contentType: "text/plain" as const });
+/** As a mail client reads line ends: all alike, none at the end. */
+const lines = (text: string): string => text.replace(/\r\n|\r|\n/g, "\n").replace(/\n$/, "");
+
+async function parse(content: Buffer) {
+  return simpleParser(Buffer.concat([Buffer.from("MIME-Version: 1.0\r\n"), content]));
+}
+
+function expectSevenBit(content: Buffer): void {
+  const text = content.toString("latin1");
+  expect(text).toMatch(/^[\t\r\n -~]*$/);
+  expect(text.replaceAll("\r\n", "")).not.toMatch(/[\r\n]/);
+  expect(text.split("\r\n").every((line) => line.length <= 998)).toBe(true);
+}
+
+describe("content", () => {
+  it.each([
+    ["short ASCII stays as it is", "Hello\n.\nFrom me", "7bit"],
+    ["a line of 998 characters stays", "x".repeat(998), "7bit"],
+    ["a longer line is quoted", "x".repeat(999), "quoted-printable"],
+    ["mostly ASCII is quoted", "Grüße aus Köln", "quoted-printable"],
+    ["other scripts are base64", "こんにちは世界", "base64"],
+    ["control characters are encoded", "control \u0001 character", "quoted-printable"],
+  ])("%s", async (_, text, encoding) => {
+    const content = await composeContent({ body: plain(text), seed: "s" });
+    expect(content.toString("latin1")).toContain(`Content-Transfer-Encoding: ${encoding}\r\n`);
+    expectSevenBit(content);
+  });
+
+  it("of any text is 7-bit, in lines that fit, and reads as it was written", async () => {
+    const texts = fc.string({
+      unit: fc.oneof(
+        fc.constantFrom("\n", "ä", " ", "=", ".", "😀", "x"),
+        fc.string({ unit: "grapheme", minLength: 1, maxLength: 1 }),
+      ),
+      maxLength: 400,
+    });
+    await fc.assert(
+      fc.asyncProperty(texts, async (text) => {
+        const content = await composeContent({ body: plain(text), seed: "s" });
+        expectSevenBit(content);
+        expect(lines((await parse(content)).text ?? "").trimEnd()).toBe(lines(text).trimEnd());
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it("has attachments of any bytes and names", async () => {
+    const names = fc
+      .string({ unit: "grapheme", minLength: 1, maxLength: 60 })
+      .filter((name) => name.trim() === name && !/[\p{Cc}\ufffd]/u.test(name));
+    await fc.assert(
+      fc.asyncProperty(fc.uint8Array({ minLength: 1, maxLength: 300 }), names, async (bytes, name) => {
+        const attachments = [{ name, contentType: "application/x-test", content: Buffer.from(bytes) }];
+        const content = await composeContent({ body: plain("text"), attachments, seed: "s" });
+        expectSevenBit(content);
+        const [attachment] = (await parse(content)).attachments;
+        expect(attachment?.content.equals(bytes)).toBe(true);
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it("takes a charset that holds all of the text, and UTF-8 otherwise", async () => {
+    const inCharset = async (text: string, charset: string) =>
+      (await composeContent({ body: { ...plain(text), charset }, seed: "s" })).toString("latin1");
+    expect(await inCharset("Grüße", "ISO-8859-1")).toContain("charset=iso-8859-1");
+    expect(await inCharset("こんにちは", "ISO-8859-1")).toContain("charset=utf-8");
+    expect(await inCharset("Grüße", "utf-16le")).toContain("charset=utf-8");
+  });
+
+  it("without a body is its attachments, without anything an empty text", async () => {
+    const attachments = [{ name: "a.txt", content: Buffer.from("x") }];
+    expect((await parse(await composeContent({ attachments, seed: "s" }))).attachments).toHaveLength(1);
+    expect((await parse(await composeContent({ seed: "s" }))).text?.trim()).toBe("");
+  });
+});
+
+describe("header blocks", () => {
+  it("of any texts are folded ASCII lines and no more fields than were given", async () => {
+    const texts = fc
+      .string({ unit: "grapheme", minLength: 1, maxLength: 300 })
+      .filter((text) => !/\p{Cc}/u.test(text) && text.trim() !== "");
+    await fc.assert(
+      fc.asyncProperty(texts, texts, async (subject, name) => {
+        const from = addressField("From", [{ name, address: "a@example.com" }]);
+        const block = headerBlock([textField("Subject", subject), from, plainField("X-End", "end")]);
+        expect(block).toMatch(/^[\r\n\t -~]*$/);
+        expect(block.split(/\r\n(?![ \t])/)).toHaveLength(4);
+        const parsed = await simpleParser(`${block}\r\n`);
+        expect(parsed.from?.value).toHaveLength(1);
+        expect(parsed.from?.value[0]?.address).toBe("a@example.com");
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it("leave an address that needs SMTPUTF8 in UTF-8, and a domain as A-labels", () => {
+    const field = addressField("To", [{ name: undefined, address: "a@müller.example" }]);
+    expect(field?.value).toBe("a@xn--mller-kva.example");
+    expect(addressField("To", [{ name: undefined, address: "jörg@example.com" }])?.value).toBe("jörg@example.com");
+  });
+});
