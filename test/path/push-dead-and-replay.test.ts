@@ -11,7 +11,11 @@ let endpoint: Endpoint;
 let status = 500;
 
 beforeAll(async () => {
-  notifier = await startNotifier({ WAYPOST_NOTIFY_SCHEDULE: "1s", WAYPOST_NOTIFY_DEADLINE: "2s" });
+  notifier = await startNotifier({
+    WAYPOST_NOTIFY_SCHEDULE: "1s",
+    WAYPOST_NOTIFY_DEADLINE: "2s",
+    WAYPOST_NOTIFY_LINGER: "5s",
+  });
   endpoint = await startEndpoint(() => ({ status }));
 });
 

@@ -36,9 +36,9 @@ it("posts to a healthy endpoint at once while 300 batches wait for one that hang
       const found = healthy.of(job.mails[0]?.mailId ?? "");
       return found.length === 3 ? found : undefined;
     });
-    expect((first?.at ?? Infinity) - began).toBeLessThan(1_000);
+    expect((first?.at ?? Infinity) - began).toBeLessThan(3_000);
   }
-  expect(hanging.openConnections).toBeLessThanOrEqual(16);
+  expect(hanging.openConnections).toBeLessThanOrEqual(32);
 });
 
 it("tells all of them once it answers again", async () => {
