@@ -97,7 +97,10 @@ export interface BatchActor<M> {
 export interface Consumption {
   /** Stops taking new messages; what is in hand is finished. Resolves when nothing is in hand. */
   cancel(): Promise<void>;
-  /** Takes messages again, at most `prefetch` at once. Also changes the prefetch of a running consumption. */
+  /**
+   * Takes messages again, at most `prefetch` at once. Also changes the prefetch of a running consumption. What a lane
+   * still has in hand from before is not counted: it probes beside it.
+   */
   resume(prefetch: number): Promise<void>;
   /** Hands back to the queue what was prefetched and not yet begun, and stops taking more; in-hand work goes on. */
   pause(): Promise<void>;

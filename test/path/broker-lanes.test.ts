@@ -16,10 +16,10 @@ const mail = (n: number, content?: Buffer) => ({
   content,
 });
 
-it("takes nothing before it is resumed, then never more at once than its prefetch", async () => {
+it("takes nothing before it is resumed, then its prefetch beside what is still in hand, and hands back the rest", async () => {
   const { broker } = await startRuntime();
   await broker.declare([interactive]);
-  await broker.publish([1, 2, 3, 4, 5, 6].map((n) => mail(n)));
+  await broker.publish([1, 2, 3, 4, 5, 6, 7, 8].map((n) => mail(n)));
   const begun: (() => void)[] = [];
   const lane = broker.startPaused<Numbered>(
     {
@@ -30,15 +30,15 @@ it("takes nothing before it is resumed, then never more at once than its prefetc
     },
     interactive,
   );
-  expect(await broker.depth(interactive.name)).toBe(6);
+  expect(await broker.depth(interactive.name)).toBe(8);
 
   await lane.resume(2);
   await eventually(() => begun.length === 2);
-  expect(await eventually(async () => (await broker.depth(interactive.name)) === 4)).toBe(true);
+  expect(await eventually(async () => (await broker.depth(interactive.name)) === 6)).toBe(true);
 
   await lane.resume(4);
-  await eventually(() => begun.length === 4);
-  expect(lane.inHand).toBe(4);
+  await eventually(() => begun.length === 6);
+  expect(lane.inHand).toBe(6);
 
   await lane.pause();
   expect(await eventually(async () => (await broker.depth(interactive.name)) === 2)).toBe(true);
