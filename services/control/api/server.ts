@@ -5,6 +5,7 @@ import swaggerUi from "@fastify/swagger-ui";
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { fastify } from "fastify";
 import { jsonSchemaTransform, jsonSchemaTransformObject } from "fastify-type-provider-zod";
+import { createAsyncApi } from "#shared/contracts/asyncapi.ts";
 import { isRetriable } from "#shared/errors.ts";
 import { addConsole } from "../console/console.ts";
 import { accountOperations } from "./accounts.ts";
@@ -131,6 +132,8 @@ export async function createServer(context: ApiContext): Promise<FastifyInstance
   );
   await addDocumentation(app);
   for (const add of operationsOf(context)) add(app);
+  const asyncApi = createAsyncApi();
+  app.get("/asyncapi.json", { schema: { hide: true } }, () => asyncApi);
   app.get("/openapi.json", { schema: { hide: true } }, () => app.swagger());
   addConsole(app);
   await app.ready();
