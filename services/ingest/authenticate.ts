@@ -47,6 +47,9 @@ export function createAuthenticator({ configuration, verifier, failures }: Authe
         failures.count(login.account, login.address);
         return { kind: "wrong" };
       }
+      // Guesses that ran beside the last failures are told nothing.
+      const meanwhile = failures.blockedFor(login.account, login.address);
+      if (meanwhile !== undefined) return { kind: "limited", retryAfterSeconds: meanwhile };
       const isHome = account.sourceIps.length === 0 || bySourceIp(login.address).some(({ _id }) => _id === account._id);
       return isHome ? { kind: "known", account } : { kind: "foreign-address" };
     },

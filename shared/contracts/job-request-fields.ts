@@ -10,7 +10,7 @@ export const MAX_REFERENCE_CHARACTERS = 50;
 /** Whether a text has at most so many characters, as people count: not UTF-16 units. */
 export function hasAtMost(text: string, most: number): boolean {
   if (text.length <= most) return true;
-  return text.length <= 2 * most && [...text].length <= most;
+  return text.length <= 2 * most && Array.from(text).length <= most;
 }
 
 export const plainText = z

@@ -91,16 +91,14 @@ it("carries internationalised domains as A-labels and others as they are", () =>
 });
 
 it("reads any text without a throw, and what it takes has no control characters", () => {
-  fc.assert(
-    fc.property(
-      fc.oneof(fc.string({ unit: "binary" }), fc.string({ unit: fc.constantFrom(...'a@.<>"ä- \\\n') })),
-      (text) => {
-        const { address } = parseMailbox(text);
-        comparableAddress(address);
-        const parsed = parseAddress(address);
-        if (parsed === undefined) return true;
-        return !/[\r\n\p{Cc}]/u.test(address) && /^[a-z0-9.-]+$/.test(parsed.domain);
-      },
-    ),
+  const texts = fc.oneof(
+    fc.string({ unit: "binary" }),
+    fc.string({ unit: fc.constantFrom("a", "@", ".", "<", ">", '"', "ä", "-", " ", "\\", "\n") }),
   );
+  const isSound = (text: string): boolean => {
+    const { address } = parseMailbox(text);
+    const parsed = parseAddress(address);
+    return parsed === undefined || (!/\p{Cc}/u.test(comparableAddress(address)) && /^[a-z0-9.-]+$/.test(parsed.domain));
+  };
+  expect(fc.check(fc.property(texts, isSound)).failed).toBe(false);
 });

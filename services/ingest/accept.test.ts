@@ -1,0 +1,218 @@
+import { describe, expect, it } from "vitest";
+import type { Outgoing } from "#shared/broker/actor.ts";
+import type { JobMessage } from "#shared/contracts/mail.ts";
+import { jobMessageSchema } from "#shared/contracts/mail.ts";
+import { jobRequestSchema } from "#shared/contracts/job-request.ts";
+import { systemClock } from "#shared/clock.ts";
+import { BrokerUnavailable, StoreUnavailable } from "#shared/errors.ts";
+import { createLog } from "#shared/log.ts";
+import type { Account, Configuration } from "#shared/routing/configuration.ts";
+import { createSealer } from "#shared/secrets.ts";
+import type { Beginning, IdempotencyKeys } from "#shared/store/idempotency.ts";
+import type { AcceptorParts } from "./accept.ts";
+import { createAcceptor } from "./accept.ts";
+import { hashOf } from "./idempotency.ts";
+import { createRate } from "./rate.ts";
+import type { Submission } from "./submission.ts";
+
+const account: Account = { _id: "acme", customerNo: "4711", sourceIps: [], limits: { waitingMails: 2_000 } };
+const sealer = createSealer(Buffer.alloc(32, 1));
+
+function setUp(parts: Partial<AcceptorParts> = {}, beginning?: Beginning) {
+  const published: Outgoing[] = [];
+  const steps: string[] = [];
+  const note = async (step: string): Promise<void> => void steps.push(step);
+  const keys: IdempotencyKeys = {
+    begin: async ({ jobId }) => beginning ?? { kind: "new", jobId },
+    finish: () => note("finish"),
+    release: () => note("release"),
+    endLease: () => note("endLease"),
+    prepare: async () => undefined,
+  };
+  const domains = {
+    domain: (name: string, domain: string) => (name === "acme" && domain === "acme.example" ? {} : undefined),
+  };
+  const accept = createAcceptor({
+    configuration: { current: () => domains as Partial<Configuration> as Configuration },
+    broker: {
+      ready: true,
+      blocked: undefined,
+      publish: async (messages) => {
+        steps.push("publish");
+        published.push(...messages);
+      },
+    },
+    contents: {
+      put: async (content) => {
+        steps.push("put");
+        return { kind: "inline", bytes: content.length };
+      },
+      get: async () => Buffer.alloc(0),
+      find: async () => undefined,
+      remove: async () => undefined,
+      prepare: async () => undefined,
+    },
+    keys,
+    waiting: { of: async () => 0, accepted: () => undefined },
+    rates: { limit: createRate(systemClock), flood: createRate(systemClock) },
+    sealer,
+    clock: systemClock,
+    log: createLog("test", "silent"),
+    metrics: { count: () => undefined },
+    retryDeadlineMs: 3_600_000,
+    ...parts,
+  });
+  const job = (): JobMessage => jobMessageSchema.parse(published[0]?.body);
+  return { accept, published, steps, job };
+}
+
+function requestTo(addresses: number, more: object = {}): Submission {
+  const to = Array.from({ length: addresses }, (_, index) => ({ email: `r${index}@example.com` }));
+  const request = jobRequestSchema.parse({
+    subject: { content: "Subject" },
+    body: { content: "Hello" },
+    recipients: [{ mail: { to } }],
+    mail: { from: { email: "Acme <info@Acme.example>" } },
+    ...more,
+  });
+  return { account, content: { kind: "request", request } };
+}
+
+const keyed = (submission: Submission): Submission => ({ ...submission, idempotency: { key: "k", bodyHash: "h" } });
+
+describe("accepting", () => {
+  it("publishes one job with its content, and answers its id", async () => {
+    const { accept, published, job, steps } = setUp();
+    const answer = await accept(requestTo(2));
+    expect(answer).toEqual({ kind: "accepted", jobId: job().head.jobId });
+    expect(steps).toEqual(["put", "publish"]);
+    expect(published[0]).toMatchObject({
+      exchange: "waypost.jobs",
+      routingKey: "interactive",
+      type: "job",
+      suspect: false,
+    });
+    expect(job().head).toMatchObject({
+      from: "Acme <info@Acme.example>",
+      envelopeFrom: "info@Acme.example",
+      sender: "info@acme.example",
+    });
+    expect(published[0]?.content?.toString()).toContain("Hello");
+  });
+
+  it("sends jobs of over 10 addresses, and floods, by the bulk mailboxes", async () => {
+    const { accept, published } = setUp();
+    await accept(requestTo(11));
+    for (let count = 0; count < 60; count += 1) await accept(requestTo(1));
+    const keysOf = published.map(({ routingKey }) => routingKey);
+    expect([keysOf[0], keysOf[1], keysOf.at(-1)]).toEqual(["bulk", "interactive", "bulk"]);
+  });
+
+  it("seals the job's endpoint", async () => {
+    const { accept, job } = setUp();
+    const endPoint = { url: "https://c.example/", authentication: { method: "BASIC", user: "u", password: "secret" } };
+    await accept(requestTo(1, { notification: { endPoint } }));
+    expect(JSON.stringify(job())).not.toContain("secret");
+    expect(JSON.parse(sealer.open(job().head.endpoint ?? ""))).toEqual(endPoint);
+  });
+
+  it("takes a ready message as it is, and the header From under a null reverse-path", async () => {
+    const { accept, published, job } = setUp();
+    const ready = {
+      message: Buffer.from("From: x\r\n\r\nbody\r\n"),
+      envelopeFrom: "",
+      headerFrom: "Shop <shop@acme.example>",
+      recipients: ["a@example.com"],
+      messageId: "<m@x>",
+    };
+    expect(await accept({ account, content: { kind: "ready", ready } })).toMatchObject({ kind: "accepted" });
+    expect(job().head).toMatchObject({ envelopeFrom: "", sender: "shop@acme.example" });
+    expect(job().entries).toEqual([{ headers: "", messageId: "<m@x>", addresses: ["a@example.com"] }]);
+    expect(published[0]?.content).toBe(ready.message);
+  });
+});
+
+describe("refusing", () => {
+  it.each([
+    ["a sender domain of someone else", {}, requestTo(1, { mail: { from: { email: "a@else.example" } } }), 422],
+    ["more than may wait", { waiting: { of: async () => 2_000, accepted: () => undefined } }, requestTo(1), 429],
+    [
+      "jobs over the rate",
+      { rates: { limit: { take: () => 1_500 }, flood: { take: () => 0 } } },
+      { ...requestTo(1), account: { ...account, limits: { waitingMails: 9, jobsPerSecond: 1 } } },
+      429,
+    ],
+  ])("refuses %s", async (_, parts, submission, status) => {
+    const { accept, published } = setUp(parts);
+    expect(await accept(submission)).toMatchObject({ kind: "refused", problem: { status } });
+    expect(published).toEqual([]);
+  });
+
+  it.each([
+    ["the broker is away", { broker: { ready: false, blocked: undefined, publish: async () => undefined } }],
+    ["the broker is blocked", { broker: { ready: false, blocked: "low on memory", publish: async () => undefined } }],
+    [
+      "no confirm comes",
+      {
+        broker: { ready: true, blocked: undefined, publish: () => Promise.reject(new BrokerUnavailable("no confirm")) },
+      },
+    ],
+    [
+      "the database is away",
+      {
+        contents: { put: () => Promise.reject(new StoreUnavailable("away")) } as Partial<
+          AcceptorParts["contents"]
+        > as AcceptorParts["contents"],
+      },
+    ],
+  ])("is unavailable while %s", async (_, parts) => {
+    const { accept } = setUp(parts);
+    expect(await accept(requestTo(1))).toMatchObject({ kind: "unavailable", retryAfterSeconds: 5 });
+  });
+});
+
+describe("idempotency keys", () => {
+  it("are done after the confirm", async () => {
+    const { accept, steps } = setUp();
+    expect(await accept(keyed(requestTo(1)))).toMatchObject({ kind: "accepted" });
+    expect(steps).toEqual(["put", "publish", "finish"]);
+  });
+
+  it.each<[string, Beginning, object]>([
+    ["done: the job id again", { kind: "done", jobId: "first" }, { kind: "accepted", jobId: "first" }],
+    ["another body: 422", { kind: "other-body" }, { kind: "refused", problem: { status: 422 } }],
+    [
+      "in progress: 409",
+      { kind: "in-progress", leaseUntil: new Date(0) },
+      { kind: "refused", problem: { status: 409 }, retryAfterSeconds: 1 },
+    ],
+  ])("%s, and nothing is published", async (_, beginning, answer) => {
+    const { accept, published } = setUp({}, beginning);
+    expect(await accept(keyed(requestTo(1)))).toMatchObject(answer);
+    expect(published).toEqual([]);
+  });
+
+  it("past their lease are taken over with the same job id, as suspect", async () => {
+    const { accept, published, job } = setUp({}, { kind: "taken-over", jobId: "first" });
+    expect(await accept(keyed(requestTo(1)))).toEqual({ kind: "accepted", jobId: "first" });
+    expect([published[0]?.suspect, job().head.jobId]).toEqual([true, "first"]);
+  });
+
+  it("are free again when nothing was published, and can be taken over when that is unknown", async () => {
+    const refused = setUp({ waiting: { of: async () => 9_999, accepted: () => undefined } });
+    await refused.accept(keyed(requestTo(1)));
+    expect(refused.steps).toEqual(["release"]);
+    const unknown = setUp({
+      broker: { ready: true, blocked: undefined, publish: () => Promise.reject(new BrokerUnavailable("?")) },
+    });
+    await unknown.accept(keyed(requestTo(1)));
+    expect(unknown.steps).toEqual(["put", "endLease"]);
+  });
+
+  it("hash a body alike whatever the order of its keys", () => {
+    expect(hashOf({ a: [1, "x"], b: { c: null } })).toBe(hashOf({ b: { c: null }, a: [1, "x"] }));
+    expect(hashOf({ a: ["x", "y"] })).not.toBe(hashOf({ a: ["xy"] }));
+    expect(hashOf({ a: 1 })).not.toBe(hashOf({ a: "1" }));
+    expect(hashOf(Buffer.from("x"))).not.toBe(hashOf("x"));
+  });
+});

@@ -1,0 +1,96 @@
+import { expect, it } from "vitest";
+import type { Clock } from "#shared/clock.ts";
+import { createAuthenticator } from "./authenticate.ts";
+import { createFailedLogins } from "./failed-logins.ts";
+import { createRate } from "./rate.ts";
+import { createWaitingMails } from "./waiting-mails.ts";
+import { createLog } from "#shared/log.ts";
+import type { Account, Configuration } from "#shared/routing/configuration.ts";
+
+function clockAt(startMs: number): Clock & { move(ms: number): void } {
+  let ms = startMs;
+  return {
+    nowMs: () => ms,
+    now: () => new Date(ms),
+    random: () => 0,
+    uuid: () => "id",
+    sleep: async () => undefined,
+    move: (by) => {
+      ms += by;
+    },
+  };
+}
+
+it("limits an account to 10 failures a minute from an address; other accounts and addresses go on", () => {
+  const clock = clockAt(0);
+  const failures = createFailedLogins(clock);
+  for (let count = 0; count < 10; count += 1) failures.count("acme", "127.0.0.1");
+  clock.move(20_000);
+  expect(failures.blockedFor("acme", "127.0.0.1")).toBe(40);
+  expect(failures.blockedFor("acme", "127.0.0.2")).toBeUndefined();
+  expect(failures.blockedFor("other", "127.0.0.1")).toBeUndefined();
+  clock.move(40_000);
+  expect(failures.blockedFor("acme", "127.0.0.1")).toBeUndefined();
+});
+
+it("limits an address to 200 failures of any accounts", () => {
+  const failures = createFailedLogins(clockAt(0));
+  for (let count = 0; count < 200; count += 1) {
+    expect(failures.blockedFor("new", "127.0.0.1")).toBeUndefined();
+    failures.count(`account-${count}`, "127.0.0.1");
+  }
+  expect(failures.blockedFor("new", "127.0.0.1")).toBe(60);
+});
+
+it("answers no guess that was made beside the tenth failure", async () => {
+  const account: Account = { _id: "acme", customerNo: "1", sourceIps: [], limits: { waitingMails: 1 } };
+  const configuration = {
+    account: () => account,
+    accounts: () => [account],
+  } as Partial<Configuration> as Configuration;
+  const authenticator = createAuthenticator({
+    configuration: { current: () => configuration },
+    verifier: { verify: async (_account, password) => password === "right" },
+    failures: createFailedLogins(clockAt(0)),
+  });
+  const login = (password: string) => authenticator.byPassword({ account: "acme", password, address: "127.0.0.1" });
+  const answers = await Promise.all([...Array.from({ length: 10 }, () => login("wrong")), login("right")]);
+  expect(answers.at(-1)?.kind).toBe("limited");
+});
+
+it("gives a token for each second's share, and says how long the next takes", () => {
+  const clock = clockAt(0);
+  const rate = createRate(clock);
+  expect([rate.take("a", 2), rate.take("a", 2), rate.take("a", 2)]).toEqual([0, 0, 500]);
+  expect(rate.take("b", 2)).toBe(0);
+  clock.move(500);
+  expect([rate.take("a", 2), rate.take("a", 2)]).toEqual([0, 500]);
+});
+
+it("gives a token in ten seconds to an account that has a tenth of a job a second", () => {
+  const clock = clockAt(0);
+  const rate = createRate(clock);
+  expect([rate.take("a", 0.1), rate.take("a", 0.1)]).toEqual([0, 10_000]);
+  clock.move(10_000);
+  expect(rate.take("a", 0.1)).toBe(0);
+});
+
+it("adds to the recorded waiting mails what was accepted since", async () => {
+  const clock = clockAt(0);
+  let recorded = 5;
+  const waiting = createWaitingMails({ count: async () => recorded, clock, log: createLog("test", "silent") });
+  expect(await waiting.of("acme")).toBe(5);
+  waiting.accepted("acme", 3);
+  expect(await waiting.of("acme")).toBe(8);
+  recorded = 8;
+  clock.move(2_000);
+  await waiting.of("acme");
+  await Promise.resolve();
+  expect(await waiting.of("acme")).toBe(8);
+});
+
+it("takes the last known number while the record is away", async () => {
+  const log = createLog("test", "silent");
+  const waiting = createWaitingMails({ count: () => Promise.reject(new Error("away")), clock: clockAt(0), log });
+  expect(await waiting.of("acme")).toBe(0);
+});
