@@ -129,17 +129,23 @@ export class Mailbox implements Consumption, Member {
   }
 
   /** Brings the broker's consumer to what is wanted; one run at a time. */
-  #reconcile(): Promise<void> {
-    this.#reconciling ??= this.#follow().finally(() => {
-      this.#reconciling = undefined;
-    });
-    return this.#reconciling;
+  async #reconcile(): Promise<void> {
+    do {
+      this.#reconciling ??= this.#follow().finally(() => {
+        this.#reconciling = undefined;
+      });
+      await this.#reconciling;
+    } while (!this.#isAsWanted);
+  }
+
+  get #isAsWanted(): boolean {
+    return this.#channel === undefined || (this.#consumer?.prefetch ?? 0) === this.#wanted;
   }
 
   async #follow(): Promise<void> {
     for (;;) {
       const channel = this.#channel;
-      if (channel === undefined || (this.#consumer?.prefetch ?? 0) === this.#wanted) return;
+      if (channel === undefined || this.#isAsWanted) return;
       try {
         if (this.#consumer === undefined) await this.#consume(channel);
         else await this.#stopConsuming(channel, this.#consumer.tag);
