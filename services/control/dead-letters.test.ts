@@ -1,6 +1,10 @@
+import { randomBytes } from "node:crypto";
 import { expect, it } from "vitest";
 import type { StoredDeadLetter } from "#shared/store/dead-letters.ts";
 import { replayMessage, subjectOf } from "./dead-letters.ts";
+import { createSealer } from "#shared/secrets.ts";
+
+const sealer = createSealer(randomBytes(32));
 
 const head = { jobId: "job-1", account: "acme" };
 
@@ -37,14 +41,14 @@ const LETTER: StoredDeadLetter = {
 };
 
 it("replays a letter to the queue it died in, with none of the broker's headers", () => {
-  const message = replayMessage(LETTER, Buffer.from("{}"));
+  const message = replayMessage(LETTER, Buffer.from("{}"), sealer);
   expect(message).toMatchObject({ exchange: "", routingKey: "notifier.events", type: "event", suspect: true });
   expect(JSON.stringify(message)).not.toContain("x-death");
 });
 
 it("replays a mail through the router, which knows its way as of now", () => {
   const mail = { ...LETTER, type: "mail", queue: "delivery.relay.acme.example.com.bulk" };
-  expect(replayMessage(mail, Buffer.from("{}"))).toMatchObject({
+  expect(replayMessage(mail, Buffer.from("{}"), sealer)).toMatchObject({
     exchange: "waypost.due",
     routingKey: "delivery.relay.acme.example.com",
   });

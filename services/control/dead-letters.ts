@@ -5,10 +5,12 @@ import type { Outgoing, SingleActor } from "#shared/broker/actor.ts";
 import type { DeadLetter } from "#shared/broker/dead-letter.ts";
 import { readDeadLetter, replayOf } from "#shared/broker/dead-letter.ts";
 import { decodeBody, parse } from "#shared/broker/encoding.ts";
+import { replayedUserHeaders } from "#shared/broker/replayed-user.ts";
 import { EXCHANGES, QUEUES } from "#shared/broker/topology.ts";
 import type { Clock } from "#shared/clock.ts";
 import type { Log } from "#shared/log.ts";
 import { laneNameOfMailbox } from "#shared/routing/lane.ts";
+import type { Sealer } from "#shared/secrets.ts";
 import type { DeadLetters, StoredDeadLetter } from "#shared/store/dead-letters.ts";
 
 const text = z.string().max(200).optional().catch(undefined);
@@ -85,8 +87,11 @@ export function createDeadLettersActor({ deadLetters, clock, log, retentionMs }:
 }
 
 /** A mail goes back to the router, which knows its way as of now; anything else to the queue it died in. */
-export function replayMessage(letter: StoredDeadLetter, body: Buffer): Outgoing {
+export function replayMessage(letter: StoredDeadLetter, body: Buffer, sealer: Sealer): Outgoing {
   const message = replayOf({ ...letter, body });
   const isMail = letter.type === "mail" && /^(delivery|retry-scheduler\.wait)\./.test(letter.queue);
-  return isMail ? { ...message, exchange: EXCHANGES.due, routingKey: laneNameOfMailbox(letter.queue) } : message;
+  if (isMail) return { ...message, exchange: EXCHANGES.due, routingKey: laneNameOfMailbox(letter.queue) };
+  const userId = letter.queue === QUEUES.submissions ? letter.properties["userId"] : undefined;
+  if (typeof userId !== "string") return message;
+  return { ...message, headers: { ...message.headers, ...replayedUserHeaders(userId, sealer) } };
 }

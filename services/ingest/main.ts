@@ -1,5 +1,6 @@
 // Ingest: takes jobs over REST, SMTP and the broker, and publishes them once.
 import { createPasswordVerifier } from "#shared/passwords.ts";
+import type { Sealer } from "#shared/secrets.ts";
 import { createSealer } from "#shared/secrets.ts";
 import type { ServiceContext } from "#shared/service.ts";
 import { runService } from "#shared/service.ts";
@@ -24,6 +25,9 @@ import { createWaitingMails } from "./waiting-mails.ts";
 
 type Context = ServiceContext<"ingest">;
 
+const sealerOf = (settings: Context["settings"]): Sealer =>
+  createSealer(settings.WAYPOST_SECRET_KEY, settings.WAYPOST_SECRET_KEY_PREVIOUS);
+
 function acceptorOf(
   context: Context,
   configuration: ConfigurationPort,
@@ -39,7 +43,7 @@ function acceptorOf(
     keys,
     waiting: createWaitingMails({ count: (account) => record.waiting(account), clock, log }),
     rates: { limit: createRate(clock), flood: createRate(clock) },
-    sealer: createSealer(settings.WAYPOST_SECRET_KEY, settings.WAYPOST_SECRET_KEY_PREVIOUS),
+    sealer: sealerOf(settings),
     clock,
     log,
     metrics: createIngestMetrics(countMails),
@@ -68,7 +72,9 @@ await runService({
     const rest = createRest({ authenticator, accept, clock, log });
     await rest.listen({ host: settings.WAYPOST_BIND, port: settings.WAYPOST_HTTP_PORT });
     const smtp = await startSmtp({ settings, configuration, authenticator, accept, clock, log });
-    const submissions = broker.start(createSubmissionsActor({ accept, configuration, clock }));
+    const submissions = broker.start(
+      createSubmissionsActor({ accept, configuration, sealer: sealerOf(settings), clock }),
+    );
     return {
       notReady: () => (configuration.isFresh ? undefined : "the configuration is not fresh"),
       stop: async () => {

@@ -2,6 +2,7 @@
 // account names, answered to `reply_to`, or parked with the problem where there is nobody to answer.
 import { z } from "zod";
 import type { Delivery, Outgoing, SingleActor, Verdict } from "#shared/broker/actor.ts";
+import { replayedUserOf } from "#shared/broker/replayed-user.ts";
 import { QUEUES, SERVICES } from "#shared/broker/topology.ts";
 import type { Clock } from "#shared/clock.ts";
 import type { SubmissionReply } from "#shared/contracts/asyncapi.ts";
@@ -10,6 +11,7 @@ import { jobRequestSchema } from "#shared/contracts/job-request.ts";
 import type { Problem } from "#shared/contracts/problem.ts";
 import { BrokerUnavailable } from "#shared/errors.ts";
 import type { Account, ConfigurationPort } from "#shared/routing/configuration.ts";
+import type { Sealer } from "#shared/secrets.ts";
 import { hashOf } from "./idempotency.ts";
 import { mistakesOf, problemOf } from "./problem.ts";
 import type { Accept, Acceptance, Submission } from "./submission.ts";
@@ -25,6 +27,7 @@ const JSON_TYPE = /^application\/json\s*(;.*)?$/i;
 export interface SubmissionPorts {
   accept: Accept;
   configuration: Pick<ConfigurationPort, "current">;
+  sealer: Sealer;
   clock: Clock;
 }
 
@@ -105,7 +108,9 @@ export function createSubmissionsActor(ports: SubmissionPorts): SingleActor<unkn
     prefetch: PREFETCH,
     handle: async (delivery) => {
       const configuration = ports.configuration.current();
-      const read = readSubmission(delivery, (user) => configuration.accountOfBrokerUser(user));
+      const userId = delivery.properties.userId ?? replayedUserOf(delivery.headers, ports.sealer);
+      const properties = userId === undefined ? delivery.properties : { ...delivery.properties, userId };
+      const read = readSubmission({ ...delivery, properties }, (user) => configuration.accountOfBrokerUser(user));
       if (!read.ok) return settle(delivery, { problem: read.problem });
       const acceptance = await acceptOnce(read.submission, ports);
       if (acceptance.kind === "unavailable") throw new BrokerUnavailable(acceptance.reason);

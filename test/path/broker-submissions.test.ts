@@ -199,6 +199,19 @@ describe("a refused job", () => {
     expect(refused.status).toBe(401);
   });
 
+  it("is accepted by a replay once what was wrong is mended, as its user's", async () => {
+    const app = await application();
+    await accepted(app, jobOf(app.account, [newRecipient()]));
+    const [messageId, recipient, domain] = [uniqueLabel("m"), newRecipient(), `${uniqueLabel("new")}.example`];
+    publish(app, jobOf(app.account, [recipient], { mail: { from: { email: `a@${domain}` } } }), { messageId });
+    const { id } = await deadLetter(messageId);
+    await system.control.put(`/v1/accounts/${app.account.name}/domains/${domain}`, {});
+    const relayPath = `/v1/accounts/${app.account.name}/domains/${domain}/relay`;
+    await system.control.put(relayPath, { host: relay.host, port: relay.port });
+    expect((await system.control.post(`/v1/dead-letters/${id}/replay`, {})).status).toBe(200);
+    await eventually(() => relay.recipients.includes(recipient));
+  });
+
   it("without user_id is refused", async () => {
     const app = await application();
     const messageId = uniqueLabel("m");

@@ -59,7 +59,7 @@ async function replayLetter(context: ApiContext, id: string, who: string): Promi
   if (await hasEnded(context, letter)) {
     return conflict(`the mail of this message has ended: what became of it is told already`);
   }
-  const message = replayMessage(letter, await context.deadLetters.body(id));
+  const message = replayMessage(letter, await context.deadLetters.body(id), context.sealer);
   await context.broker.publish([message], { timeoutMs: PUBLISH_TIMEOUT_MS });
   await context.deadLetters.markReplayed(id, context.clock.now());
   const account = letter.account ?? "";
