@@ -128,7 +128,10 @@ function serverOptionsOf(options: SmtpListenerOptions, isImplicitTls: boolean): 
   };
 }
 
-/** Counts connections by source address, from the first packet on: also those that never end their TLS handshake. */
+/**
+ * Counts connections by source address, from the first packet on: also those that never end their TLS handshake. One that
+ * we have ended counts no more: the client may open its next before our side has heard of the close.
+ */
 function createConnectionCount(most: number): (socket: Socket) => boolean {
   const open = new Map<string, number>();
   return (socket) => {
@@ -136,11 +139,16 @@ function createConnectionCount(most: number): (socket: Socket) => boolean {
     const count = open.get(address) ?? 0;
     if (count >= most) return false;
     open.set(address, count + 1);
-    socket.once("close", () => {
+    let isCounted = true;
+    const leave = (): void => {
+      if (!isCounted) return;
+      isCounted = false;
       const left = (open.get(address) ?? 1) - 1;
       if (left === 0) open.delete(address);
       else open.set(address, left);
-    });
+    };
+    socket.once("finish", leave);
+    socket.once("close", leave);
     return true;
   };
 }
