@@ -11,6 +11,8 @@ export interface WireMail {
   /** "" is the null reverse-path. */
   from: string;
   to: string;
+  /** Headers that go before `message`, where those were not put together: large bodies are not copied for each mail. */
+  head?: Buffer;
   message: Buffer;
 }
 
@@ -27,19 +29,24 @@ export function fitMessage(mail: WireMail, capabilities: Capabilities): Fitted {
   const { size, smtpUtf8, eightBitMime } = capabilities;
   const from = wireAddress(mail.from);
   const to = wireAddress(mail.to);
-  const isPlain = isAscii(mail.message);
-  const useSmtpUtf8 = !ASCII_ONLY.test(from + to) || (!isPlain && !isAscii(headerOf(mail.message)));
+  const { head = Buffer.alloc(0) } = mail;
+  const isPlain = isAscii(mail.message) && isAscii(head);
+  const hasAsciiHeader = isPlain || (isAscii(head) && isAscii(headerOf(mail.message)));
+  const useSmtpUtf8 = !ASCII_ONLY.test(from + to) || !hasAsciiHeader;
   if (useSmtpUtf8 && !smtpUtf8) {
     return { ok: false, cause: "needs-smtputf8", detail: "the mail needs SMTPUTF8, which the server does not offer" };
   }
-  const message = isPlain || eightBitMime ? mail.message : toSevenBit(mail.message);
+  const isSentAsItIs = isPlain || eightBitMime;
+  const message = isSentAsItIs ? mail.message : toSevenBit(Buffer.concat([head, mail.message]));
   if (message === undefined) {
     return { ok: false, cause: "needs-8bit", detail: "the mail needs 8BITMIME, which the server does not offer" };
   }
-  if (size !== undefined && message.length > size) {
-    const detail = `the mail has ${message.length} bytes, the server takes ${size}`;
+  const bytes = isSentAsItIs ? head.length + message.length : message.length;
+  if (size !== undefined && bytes > size) {
+    const detail = `the mail has ${bytes} bytes, the server takes ${size}`;
     return { ok: false, cause: "too-large", detail };
   }
   const use8BitMime = !isPlain && message === mail.message;
-  return { ok: true, transaction: { from, to, message, use8BitMime, useSmtpUtf8 } };
+  const before = isSentAsItIs && mail.head !== undefined ? { head: mail.head } : {};
+  return { ok: true, transaction: { from, to, ...before, message, use8BitMime, useSmtpUtf8 } };
 }

@@ -1,6 +1,7 @@
 // One SMTP session over Nodemailer's SMTPConnection: its opening up to AUTH, then transaction after transaction.
 // Everything ends in a value: what the server said, or what we concluded. The caller says how long it may take.
 import type { Socket } from "node:net";
+import { Readable } from "node:stream";
 import type { SmtpStep } from "#shared/contracts/attempt.ts";
 import { parseReply } from "#shared/email/reply.ts";
 import type { TlsMode } from "#shared/routing/configuration.ts";
@@ -34,6 +35,8 @@ export interface SessionPlan extends ConnectPlan {
 export interface Transaction {
   from: string;
   to: string;
+  /** Goes before `message`. */
+  head?: Buffer;
   message: Buffer;
   use8BitMime: boolean;
   useSmtpUtf8: boolean;
@@ -41,6 +44,16 @@ export interface Transaction {
 
 type Done = (error?: unknown, response?: string) => void;
 export type Answer = { kind: "ok"; response: string } | ConversationEnd;
+
+const SLICE_BYTES = 64 * 1024;
+
+/** Head and message as they are in memory, in slices that share it. */
+function streamOf(head: Buffer, message: Buffer): Readable {
+  const slices = Array.from({ length: Math.ceil(message.length / SLICE_BYTES) }, (_, index) =>
+    message.subarray(index * SLICE_BYTES, (index + 1) * SLICE_BYTES),
+  );
+  return Readable.from([head, ...slices], { objectMode: false });
+}
 
 export class SmtpSession {
   readonly plan: SessionPlan;
@@ -148,7 +161,7 @@ export class SmtpSession {
   }
 
   /** One mail to one recipient, up to the reply to the final dot. */
-  async transact({ from, to, message, ...options }: Transaction, bounds: Bounds): Promise<ConversationEnd> {
+  async transact({ from, to, head, message, ...options }: Transaction, bounds: Bounds): Promise<ConversationEnd> {
     this.#transcript.begin();
     if (this.#isDirty) {
       const reset = await this.#run(bounds, (done) => this.#connection.reset((error) => done(error)));
@@ -157,10 +170,12 @@ export class SmtpSession {
     }
     this.transactions += 1;
     this.#isDirty = true;
-    const envelope = { from, to: [to], size: message.length, use8BitMime: options.use8BitMime };
+    const envelope = { from, to: [to], size: (head?.length ?? 0) + message.length, use8BitMime: options.use8BitMime };
     this.#connection.wantsSmtpUtf8 = options.useSmtpUtf8;
     const answer = await this.#run(bounds, (done) =>
-      this.#connection.send(envelope, message, (error, info) => done(error, info?.response)),
+      this.#connection.send(envelope, head === undefined ? message : streamOf(head, message), (error, info) =>
+        done(error, info?.response),
+      ),
     );
     const end = answer.kind === "ok" ? this.#acceptance(answer.response) : answer;
     if (this.#transcript.wasEarly || end.kind !== "reply" || end.reply.code === 421) this.close();

@@ -20,10 +20,14 @@ export interface Signer {
   isRelayed: boolean;
 }
 
+function isDkimSigned({ domain, isRelayed }: Pick<Signer, "domain" | "isRelayed">): boolean {
+  return domain?.dkim !== undefined && (!isRelayed || domain.dkim.relayed);
+}
+
 /** A DKIM signature with the sender domain's key: on the default route, and relayed where the domain says so. */
 async function dkimSignature(message: Buffer, { sealer, domain, isRelayed }: Signer): Promise<string> {
   const dkim = domain?.dkim;
-  if (domain === undefined || dkim === undefined || (isRelayed && !dkim.relayed)) return "";
+  if (domain === undefined || dkim === undefined || !isDkimSigned({ domain, isRelayed })) return "";
   const key = { signingDomain: domain.domain, selector: dkim.selector, privateKey: sealer.open(dkim.privateKey) };
   const options = { canonicalization: "relaxed/relaxed", ...key, signatureData: [key] };
   const { signatures, errors } = await dkimSign(message, options);
@@ -32,7 +36,14 @@ async function dkimSignature(message: Buffer, { sealer, domain, isRelayed }: Sig
   return signatures;
 }
 
+/** From this size on headers and content go out one after the other: no copy of a large body for each of its mails. */
+const LARGE_BYTES = 256 * 1024;
+
 export async function wireMailOf(mail: MailMessage, content: Buffer, signer: Signer): Promise<WireMail> {
+  const isUnsigned = mail.signature === undefined && !isDkimSigned(signer);
+  if (isUnsigned && mail.headers !== "" && content.length > LARGE_BYTES) {
+    return { from: mail.head.envelopeFrom, to: mail.recipient, head: Buffer.from(mail.headers), message: content };
+  }
   const message = composeMessage(mail, content);
   const signature = await dkimSignature(message, signer);
   const whole = signature === "" ? message : Buffer.concat([Buffer.from(signature), message]);

@@ -1,5 +1,7 @@
 // Submission over REST (operator contract, REST submission): `POST /v1/jobs`, and what describes it.
 // The order of checks: who, from where, how large, what it is, whether it is right; then `accept` decides.
+import { isUtf8 } from "node:buffer";
+import type { Readable } from "node:stream";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { fastify } from "fastify";
 import { createAsyncApi } from "#shared/contracts/asyncapi.ts";
@@ -10,6 +12,7 @@ import type { Log } from "#shared/log.ts";
 import type { Account } from "#shared/routing/configuration.ts";
 import type { Authenticator } from "./authenticate.ts";
 import { readBasic } from "./basic-authorization.ts";
+import { BodyTooLarge, collectBody } from "./collect-body.ts";
 import { hashOf, MAX_KEY_CHARACTERS } from "./idempotency.ts";
 import { createLargePlaces } from "./large-places.ts";
 import { openApiDocument } from "./openapi.ts";
@@ -49,9 +52,9 @@ export function createRest(parts: RestParts): FastifyInstance {
   });
   app.decorateRequest("account", undefined);
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser<Buffer>(/^application\/json\s*(;|$)/i, { parseAs: "buffer" }, (_request, body, done) => {
-    done(null, body);
-  });
+  app.addContentTypeParser(/^application\/json\s*(;|$)/i, (request: FastifyRequest, payload: Readable) =>
+    collectBody(payload, lengthOf(request), MAX_REQUEST_BYTES),
+  );
   const places = createLargePlaces(LARGE_REQUESTS, LARGE_WAIT_MS, parts.clock);
   app.post("/v1/jobs", {
     onRequest: async (request, reply) => admit(parts, places, { request, reply }),
@@ -85,6 +88,7 @@ const BODY_PROBLEMS = {
 function problemOfError(error: unknown, log: Log): Problem {
   if (isRetriable(error)) return problemOf(503, "A backing service is away.");
   const code = error instanceof Error && "code" in error ? error.code : undefined;
+  if (error instanceof BodyTooLarge) return BODY_PROBLEMS.FST_ERR_CTP_BODY_TOO_LARGE;
   if (code === "FST_ERR_CTP_INVALID_MEDIA_TYPE" || code === "FST_ERR_CTP_BODY_TOO_LARGE") return BODY_PROBLEMS[code];
   const status = error instanceof Error && "statusCode" in error ? error.statusCode : undefined;
   if (typeof status === "number" && status >= 400 && status < 500) return problemOf(400, "The request cannot be read.");
@@ -150,12 +154,10 @@ function unreadable(request: FastifyRequest): Problem | undefined {
   return (lengthOf(request) ?? 0) > MAX_REQUEST_BYTES ? BODY_PROBLEMS.FST_ERR_CTP_BODY_TOO_LARGE : undefined;
 }
 
-const utf8 = new TextDecoder("utf-8", { fatal: true });
-
 function parseBody(body: unknown): { ok: true; value: unknown } | { ok: false } {
-  if (!Buffer.isBuffer(body)) return { ok: false };
+  if (!Buffer.isBuffer(body) || !isUtf8(body)) return { ok: false };
   try {
-    return { ok: true, value: JSON.parse(utf8.decode(body)) as unknown };
+    return { ok: true, value: JSON.parse(body.toString("utf8")) as unknown };
   } catch {
     return { ok: false };
   }

@@ -2,7 +2,7 @@
 // with CRLF and lines of at most 998 characters, so that no server on the way needs 8BITMIME or has to touch it.
 import MimeNode from "nodemailer/lib/mime-node";
 import { encodeText } from "./charset.ts";
-import { encodeBase64, encodeQuotedPrintable } from "./transfer-encoding.ts";
+import { base64Length, encodeQuotedPrintable, writeBase64 } from "./transfer-encoding.ts";
 
 export interface TextPart {
   text: string;
@@ -24,8 +24,9 @@ export interface MimeContent {
   seed: string;
 }
 
-/** A part with its headers, in pieces that are joined once. */
-type Part = readonly (string | Buffer)[];
+/** A part with its headers, in pieces that are written once, where they belong. */
+type Piece = string | Buffer | { base64: Buffer };
+type Part = readonly Piece[];
 
 const EMPTY_BODY: TextPart = { text: "", charset: "utf-8", transferEncoding: undefined };
 const MOST_IN_LINE = 998;
@@ -35,14 +36,17 @@ const MOST_QUOTED = 256 * 1024;
 const SEVEN_BIT = /^[\t\r\n -~]*$/;
 
 /** The part's headers, the empty line and the encoded text. */
-async function textPart(part: TextPart, contentType: string): Promise<Part> {
+function textPart(part: TextPart, contentType: string): Part {
   const text = part.text.replace(/\r\n|\r|\n/g, "\r\n");
   const { charset, bytes } = encodeText(text, part.charset);
   const encoding = transferEncodingOf(text, part.transferEncoding);
-  const encoded = encoding === "base64" ? await encodeBase64(bytes) : bytes;
   const headers = `Content-Type: ${contentType}; charset=${charset}\r\nContent-Transfer-Encoding: ${encoding}\r\n\r\n`;
-  const end = encoding !== "base64" && !text.endsWith("\r\n") ? "\r\n" : "";
-  return [headers, encoding === "quoted-printable" ? encodeQuotedPrintable(bytes) : encoded, end];
+  if (encoding === "base64") return [headers, { base64: bytes }];
+  return [
+    headers,
+    encoding === "quoted-printable" ? encodeQuotedPrintable(bytes) : bytes,
+    text.endsWith("\r\n") ? "" : "\r\n",
+  ];
 }
 
 /** What was asked for, where the text fits into it; otherwise the one that takes fewer bytes and stays readable. */
@@ -71,14 +75,14 @@ function isMostlyAscii(text: string): boolean {
 }
 
 /** A part of type message or multipart may not be encoded (RFC 2046 §5.2.1): where it is not 7-bit, it goes as plain bytes. */
-async function attachmentPart(attachment: MimeAttachment): Promise<Part> {
+function attachmentPart(attachment: MimeAttachment): Part {
   const isComposite = /^(message|multipart)\//i.test(attachment.contentType ?? "");
   const contentType = isComposite ? "application/octet-stream" : attachment.contentType;
   const root = new MimeNode(false, { baseBoundary: "-" });
   const node = new MimeNode(contentType, { rootNode: root, parentNode: root, filename: attachment.name });
   node.setHeader("Content-Transfer-Encoding", "base64");
   node.setHeader("Content-Disposition", "attachment");
-  return [`${node.buildHeaders()}\r\n\r\n`, await encodeBase64(attachment.content)];
+  return [`${node.buildHeaders()}\r\n\r\n`, { base64: attachment.content }];
 }
 
 function multipart(kind: "alternative" | "mixed", boundary: string, parts: readonly Part[]): Part {
@@ -86,23 +90,34 @@ function multipart(kind: "alternative" | "mixed", boundary: string, parts: reado
   return [head, ...parts.flatMap((part) => [`\r\n--${boundary}\r\n`, ...part]), `\r\n--${boundary}--\r\n`];
 }
 
-async function bodyPart(content: MimeContent): Promise<Part | undefined> {
+function bodyPart(content: MimeContent): Part | undefined {
   const { body, alternative, seed } = content;
   if (body === undefined) return undefined;
-  const main = await textPart(body, body.contentType);
+  const main = textPart(body, body.contentType);
   if (alternative === undefined) return main;
-  return multipart("alternative", `=_${seed}_alternative`, [await textPart(alternative, "text/plain"), main]);
+  return multipart("alternative", `=_${seed}_alternative`, [textPart(alternative, "text/plain"), main]);
 }
 
-/** The shared content of a job's mails, beginning with its Content-Type. */
+/** The shared content of a job's mails, beginning with its Content-Type. Lets other work in between where it is large. */
 export async function composeContent(content: MimeContent): Promise<Buffer> {
-  const body = await bodyPart(content);
-  const attached: Part[] = [];
-  for (const attachment of content.attachments ?? []) attached.push(await attachmentPart(attachment));
-  if (attached.length === 0) return join(body ?? (await textPart(EMPTY_BODY, "text/plain")));
-  return join(multipart("mixed", `=_${content.seed}_mixed`, [...(body === undefined ? [] : [body]), ...attached]));
+  const body = bodyPart(content);
+  const attached = (content.attachments ?? []).map((attachment) => attachmentPart(attachment));
+  if (attached.length === 0) return write(body ?? textPart(EMPTY_BODY, "text/plain"));
+  return write(multipart("mixed", `=_${content.seed}_mixed`, [...(body === undefined ? [] : [body]), ...attached]));
 }
 
-function join(part: Part): Buffer {
-  return Buffer.concat(part.map((piece) => (typeof piece === "string" ? Buffer.from(piece, "utf8") : piece)));
+function sizeOf(piece: Piece): number {
+  if (typeof piece === "string") return Buffer.byteLength(piece);
+  return Buffer.isBuffer(piece) ? piece.length : base64Length(piece.base64.length);
+}
+
+async function write(part: Part): Promise<Buffer> {
+  const out = Buffer.allocUnsafe(part.reduce((sum, piece) => sum + sizeOf(piece), 0));
+  let end = 0;
+  for (const piece of part) {
+    if (typeof piece === "string") end += out.write(piece, end, "utf8");
+    else if (Buffer.isBuffer(piece)) end += piece.copy(out, end);
+    else end += await writeBase64(piece.base64, out.subarray(end));
+  }
+  return out;
 }

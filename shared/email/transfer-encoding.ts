@@ -37,15 +37,20 @@ const LINE_LENGTH = 78;
 /** Lines encoded before other work gets a turn: some 2 MB. */
 const LINES_AT_ONCE = 36_000;
 
-/** Bytes as base64 in lines of 76 characters with CRLF; lets other work in between where there are many. */
-export async function encodeBase64(bytes: Buffer): Promise<Buffer> {
+/** Length of so many bytes as base64 in lines of 76 characters with CRLF. */
+export function base64Length(bytes: number): number {
+  const rest = bytes % LINE_BYTES;
+  return Math.floor(bytes / LINE_BYTES) * LINE_LENGTH + (rest === 0 ? 0 : Math.ceil(rest / 3) * 4 + 2);
+}
+
+/** Writes bytes as base64 into `out`, and returns their length there; lets other work in between where there are many. */
+export async function writeBase64(bytes: Buffer, out: Buffer): Promise<number> {
   const lines = Math.ceil(bytes.length / LINE_BYTES);
-  const out = Buffer.allocUnsafe(lines * LINE_LENGTH);
   let end = 0;
   for (let line = 0; line < lines; line += 1) {
     if (line > 0 && line % LINES_AT_ONCE === 0) await new Promise((resolve) => setImmediate(resolve));
     const encoded = bytes.toString("base64", line * LINE_BYTES, (line + 1) * LINE_BYTES);
     end += out.write(`${encoded}\r\n`, end, "latin1");
   }
-  return out.subarray(0, end);
+  return end;
 }

@@ -1,5 +1,5 @@
 // Bodies too large to travel in messages (design, Content and secrets that travel): stored once for a job, read through a
-// small cache, gone a day after the job's deadline. One document for each 8 MiB; the TTL index sweeps orphans as well.
+// small cache, gone a day after the job's deadline. One document for each 2 MiB; the TTL index sweeps orphans as well.
 import { randomUUID } from "node:crypto";
 import { LRUCache } from "lru-cache";
 import type { ContentRef } from "#shared/contracts/mail.ts";
@@ -9,7 +9,8 @@ import { guard } from "./connection.ts";
 
 /** Content whose copies come to this much in all travels in the messages. */
 const MOST_TRAVELLING_BYTES = 64 * 1024;
-const CHUNK_BYTES = 8 * 1024 * 1024;
+/** What the driver copies at a time. */
+const CHUNK_BYTES = 2 * 1024 * 1024;
 /** Holds the largest mail; the oldest go first. */
 const CACHE_BYTES = 32 * 1024 * 1024;
 /** After the job's deadline, for what is still on its way then. */
@@ -36,9 +37,13 @@ export interface Contents {
   prepare(): Promise<void>;
 }
 
-/** Its chunks by their ids: `<id>/0` to `<id>/9`, for content is never larger than ten of them. */
+/** Numbered so that their ids sort in their order. */
+function chunkId(id: string, index: number): string {
+  return `${id}/${String(index).padStart(3, "0")}`;
+}
+
 function chunksOf(id: string): { _id: { $gte: string; $lte: string } } {
-  return { _id: { $gte: `${id}/0`, $lte: `${id}/9` } };
+  return { _id: { $gte: chunkId(id, 0), $lte: chunkId(id, 999) } };
 }
 
 function missing(id: string): WaypostError {
@@ -81,7 +86,7 @@ export function createContents(store: Store): Contents {
       const expiresAt = new Date(deadline.getTime() + AFTER_DEADLINE_MS);
       for (let start = 0; start < bytes; start += CHUNK_BYTES) {
         const data = content.subarray(start, start + CHUNK_BYTES);
-        await guard(() => collection.insertOne({ _id: `${id}/${start / CHUNK_BYTES}`, data, bytes, expiresAt }));
+        await guard(() => collection.insertOne({ _id: chunkId(id, start / CHUNK_BYTES), data, bytes, expiresAt }));
       }
       return { kind: "stored", id, bytes };
     },

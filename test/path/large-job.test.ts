@@ -1,0 +1,78 @@
+// Content (design, Content and secrets that travel): a large body is stored once, whatever the number of its mails, and no
+// process holds more than a few copies of it.
+import { readFile } from "node:fs/promises";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { connectStore } from "#shared/store/connection.ts";
+import { createLog } from "#shared/log.ts";
+import { eventually } from "#test/support/eventually.ts";
+import { jobOf } from "#test/support/job.ts";
+import type { MailServer } from "#test/support/mail-server.ts";
+import { startMailServer } from "#test/support/mail-server.ts";
+import type { System } from "#test/support/system.ts";
+import { startSystem } from "#test/support/system.ts";
+import type { TestAccount } from "#test/support/system-client.ts";
+
+const SERVICES = ["ingest", "router", "delivery", "notifier"] as const;
+const ATTACHMENT_BYTES = 5_000_000;
+/** What a copy of it is as MIME. */
+const COPY_BYTES = ATTACHMENT_BYTES * 1.37;
+const A_FEW = 10;
+const RECIPIENTS = 1_000;
+/** These get the mail; the relay refuses the others before DATA, for the test's time. */
+const SERVED = 10;
+
+let system: System;
+let relay: MailServer;
+let account: TestAccount;
+
+beforeAll(async () => {
+  system = await startSystem();
+  relay = await startMailServer({
+    script: {
+      rcpt: (address) =>
+        Number(/\d+/.exec(address)?.[0]) < SERVED ? undefined : { code: 550, text: "5.7.1 not served" },
+    },
+  });
+  account = await system.account();
+  await system.relay(account, relay, { maxConnections: 5 });
+});
+afterAll(async () => {
+  await relay.close();
+  await system.stop();
+});
+
+/** Most memory that the process has had, in bytes. */
+async function peakOf(service: (typeof SERVICES)[number]): Promise<number> {
+  const status = await readFile(`/proc/${system.process(service).pid}/status`, "utf8");
+  return Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1]) * 1_024;
+}
+
+it("stores a large body once for 1,000 recipients, and no process holds more than a few copies", async () => {
+  const warm = await system.accept(account, jobOf(account, ["9-warm@recipient.example"]));
+  const [first] = await system.mailsOf(warm);
+  await system.ended(first?.mailId ?? "");
+  const before = await Promise.all(SERVICES.map(peakOf));
+
+  const recipients = Array.from({ length: RECIPIENTS }, (_, index) => `${index}-large@recipient.example`);
+  const content = Buffer.alloc(ATTACHMENT_BYTES, "attachment").toString("base64");
+  const attachments = [{ name: "large.bin", content }];
+  const jobId = await system.accept(account, jobOf(account, recipients, { attachments }));
+
+  const mails = await eventually(async () => {
+    const all = await system.mailsOf(jobId, RECIPIENTS);
+    return all.every(({ state }) => state === "FINISHED") ? all : undefined;
+  }, 120_000);
+  expect(mails).toHaveLength(RECIPIENTS);
+  const served = relay.accepted.filter(({ to }) => to[0]?.endsWith("-large@recipient.example"));
+  expect(served).toHaveLength(SERVED);
+
+  const after = await Promise.all(SERVICES.map(peakOf));
+  const grown = after.map((bytes, index) => Math.round((bytes - (before[index] ?? 0)) / COPY_BYTES));
+  expect(Math.max(...grown), `copies in ${SERVICES.join(", ")}: ${grown.join(", ")}`).toBeLessThanOrEqual(A_FEW);
+
+  const store = connectStore(system.mongodbUri, createLog("test", "silent"));
+  const chunks = await store.collection<{ _id: string; data: { length(): number } }>("contents").find().toArray();
+  await store.close();
+  expect(new Set(chunks.map(({ _id }) => _id.split("/")[0])).size).toBe(1);
+  expect(chunks.reduce((sum, { data }) => sum + data.length(), 0)).toBeLessThan(COPY_BYTES * 1.01);
+}, 180_000);
