@@ -50,8 +50,8 @@ export class Gossip {
         "report",
         health.filter(({ cause, lane }) => cause !== "address" || this.#alarmed.has(lane)),
       );
-      // An address may have come to this machine, and time has passed for what waits for its probe.
-      this.#lanes.follow();
+      const configuration = this.#ports.configuration();
+      if (configuration !== undefined) this.#lanes.followAddresses(configuration);
     }, REPORT_MS);
   }
 

@@ -7,7 +7,7 @@ import type { LaneHealth } from "#shared/contracts/relay-health.ts";
 import type { MailMessage } from "#shared/contracts/mail.ts";
 import { mailMessageSchema } from "#shared/contracts/mail.ts";
 import type { Log } from "#shared/log.ts";
-import type { Configuration } from "#shared/routing/configuration.ts";
+import type { Configuration, Relay } from "#shared/routing/configuration.ts";
 import type { Lane } from "#shared/routing/lane.ts";
 import type { BreakerState } from "./breaker.ts";
 import { Destination } from "./destination.ts";
@@ -42,6 +42,7 @@ export class LaneRunner {
   #plan: LanePlan = STARTING;
   #closedSince: Date | undefined;
   #relayMark: string | undefined;
+  #seen: { relay?: Relay | undefined; dedicatedIp?: string | undefined } = {};
   #wakeUp: NodeJS.Timeout | undefined;
   #isProbeTaken = false;
   #isStopped = false;
@@ -169,7 +170,10 @@ export class LaneRunner {
   #resetWhereChanged(configuration: Configuration): void {
     if (this.lane.kind !== "relay") return;
     const relay = configuration.relay(this.lane.account, this.lane.domain);
-    const mark = JSON.stringify([{ ...relay, held: false }, configuration.account(this.lane.account)?.dedicatedIp]);
+    const dedicatedIp = configuration.account(this.lane.account)?.dedicatedIp;
+    if (this.#relayMark !== undefined && relay === this.#seen.relay && dedicatedIp === this.#seen.dedicatedIp) return;
+    this.#seen = { relay, dedicatedIp };
+    const mark = JSON.stringify([{ ...relay, held: false }, dedicatedIp]);
     if (this.#relayMark !== undefined && this.#relayMark !== mark) {
       const destination = this.destination(RELAY);
       this.#relayMark = mark;
@@ -184,6 +188,7 @@ export class LaneRunner {
     const was = this.#plan;
     this.#plan = plan;
     if (plan.kind === "probe" && was.kind === "probe") return;
+    if (plan.kind === "open" && was.kind === "open" && plan.prefetch === was.prefetch) return;
     clearTimeout(this.#wakeUp);
     if (plan.kind === "open") this.#closedSince = undefined;
     else this.#closedSince ??= this.#ports.clock.now();

@@ -2,12 +2,17 @@
 // them to the other replicas and to control.
 import type { LaneHealth } from "#shared/contracts/relay-health.ts";
 import type { Lane } from "#shared/routing/lane.ts";
+import type { Configuration } from "#shared/routing/configuration.ts";
+import { sourceAddressOf } from "./lane-plan.ts";
 import type { LanePorts } from "./lane-runner.ts";
 import { LaneRunner } from "./lane-runner.ts";
+
+const FOLLOW_AFTER_MS = 50;
 
 export class LaneSet {
   readonly #ports: LanePorts;
   readonly #runners = new Map<string, LaneRunner>();
+  #following: NodeJS.Timeout | undefined;
   #isStopped = false;
 
   constructor(ports: LanePorts) {
@@ -39,8 +44,19 @@ export class LaneSet {
     }
   }
 
+  /** After a change of the configuration; of many that come together, once for all. */
   follow(): void {
-    for (const runner of this.#runners.values()) runner.follow();
+    this.#following ??= setTimeout(() => {
+      this.#following = undefined;
+      for (const runner of this.#runners.values()) runner.follow();
+    }, FOLLOW_AFTER_MS);
+  }
+
+  /** A dedicated IP may have come to this machine, or left it. */
+  followAddresses(configuration: Configuration): void {
+    for (const runner of this.#runners.values()) {
+      if (sourceAddressOf(runner.lane, configuration) !== undefined) runner.follow();
+    }
   }
 
   /** Lanes of which there is something to say: those that are not said of are active and at rest. */
@@ -53,6 +69,7 @@ export class LaneSet {
   /** Takes nothing new. Resolves when nothing is in hand. */
   async stop(): Promise<void> {
     this.#isStopped = true;
+    clearTimeout(this.#following);
     await Promise.all(this.runners.map((runner) => runner.stop()));
   }
 }

@@ -62,5 +62,8 @@ it("keeps its pace beside a dead, a hanging, a slow and an endless one", async (
   }
   await eventually(() => hostile.every((server) => server.connections > 0));
   const beside = await medianTime();
-  expect(beside).toBeLessThan(Math.max(alone * 1.5, alone + 25));
+  // Whatever else the machine does at the time weighs on all three alike.
+  await Promise.all(hostile.map((server) => server.close()));
+  const after = await medianTime();
+  expect(beside).toBeLessThan(Math.max(alone, after) * 1.5 + 10);
 });

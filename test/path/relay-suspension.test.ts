@@ -61,7 +61,7 @@ it("suspends after five faults in a row, says since when and why, and drains onc
 
 it("tells each mail that waits once, and leaves it in its lane", async () => {
   const { relay, account } = await deadRelay();
-  const ids = await system.hand(account, { recipients: recipients(40) });
+  const ids = await system.hand(account, { recipients: recipients(300) });
   await eventually(async () => (await laneOf(account)).state === "suspended");
   const last = ids.at(-1) ?? "";
   const mail = await system.seen(last, (seen) =>
