@@ -1,0 +1,195 @@
+// Any body over REST: an answer of the contract, every mistake with a path, nothing smuggled into a header.
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { systemClock } from "#shared/clock.ts";
+import { createLog } from "#shared/log.ts";
+import type { Account } from "#shared/routing/configuration.ts";
+import { createSealer } from "#shared/secrets.ts";
+import { prepareJob } from "./prepare-job.ts";
+import type { PreparedJob } from "./prepare-job.ts";
+import { createRest } from "./rest.ts";
+
+const account: Account = { _id: "acme", customerNo: "1", sourceIps: [], limits: { waitingMails: 9 } };
+const sealer = createSealer(Buffer.alloc(32, 1));
+const headers = { authorization: "Basic YWNtZTpzZWNyZXQ=", "content-type": "application/json" };
+
+function createApp() {
+  const jobs: PreparedJob[] = [];
+  const now = new Date(0);
+  const app = createRest({
+    authenticator: { byPassword: async () => ({ kind: "known", account }) },
+    accept: async (submission) => {
+      const facts = { jobId: "job-1", now, deadline: now, bulk: false, traceparent: undefined };
+      const prepared = await prepareJob(submission, facts, sealer);
+      if (!prepared.ok) return { kind: "refused", problem: prepared.problem };
+      jobs.push(prepared.job);
+      return { kind: "accepted", jobId: "job-1" };
+    },
+    clock: systemClock,
+    log: createLog("test", "silent"),
+  });
+  const post = (payload: string | Buffer) => app.inject({ method: "POST", url: "/v1/jobs", headers, payload });
+  return { post, jobs };
+}
+
+const KEYS = [
+  "to",
+  "cc",
+  "email",
+  "mail",
+  "xHeaders",
+  "subject",
+  "content",
+  "__proto__",
+  "constructor",
+  "$where",
+  "a.b",
+  "replyTo",
+  "priority",
+  "recipients",
+];
+const TEXTS = [
+  "",
+  "x",
+  "\r\nBcc: v@example.com",
+  "a\nb",
+  "<>",
+  "Name <a@example.com>",
+  "ä\u0000",
+  "\ud800",
+  "=?utf-8?q?x?=",
+  '"',
+  "a@b@c",
+  "HIGH",
+  "💥".repeat(30),
+];
+const text = fc.oneof(fc.constantFrom(...TEXTS), fc.string({ maxLength: 40 }));
+const json = fc.letrec((tie) => ({
+  value: fc.oneof({ maxDepth: 3 }, text, fc.constantFrom(null, true, 0, 1e300), tie("list"), tie("map")),
+  list: fc.array(tie("value"), { maxLength: 3 }),
+  map: fc
+    .array(fc.tuple(fc.constantFrom(...KEYS), tie("value")), { maxLength: 4 })
+    .map((entries) => Object.fromEntries(entries) as object),
+})).value;
+
+function jobWith(field: string, value: unknown): object {
+  const job: Record<string, unknown> = {
+    subject: { content: "Subject" },
+    body: { content: "Hello" },
+    recipients: [{ mail: { to: [{ email: "a@example.com" }] } }],
+    mail: { from: { email: "a@acme.example" } },
+  };
+  const steps = field.split(".");
+  const last = steps.pop() ?? "";
+  let at = job;
+  for (const step of steps) {
+    at[step] ??= {};
+    at = at[step] as Record<string, unknown>;
+  }
+  at[last] = value;
+  return job;
+}
+
+const FIELDS = [
+  "subject",
+  "subject.content",
+  "subject.contentEncoding",
+  "subject.charset",
+  "body",
+  "body.content",
+  "alternative",
+  "attachments",
+  "recipients",
+  "recipients.0.mail",
+  "recipients.0.mail.to",
+  "recipients.0.mail.replyTo",
+  "recipients.0.mail.inReplyTo",
+  "recipients.0.mail.listUnsubscribe",
+  "recipients.0.mail.xHeaders",
+  "mail",
+  "mail.from.email",
+  "mail.mimeFrom",
+  "mail.xHeaders",
+  "job",
+  "job.options",
+  "notification",
+  "notification.endPoint",
+  "other",
+];
+
+function expectSound({ message }: PreparedJob): void {
+  for (const { headers: block } of message.entries) {
+    expect(block.replaceAll("\r\n", "")).not.toMatch(/\p{Cc}(?<!\t)/u);
+    const names = block
+      .split(/\r\n(?![ \t])/)
+      .filter((line) => line !== "")
+      .map((line) => line.slice(0, line.indexOf(":")).toLowerCase());
+    expect(names).not.toContain("bcc");
+    for (const once of ["from", "to", "subject", "message-id"])
+      expect(names.filter((name) => name === once).length).toBeLessThanOrEqual(1);
+  }
+}
+
+function namesMistakes({ errors }: { errors: readonly { path: string; message: string }[] }): boolean {
+  return errors.length > 0 && errors.every(({ path, message }) => path !== "" && message !== "");
+}
+
+describe("any input", () => {
+  it("in any field of a job gets 202 or names its mistakes", async () => {
+    const { post, jobs } = createApp();
+    await fc.assert(
+      fc.asyncProperty(fc.constantFrom(...FIELDS), json, async (field, value) => {
+        const answer = await post(JSON.stringify(jobWith(field, value)));
+        expect([202, 413, 422]).toContain(answer.statusCode);
+        expect(answer.statusCode !== 422 || namesMistakes(answer.json())).toBe(true);
+        for (const job of jobs.splice(0)) expectSound(job);
+      }),
+      { numRuns: 600 },
+    );
+  }, 60_000);
+
+  it("as a body gets 400 or 422", async () => {
+    const { post } = createApp();
+    await fc.assert(
+      fc.asyncProperty(
+        fc.oneof(
+          fc.uint8Array({ maxLength: 60 }).map((bytes) => Buffer.from(bytes)),
+          json.map((value) => JSON.stringify(value)),
+        ),
+        async (body) => {
+          expect([400, 422]).toContain((await post(body)).statusCode);
+        },
+      ),
+      { numRuns: 300 },
+    );
+  }, 60_000);
+
+  it.each([
+    ["a deep body", "[".repeat(200_000), 400],
+    ["a deep field", JSON.stringify({}).replace("}", `"x":${"[".repeat(5_000)}${"]".repeat(5_000)}}`), 422],
+    ["a long line without an end", JSON.stringify(jobWith("body.content", "x".repeat(5_000_000))), 202],
+    [
+      "a long run of spaces in quoted-printable",
+      JSON.stringify(jobWith("body", { content: `${" ".repeat(2_000_000)}x`, contentEncoding: "quoted-printable" })),
+      202,
+    ],
+    ["a long header value", JSON.stringify(jobWith("mail.xHeaders", { "X-A": "x ".repeat(1_000_000) })), 422],
+    ["a subject of two million characters", JSON.stringify(jobWith("subject.content", "ä".repeat(2_000_000))), 422],
+    [
+      "a list of many brackets",
+      JSON.stringify(
+        jobWith("recipients", [{ mail: { to: [{ email: "<".repeat(16_000) }], listUnsubscribe: "<".repeat(16_000) } }]),
+      ),
+      422,
+    ],
+  ])(
+    "hangs nowhere: %s",
+    async (_, body, status) => {
+      const { post } = createApp();
+      const started = performance.now();
+      expect((await post(body)).statusCode).toBe(status);
+      expect(performance.now() - started).toBeLessThan(3_000);
+    },
+    30_000,
+  );
+});
