@@ -46,6 +46,9 @@ const keyOf = (mail: MailMessage): LedgerKey => ({ mailId: mail.mailId, attempt:
 /** A mail of the default route whose domain has had no connection free for this long steps aside for the others of its shard. */
 const PATIENCE_MS = 1_000;
 
+const LONGEST_STALE_MS = 300_000;
+const FRESH_POLL_MS = 250;
+
 /** The route of this attempt, or undefined where it is not this lane's: then the mail is routed again, unsent. */
 function routeHere(
   { head, recipient, lane }: MailMessage,
@@ -73,6 +76,7 @@ export async function deliverMail(
   const { message: mail, content } = delivery;
   const carried: CarriedMail = { mail, content };
   const isOver = (): boolean => Date.parse(mail.head.deadline) <= ports.clock.nowMs();
+  await untilFresh(ports);
   const found = routeHere(mail, runner.lane, { configuration: ports.configuration.current(), ports });
   const known = await askLedger(ports, delivery);
   if (known !== undefined) return known;
@@ -94,6 +98,7 @@ export async function deliverMail(
   };
   try {
     // What counts is the configuration at the start of the attempt, and time may have passed before the gate.
+    await untilFresh(ports);
     const configuration = ports.configuration.current();
     const now = routeHere(mail, runner.lane, { configuration, ports });
     if (isOver()) return done(mailToExpired(carried));
@@ -104,6 +109,12 @@ export async function deliverMail(
   } finally {
     leave();
   }
+}
+
+/** A mail that only waits for the configuration has no copy: it is not given back for that, which would make it suspect. */
+async function untilFresh({ configuration, clock }: DeliverPorts): Promise<void> {
+  const until = clock.nowMs() + LONGEST_STALE_MS;
+  while (!configuration.isFresh && clock.nowMs() < until) await clock.sleep(FRESH_POLL_MS);
 }
 
 function putBack({ mail, content }: CarriedMail): CarriedMail {
