@@ -5,7 +5,7 @@ import { MAX_MAIL_BYTES } from "#shared/contracts/job-request.ts";
 import { collectMessage, readMessage } from "./smtp-message.ts";
 
 const LINE = "Received: from a\r\n\tby b; now\r\n";
-const free = { take: async () => () => undefined };
+const free = [{ above: 1_000, places: { take: async () => () => undefined } }];
 
 function relayed(message: string, prefix = "X-Waypost"): string {
   const result = readMessage([Buffer.from(message, "latin1")], prefix);
@@ -80,8 +80,21 @@ describe("collecting", () => {
     });
   });
 
+  it("gives back every place that it took, whatever becomes of the message", async () => {
+    let held = 0;
+    const places = { take: async () => ((held += 1), () => void (held -= 1)) };
+    const tiers = [1_000, 2_000].map((above) => ({ above, places }));
+    const collected = await collectMessage(Readable.from([chunk]), tiers.slice(0, 1));
+    expect(held).toBe(1);
+    if (collected.ok) collected.release();
+    await collectMessage(Readable.from([chunk, Buffer.from("\n")]), tiers);
+    const gone = Readable.from([chunk, chunk]).on("data", () => gone.destroy(new Error("gone")));
+    await collectMessage(gone, tiers).catch(() => undefined);
+    expect(held).toBe(0);
+  });
+
   it("asks for a place for a large message, and says so where there is none", async () => {
-    const none = { take: async () => undefined };
+    const none = [{ above: 1_000, places: { take: async () => undefined } }];
     expect(await collectMessage(Readable.from([Buffer.from("small\r\n")]), none)).toMatchObject({ ok: true });
     expect(await collectMessage(Readable.from([chunk]), none)).toMatchObject({ ok: false, refusal: { code: 452 } });
   });

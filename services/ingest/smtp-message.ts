@@ -12,8 +12,6 @@ import type { Refusal } from "./smtp-refusal.ts";
 import { MESSAGE_TOO_BIG, refusal } from "./smtp-refusal.ts";
 
 const MOST_HEADER_BYTES = 1_048_576;
-/** From here on a message needs one of the few places for large ones. */
-const LARGE_BYTES = 262_144;
 const LINE_END = Buffer.from("\r\n");
 const SECTION_END = Buffer.from("\r\n\r\n");
 
@@ -23,24 +21,32 @@ export interface LargePlaces {
   take(): Promise<(() => void) | undefined>;
 }
 
+/** A message that grows over so many bytes needs one of these places, beside those of the tiers below. */
+export interface PlaceTier {
+  above: number;
+  places: LargePlaces;
+}
+
 export type Collected =
-  { ok: true; chunks: readonly Buffer[]; bytes: number; release: () => void } | { ok: false; refusal: Refusal };
+  { ok: true; chunks: Buffer[]; bytes: number; release: () => void } | { ok: false; refusal: Refusal };
 
 const BARE_NEWLINE = refusal(550, "5.5.2", "the message has a CR or LF on its own; only CRLF ends a line");
 const NO_PLACE = refusal(452, "4.3.1", "too many large messages at once, please try again later");
 
 /** Reads a message to its end, keeping at most as much of it as a message may have. Rejects when the client goes away. */
-export async function collectMessage(stream: Readable, places: LargePlaces): Promise<Collected> {
+export async function collectMessage(stream: Readable, tiers: readonly PlaceTier[]): Promise<Collected> {
   const newlines = createNewlineCheck();
+  const taken: (() => void)[] = [];
+  const release = (): void => {
+    for (const giveBack of taken.splice(0)) giveBack();
+  };
   let chunks: Buffer[] = [];
   let bytes = 0;
-  let release: (() => void) | undefined;
   let problem: Refusal | undefined;
   const stop = (found: Refusal): void => {
     problem ??= found;
     chunks = [];
-    release?.();
-    release = undefined;
+    release();
   };
   try {
     for await (const chunk of stream as AsyncIterable<Buffer>) {
@@ -48,20 +54,20 @@ export async function collectMessage(stream: Readable, places: LargePlaces): Pro
       if (problem !== undefined) continue;
       newlines.push(chunk);
       chunks.push(chunk);
+      const tier = tiers[taken.length];
       if (bytes > MAX_MAIL_BYTES) stop(MESSAGE_TOO_BIG);
-      else if (bytes > LARGE_BYTES && release === undefined) {
-        release = await places.take();
-        if (release === undefined) stop(NO_PLACE);
+      else if (tier !== undefined && bytes > tier.above) {
+        const giveBack = await tier.places.take();
+        if (giveBack === undefined) stop(NO_PLACE);
+        else taken.push(giveBack);
       }
     }
   } catch (error) {
-    release?.();
+    release();
     throw error;
   }
   if (problem === undefined && newlines.hasBare()) stop(BARE_NEWLINE);
-  return problem === undefined
-    ? { ok: true, chunks, bytes, release: release ?? (() => undefined) }
-    : { ok: false, refusal: problem };
+  return problem === undefined ? { ok: true, chunks, bytes, release } : { ok: false, refusal: problem };
 }
 
 export interface SmtpMessage {
@@ -69,12 +75,12 @@ export interface SmtpMessage {
   messageId?: string;
   /** The values of the From fields, unfolded. */
   from: readonly string[];
-  /** The message below `received`, without the control headers. */
+  /** The message below `received`, without the control headers. Once: what it was read from is let go. */
   below(received: string): Buffer;
 }
 
 /** The bytes that hold the header section, and those behind it. */
-function splitHeader(chunks: readonly Buffer[]): { head: Buffer; rest: readonly Buffer[]; headerBytes: number } {
+function splitHeader(chunks: readonly Buffer[]): { head: Buffer; rest: Buffer[]; headerBytes: number } {
   const first = chunks[0] ?? Buffer.alloc(0);
   const isInFirst = first.indexOf(SECTION_END) !== -1 || first.subarray(0, 2).equals(LINE_END);
   const head = isInFirst ? first : Buffer.concat(chunks);
@@ -91,9 +97,9 @@ function keptPieces(head: Buffer, removed: readonly HeaderField[]): Buffer[] {
 
 const textOf = (field: HeaderField): string => decodeUtf8(unfold(field.raw)) ?? unfold(field.raw);
 
-/** Reads the header section of a whole message, or says why the message is refused. */
+/** Reads the header section of a whole message, or says why the message is refused. Owns `chunks` from then on. */
 export function readMessage(
-  chunks: readonly Buffer[],
+  chunks: Buffer[],
   prefix: string,
 ): { ok: true; message: SmtpMessage } | { ok: false; refusal: Refusal } {
   const { head, rest, headerBytes } = splitHeader(chunks);
@@ -115,7 +121,11 @@ export function readMessage(
       details: control.details,
       ...(messageId === undefined || textOf(messageId) === "" ? {} : { messageId: textOf(messageId) }),
       from: fields.filter((field) => field.name === "from").map(textOf),
-      below: (received) => Buffer.concat([Buffer.from(received, "latin1"), ...pieces, ...rest]),
+      below: (received) => {
+        const whole = Buffer.concat([Buffer.from(received, "latin1"), ...pieces, ...rest]);
+        for (const part of [pieces, rest, chunks]) part.length = 0;
+        return whole;
+      },
     },
   };
 }

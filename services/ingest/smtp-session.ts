@@ -6,7 +6,7 @@ import type { ConfigurationPort } from "#shared/routing/configuration.ts";
 import type { Authenticator } from "./authenticate.ts";
 import { addressOfFrom } from "./header-from.ts";
 import { receivedLine } from "./received.ts";
-import type { LargePlaces, SmtpMessage } from "./smtp-message.ts";
+import type { PlaceTier, SmtpMessage } from "./smtp-message.ts";
 import { collectMessage, readMessage } from "./smtp-message.ts";
 import type { Refusal } from "./smtp-refusal.ts";
 import { BUSY, refusal, refusalOf, SmtpRefusal } from "./smtp-refusal.ts";
@@ -26,7 +26,7 @@ export interface SmtpPorts {
   configuration: Pick<ConfigurationPort, "current">;
   authenticator: Authenticator;
   accept: Accept;
-  places: LargePlaces;
+  tiers: readonly PlaceTier[];
   clock: Clock;
 }
 
@@ -85,7 +85,7 @@ interface Context {
 }
 
 async function receive(stream: Readable, session: SMTPServerSession, context: Context): Promise<string> {
-  const collected = await collectMessage(stream, context.ports.places);
+  const collected = await collectMessage(stream, context.ports.tiers);
   if (!collected.ok) throw new SmtpRefusal(collected.refusal);
   try {
     const read = readMessage(collected.chunks, context.settings.headerPrefix);

@@ -13,9 +13,19 @@ import { createSessionHandlers } from "./smtp-session.ts";
 import { loadTls } from "./smtp-tls.ts";
 import type { Accept } from "./submission.ts";
 
-/** Large messages (over 256 KiB) on their way in at once, and how long one more may wait for its turn. */
-const LARGE_MESSAGES = 6;
-const LARGE_WAIT_MS = 30_000;
+/**
+ * What bounds the memory of messages on their way in, whoever sends them and however slowly:
+ *
+ *   message over   at once   take at most
+ *   256 KiB        16        32 MiB
+ *   2 MiB          3         60 MiB, and once again while they are put together
+ */
+const TIERS = [
+  { above: 256 * 1024, atOnce: 16 },
+  { above: 2 * 1024 * 1024, atOnce: 3 },
+];
+/** How long one more may wait for its turn. */
+const PLACE_WAIT_MS = 60_000;
 
 export interface SmtpParts {
   settings: Pick<
@@ -60,7 +70,7 @@ export async function startSmtp(parts: SmtpParts): Promise<Smtp> {
   const tls = await loadTls(files, hostname, clock);
   if (!tls.ok) throw new WaypostError("SETTINGS_INVALID", tls.problem, { retriable: false });
   if (tls.pair.isSelfSigned) log.warn({ hostname }, "ingest.smtp-self-signed");
-  const places = createLargePlaces(LARGE_MESSAGES, LARGE_WAIT_MS, clock);
+  const tiers = TIERS.map(({ above, atOnce }) => ({ above, places: createLargePlaces(atOnce, PLACE_WAIT_MS, clock) }));
   const listeners = createSmtpListeners({
     bind: settings.WAYPOST_BIND,
     hostname,
@@ -69,7 +79,7 @@ export async function startSmtp(parts: SmtpParts): Promise<Smtp> {
     limits: parts.limits ?? SESSION_LIMITS,
     handlers: createSessionHandlers(
       { hostname, headerPrefix: settings.WAYPOST_SMTP_HEADER_PREFIX },
-      { configuration, authenticator, accept, places, clock },
+      { configuration, authenticator, accept, tiers, clock },
     ),
     log,
   });
