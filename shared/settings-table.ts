@@ -28,6 +28,12 @@ function listOf(isValid: (item: string) => boolean, shape: string): z.ZodType<st
   return list.refine((items) => items.every(isValid), { error: shape }) as z.ZodType<string[], string>;
 }
 
+/** An address, with a port or without. */
+function isDnsServer(item: string): boolean {
+  const host = /^\[(.+)\](?::\d{1,5})?$/.exec(item)?.[1] ?? item.replace(/^([^:]+):\d{1,5}$/, "$1");
+  return ipaddr.isValid(host);
+}
+
 function isUrlOf(protocols: readonly string[]): (text: string) => boolean {
   return (text) => URL.canParse(text) && protocols.includes(new URL(text).protocol);
 }
@@ -158,7 +164,7 @@ export const SETTINGS = define({
   WAYPOST_NOTIFY_BATCH: { schema: count, default: "100", meaning: "most notifications in one POST" },
   WAYPOST_NOTIFY_LINGER: { schema: duration, default: "1s", meaning: "longest wait to fill one" },
   WAYPOST_DNS_SERVERS: {
-    schema: list,
+    schema: listOf(isDnsServer, "IP addresses of DNS servers with their ports: 192.0.2.53:53,[2001:db8::53]:53"),
     optional: true,
     defaultText: "the system's",
     meaning: "`host:port,…`, for MX, A and AAAA look-ups",
