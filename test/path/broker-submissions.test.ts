@@ -2,6 +2,7 @@
 import { Ajv } from "ajv";
 import type { ConfirmChannel, ConsumeMessage, Options } from "amqplib";
 import { connect } from "amqplib";
+import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { uniqueLabel } from "#test/support/addresses.ts";
 import { eventually } from "#test/support/eventually.ts";
@@ -248,4 +249,22 @@ describe("the AsyncAPI document", () => {
     await eventually(() => events.length >= 8);
     for (const event of events) expect(mistakes("event", event)).toEqual([]);
   });
+});
+
+it("answers any bytes and any JSON with a problem that is no fault of ours", async () => {
+  const app = await application();
+  await accepted(app, jobOf(app.account, [newRecipient()]));
+  const names = fc.constantFrom("__proto__", "$where", "a.b", "constructor", "subject", "recipients", "mail", "job");
+  const body = fc.oneof(
+    fc.uint8Array().map((bytes) => Buffer.from(bytes)),
+    fc.json().map((text) => Buffer.from(text)),
+    fc
+      .dictionary(names, fc.jsonValue())
+      .map((value) => Buffer.from(JSON.stringify({ ...jobOf(app.account, []), ...value }))),
+  );
+  const property = fc.asyncProperty(body, async (bytes) => {
+    const { error } = (await ask(app, bytes)).body;
+    expect([400, 422]).toContain(error?.status);
+  });
+  await fc.assert(property, { numRuns: 60, endOnFailure: true });
 });
