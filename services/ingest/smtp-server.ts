@@ -182,6 +182,7 @@ export function createSmtpListeners(options: SmtpListenerOptions): SmtpListeners
       servers.push(server);
       return new Promise((resolve, reject) => {
         server.network.once("error", reject);
+        server.network.on("error", (error) => options.log.warn({ err: error }, "ingest.smtp-listener-failed"));
         server.network.listen(port, options.bind, () => {
           const address = server.network.address();
           resolve(typeof address === "object" && address !== null ? address.port : port);
