@@ -49,7 +49,6 @@ function setUp(parts: Partial<AcceptorParts> = {}, beginning?: Beginning) {
       },
       get: async () => Buffer.alloc(0),
       find: async () => undefined,
-      remove: async () => undefined,
       prepare: async () => undefined,
     },
     keys,

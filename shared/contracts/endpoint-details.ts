@@ -43,10 +43,12 @@ export function mistakeOfEndpointUrl(text: string): string | undefined {
   return url.username === "" && url.password === "" ? undefined : "no credentials in the URL: use authentication";
 }
 
-const url = plainText.superRefine((text, context) => {
-  const mistake = mistakeOfEndpointUrl(text);
-  if (mistake !== undefined) context.addIssue(mistake);
-});
+const url = plainText
+  .superRefine((text, context) => {
+    const mistake = mistakeOfEndpointUrl(text);
+    if (mistake !== undefined) context.addIssue(mistake);
+  })
+  .meta({ format: "uri", maxLength: MAX_URL_CHARACTERS });
 
 const AUTHORIZATION_TWICE = "Authorization beside authentication";
 

@@ -37,9 +37,11 @@ export const headerText = plainText.superRefine((text, context) => {
   if (mistake !== undefined) context.addIssue(mistake);
 });
 
-export const shortText = headerText.refine((text) => hasAtMost(text, MAX_REFERENCE_CHARACTERS), {
-  error: `at most ${MAX_REFERENCE_CHARACTERS} characters`,
-});
+export const shortText = headerText
+  .refine((text) => hasAtMost(text, MAX_REFERENCE_CHARACTERS), {
+    error: `at most ${MAX_REFERENCE_CHARACTERS} characters`,
+  })
+  .meta({ maxLength: MAX_REFERENCE_CHARACTERS });
 
 /** `{email}` of a recipient: whatever stands in it; one that is no address is dropped later, alone (contract, Tracking points). */
 export const recipientAddress = z.strictObject({ email: headerText });

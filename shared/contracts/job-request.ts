@@ -21,15 +21,18 @@ export const MAX_SUBJECT_CHARACTERS = 500;
 /** As MIME. */
 export const MAX_MAIL_BYTES = 20_971_520;
 
-const subject = z.strictObject(encodedFields).transform((fields, context) => {
-  const decoded = decodeInSchema(fields, context);
-  if (decoded === z.NEVER) return z.NEVER;
-  const mistake = hasAtMost(decoded.text, MAX_SUBJECT_CHARACTERS)
-    ? mistakeOfHeaderText(decoded.text)
-    : `at most ${MAX_SUBJECT_CHARACTERS} characters`;
-  if (mistake !== undefined) context.addIssue({ code: "custom", path: ["content"], message: mistake });
-  return decoded;
-});
+const subject = z
+  .strictObject(encodedFields)
+  .transform((fields, context) => {
+    const decoded = decodeInSchema(fields, context);
+    if (decoded === z.NEVER) return z.NEVER;
+    const mistake = hasAtMost(decoded.text, MAX_SUBJECT_CHARACTERS)
+      ? mistakeOfHeaderText(decoded.text)
+      : `at most ${MAX_SUBJECT_CHARACTERS} characters`;
+    if (mistake !== undefined) context.addIssue({ code: "custom", path: ["content"], message: mistake });
+    return decoded;
+  })
+  .meta({ description: `At most ${MAX_SUBJECT_CHARACTERS} characters, decoded` });
 
 const body = z
   .strictObject({ contentType: z.enum(["text/plain", "text/html"]).default("text/plain"), ...encodedFields })
@@ -86,7 +89,8 @@ const recipients = z
   .refine((entries: readonly unknown[]) => sumOf(entries) <= MAX_ADDRESSES, {
     error: `at most ${MAX_ADDRESSES} addresses in to, cc and bcc of all entries`,
     when: (payload) => Array.isArray(payload.value),
-  });
+  })
+  .meta({ description: `1 to ${MAX_ADDRESSES} addresses in to, cc and bcc of all entries` });
 
 function sumOf(entries: readonly unknown[]): number {
   return entries.reduce((sum: number, entry) => sum + countAddresses(entry), 0);

@@ -32,8 +32,6 @@ export interface Contents {
   get(ref: ContentRef, inline?: Buffer): Promise<Buffer>;
   /** Stored content by its id; undefined where it is not, or no longer, there. Throws StoreUnavailable. */
   find(id: string): Promise<Buffer | undefined>;
-  /** Takes back what no job will refer to. */
-  remove(ref: ContentRef): Promise<void>;
   prepare(): Promise<void>;
 }
 
@@ -97,10 +95,6 @@ export function createContents(store: Store): Contents {
       return content;
     },
     find,
-    remove: async (ref) => {
-      if (ref.kind === "inline") return;
-      await guard(() => collection.deleteMany(chunksOf(ref.id)));
-    },
     prepare: async () => {
       await guard(() => collection.createIndex({ expiresAt: 1 }, { name: "expiry", expireAfterSeconds: 0 }));
     },

@@ -1,9 +1,14 @@
 // Idempotency keys (design, Ways in): written with majority before the publish, done after its confirm, kept for 48 hours.
+import type { Collection } from "mongodb";
+import { MongoBulkWriteError } from "mongodb";
 import type { Store } from "./connection.ts";
 import { guard, isDuplicateKey } from "./connection.ts";
+import { createGroupCommit } from "./group-commit.ts";
 
 const KEPT_MS = 48 * 3_600_000;
 export const LEASE_MS = 5_000;
+/** Most keys in one write. */
+const MOST_AT_ONCE = 100;
 
 interface StoredKey {
   /** `<account>/<key>` */
@@ -59,18 +64,48 @@ function freshKey(submission: KeyedSubmission): StoredKey {
   };
 }
 
+interface Insertion {
+  key: StoredKey;
+  isNew: boolean;
+}
+
+/** Inserts keys, those that come together in one write; tells of each whether it was new. */
+function createInserter(keys: Collection<StoredKey>): (submission: KeyedSubmission) => Promise<boolean> {
+  async function insertAll(items: readonly Insertion[]): Promise<void> {
+    try {
+      await guard(() =>
+        keys.insertMany(
+          items.map(({ key }) => key),
+          { ordered: false },
+        ),
+      );
+    } catch (error) {
+      if (!(error instanceof MongoBulkWriteError) || !isDuplicateKey(error)) throw error;
+      for (const { index } of [error.writeErrors].flat()) {
+        const item = items[index];
+        if (item !== undefined) item.isNew = false;
+      }
+    }
+  }
+  const inserts = createGroupCommit<Insertion>({ max: MOST_AT_ONCE, write: insertAll });
+  return async (submission) => {
+    const item: Insertion = { key: freshKey(submission), isNew: true };
+    await inserts.add(item);
+    return item.isNew;
+  };
+}
+
 export function createIdempotencyKeys(store: Store): IdempotencyKeys {
   const keys = store.collection<StoredKey>("idempotency");
 
-  async function insert(submission: KeyedSubmission): Promise<boolean> {
-    try {
-      await guard(() => keys.insertOne(freshKey(submission)));
-      return true;
-    } catch (error) {
-      if (isDuplicateKey(error)) return false;
-      throw error;
-    }
-  }
+  const insert = createInserter(keys);
+  const ends = createGroupCommit<Pick<StoredKey, "_id" | "jobId">>({
+    max: MOST_AT_ONCE,
+    write: async (items) => {
+      const updates = items.map((filter) => ({ updateOne: { filter, update: { $set: { state: "done" as const } } } }));
+      await guard(() => keys.bulkWrite(updates, { ordered: false }));
+    },
+  });
 
   /** Replaces what was seen, unless somebody else did first. */
   async function takeOver(seen: StoredKey, next: StoredKey): Promise<boolean> {
@@ -101,7 +136,7 @@ export function createIdempotencyKeys(store: Store): IdempotencyKeys {
       return { kind: "in-progress", leaseUntil: after(submission.now, LEASE_MS) };
     },
     finish: async (submission, jobId) => {
-      await guard(() => keys.updateOne({ _id: keyOf(submission), jobId }, { $set: { state: "done" } }));
+      await ends.add({ _id: keyOf(submission), jobId });
     },
     release: async (submission, jobId) => {
       await guard(() => keys.deleteOne({ _id: keyOf(submission), jobId, state: "pending" }));
