@@ -1,14 +1,6 @@
-// Delivery: takes mails out of the lanes, makes one attempt each, records and tells what came of it.
-import { waitTier, SUSPECT_TIER_MS } from "#shared/broker/topology.ts";
-import type { ServiceContext } from "#shared/service.ts";
-import { runService } from "#shared/service.ts";
-import { startDelivery } from "./start-delivery.ts";
+// Runs the delivery service: the process is prepared first, then everything is loaded.
+import "#shared/prepare-process.ts";
 
-await runService({
-  name: "delivery",
-  ports: () => [],
-  start: async (context: ServiceContext<"delivery">) => {
-    void context.broker.declareTier(waitTier(SUSPECT_TIER_MS));
-    return startDelivery(context);
-  },
-});
+const { runService } = await import("#shared/service.ts");
+const { service } = await import("./service.ts");
+await runService(service);

@@ -1,0 +1,13 @@
+// Delivery: takes mails out of the lanes, makes one attempt each, records and tells what came of it.
+import { waitTier, SUSPECT_TIER_MS } from "#shared/broker/topology.ts";
+import type { ServiceContext, ServiceDefinition } from "#shared/service.ts";
+import { startDelivery } from "./start-delivery.ts";
+
+export const service: ServiceDefinition<"delivery"> = {
+  name: "delivery",
+  ports: () => [],
+  start: async (context: ServiceContext<"delivery">) => {
+    void context.broker.declareTier(waitTier(SUSPECT_TIER_MS));
+    return startDelivery(context);
+  },
+};

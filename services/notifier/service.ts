@@ -1,0 +1,174 @@
+// The notifier: records tracking points and tells the customer's endpoint of them (design, The record and the notifier).
+import { commandsQueueOf, notifyTier, QUEUES } from "#shared/broker/topology.ts";
+import { commandMessageSchema } from "#shared/contracts/command.ts";
+import { batchMessageSchema } from "#shared/contracts/batch.ts";
+import { eventMessageSchema } from "#shared/contracts/event.ts";
+import { createNetworkPolicy } from "#shared/network/policy.ts";
+import { createSealer } from "#shared/secrets.ts";
+import type { RunningService, ServiceContext, ServiceDefinition } from "#shared/service.ts";
+import { watchConfiguration } from "#shared/store/configuration.ts";
+import { createDeadNotifications, ensureDeadNotificationIndexes } from "#shared/store/dead-notifications.ts";
+import { createEndpoints, ensureEndpointIndexes } from "#shared/store/endpoints.ts";
+import { eraseRecipient } from "#shared/store/mail-erasure.ts";
+import { createMailWriter } from "#shared/store/mail-writer.ts";
+import { ensureMailIndexes } from "#shared/store/mails.ts";
+import { createRecordMarks } from "#shared/store/marks.ts";
+import { createBoard } from "./board.ts";
+import { createCollector } from "./collector.ts";
+import { createCommandHandler } from "./commands.ts";
+import { createDeadKeeper } from "./dead.ts";
+import { createEventHandler } from "./events.ts";
+import { createFigures } from "./figures.ts";
+import { createGroupCommit } from "./group-commit.ts";
+import { createHttpClient } from "./http-client.ts";
+import { createMark } from "./mark.ts";
+import { createNotes } from "./notes.ts";
+import { createNotify } from "./notify.ts";
+import { createPoster } from "./post.ts";
+import type { RecordedEvent } from "./record.ts";
+import { createRecorder } from "./recorder.ts";
+import { repeat } from "./repeat.ts";
+
+type Context = ServiceContext<"notifier">;
+
+/** Points wait in hand for their batch, so many that a full linger of a busy system fits. */
+const EVENTS_IN_HAND = 3_000;
+const MOST_EVENTS_IN_ONE_WRITE = 500;
+/** What a busy system's tracking point waits for others to be written with it. */
+const RECORD_EVERY_MS = 10;
+/** Above what all endpoints that hang hold (board.ts), so that the others go on. */
+const BATCHES_IN_HAND = 500;
+const COMMANDS_IN_HAND = 4;
+const POST_TIMEOUT_MS = 10_000;
+const MARK_EVERY_MS = 2_000;
+const BOARD_EVERY_MS = 1_000;
+const INDEXES_RETRY_MS = 2_000;
+
+async function build({ settings, log, clock, broker, store }: Context) {
+  const configuration = await watchConfiguration(store, log, clock);
+  const sealer = createSealer(settings.WAYPOST_SECRET_KEY, settings.WAYPOST_SECRET_KEY_PREVIOUS);
+  const client = createHttpClient({ network: createNetworkPolicy(settings), timeoutMs: POST_TIMEOUT_MS });
+  const endpoints = createEndpoints(store);
+  const deadNotifications = createDeadNotifications(store);
+  const writer = createMailWriter(store);
+  const deadlineMs = settings.WAYPOST_NOTIFY_DEADLINE;
+  const dead = createDeadKeeper({
+    broker,
+    clock,
+    log,
+    store: deadNotifications,
+    writer,
+    terms: { retentionMs: settings.WAYPOST_RETENTION, deadlineMs },
+  });
+  return {
+    configuration,
+    sealer,
+    client,
+    endpoints,
+    deadNotifications,
+    writer,
+    dead,
+    figures: createFigures(),
+    poster: createPoster({ client, clock }),
+    board: createBoard({ endpoints, clock, log, mostWaiting: BATCHES_IN_HAND * 0.9 }),
+    collector: createCollector({
+      broker,
+      clock,
+      terms: {
+        max: settings.WAYPOST_NOTIFY_BATCH,
+        lingerMs: settings.WAYPOST_NOTIFY_LINGER,
+        deadlineMs,
+        mostHeld: EVENTS_IN_HAND / 2,
+      },
+    }),
+  };
+}
+
+type Parts = Awaited<ReturnType<typeof build>>;
+
+function startEvents({ broker, clock, log, settings, store }: Context, parts: Parts) {
+  const hasEndpoint = ({ body, record }: RecordedEvent): boolean =>
+    record.endpoint !== undefined ||
+    parts.configuration.current().account(body.meta.account)?.notification !== undefined;
+  const recorder = createRecorder({
+    writer: parts.writer,
+    clock,
+    termsOf: (event) => ({ retentionMs: settings.WAYPOST_RETENTION, hasEndpoint: hasEndpoint(event) }),
+    onLate: ({ body: { notification } }) => {
+      parts.figures.countLate();
+      log.error({ mailId: notification.meta.mail.id, type: notification.meta.event.type }, "record.late");
+    },
+  });
+  const recorded = createGroupCommit<RecordedEvent, boolean>(
+    async (events) => {
+      const late = await recorder.record(events);
+      parts.figures.countRecorded(events.length);
+      return late;
+    },
+    { max: MOST_EVENTS_IN_ONE_WRITE, everyMs: RECORD_EVERY_MS, clock },
+  );
+  const isIdle = async (): Promise<boolean> => consumption.inHand === 0 && (await broker.depth(QUEUES.events)) === 0;
+  const mark = createMark({ replica: clock.uuid(), marks: createRecordMarks(store), clock, isIdle });
+  const handle = createEventHandler({ collector: parts.collector, recorded, mark, hasEndpoint });
+  const contracts = { event: eventMessageSchema };
+  const consumption = broker.start({ mailbox: QUEUES.events, contracts, prefetch: EVENTS_IN_HAND, handle });
+  return mark;
+}
+
+function startBatches({ broker, clock, log, settings }: Context, parts: Parts): void {
+  const handle = createNotify({
+    ...parts,
+    clock,
+    log,
+    ladder: { schedule: settings.WAYPOST_NOTIFY_SCHEDULE },
+    notes: createNotes(parts.writer, clock),
+  });
+  const contracts = { batch: batchMessageSchema };
+  broker.start({ mailbox: QUEUES.batches, contracts, prefetch: BATCHES_IN_HAND, handle });
+}
+
+function startCommands({ broker, clock, store }: Context, parts: Parts): void {
+  const handle = createCommandHandler({ ...parts, clock, erase: (address) => eraseRecipient(store, address) });
+  const contracts = { command: commandMessageSchema };
+  broker.start({ mailbox: commandsQueueOf("notifier"), contracts, prefetch: COMMANDS_IN_HAND, handle });
+}
+
+async function prepareStore({ store }: Context): Promise<void> {
+  await ensureMailIndexes(store);
+  await ensureEndpointIndexes(store);
+  await ensureDeadNotificationIndexes(store);
+}
+
+async function start(context: Context): Promise<RunningService> {
+  const { broker, clock, log, settings } = context;
+  const parts = await build(context);
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  for (const tierMs of new Set(settings.WAYPOST_NOTIFY_SCHEDULE)) await broker.declareTier(notifyTier(tierMs));
+  let isPrepared = false;
+  repeat({ clock, log, signal, everyMs: INDEXES_RETRY_MS, name: "indexes" }, async () => {
+    await prepareStore(context);
+    isPrepared = true;
+    return "done";
+  });
+  await parts.board.synchronize().catch(() => undefined);
+  repeat({ clock, log, signal, everyMs: BOARD_EVERY_MS, name: "board" }, () => parts.board.synchronize());
+  const mark = startEvents(context, parts);
+  repeat({ clock, log, signal, everyMs: MARK_EVERY_MS, name: "mark" }, () => mark.state());
+  parts.figures.observe({ endpoints: () => parts.board.counts(), recordAge: () => mark.ageSeconds() });
+  startBatches(context, parts);
+  startCommands(context, parts);
+  return {
+    notReady: () => {
+      if (!isPrepared) return "the indexes of the record are not made yet";
+      return parts.configuration.isFresh ? undefined : "the configuration is not confirmed";
+    },
+    stop: async () => {
+      stopping.abort();
+      parts.collector.drain();
+      await Promise.allSettled([mark.remove(), parts.board.synchronize()]);
+    },
+  };
+}
+
+export const service: ServiceDefinition<"notifier"> = { name: "notifier", ports: () => [], start };
