@@ -130,7 +130,7 @@ export class Publisher {
       taken += 1;
       if (entry === undefined) continue;
       if (entry.job.isOver) {
-        this.#options.telemetry.endPublish(entry.message, entry.span, "abandoned");
+        this.#options.telemetry.endPublish(entry.message, entry.span, { error: "abandoned" });
         continue;
       }
       if (!this.#send(entry, channel)) {
@@ -166,7 +166,9 @@ export class Publisher {
   #onConfirm(entry: Entry, error: Error | null): void {
     if (!this.#outstanding.take(entry)) return;
     if (error === null && !entry.returned) {
-      this.#options.telemetry.endPublish(entry.message, entry.span, undefined);
+      this.#options.telemetry.endPublish(entry.message, entry.span, {
+        seconds: (this.#options.clock.nowMs() - entry.sentAtMs) / 1_000,
+      });
       entry.job.confirmOne();
     } else if (error === null) {
       this.#onReturned(entry);
@@ -178,7 +180,7 @@ export class Publisher {
 
   /** Nacked or never confirmed: a copy may exist. */
   #again(entry: Entry, isUnknown: boolean): void {
-    if (entry.job.isOver) return this.#options.telemetry.endPublish(entry.message, entry.span, "abandoned");
+    if (entry.job.isOver) return this.#options.telemetry.endPublish(entry.message, entry.span, { error: "abandoned" });
     entry.failures += 1;
     if (isUnknown) entry.suspect = true;
     this.#options.telemetry.countRepublish(isUnknown ? "unconfirmed" : "returned");
@@ -222,7 +224,7 @@ export class Publisher {
   }
 
   #giveUp(entry: Entry, error: Error): void {
-    this.#options.telemetry.endPublish(entry.message, entry.span, error.name);
+    this.#options.telemetry.endPublish(entry.message, entry.span, { error: error.name });
     entry.job.fail(error);
   }
 

@@ -29,6 +29,7 @@ export interface Figures {
   parked: Tally;
   faults: Tally;
   republished: Tally;
+  operationDuration: Histogram<Attributes>;
   processDuration: Histogram<Attributes>;
 }
 
@@ -41,6 +42,11 @@ export function createFigures(meter: Meter): Figures {
     parked: tally(M.parked, "Messages that went to the dead letters"),
     faults: tally(M.faults, "Times a message waited for a backing service"),
     republished: tally(M.republished, "Messages published again", "reason"),
+    operationDuration: meter.createHistogram(M.operationDuration, {
+      unit: "s",
+      description: "Time from the publishing of a message to its confirm",
+      advice: { explicitBucketBoundaries: DURATION_BUCKETS_S },
+    }),
     processDuration: meter.createHistogram(M.processDuration, {
       unit: "s",
       description: "Time from the delivery of a message to its settlement",

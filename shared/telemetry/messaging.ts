@@ -14,6 +14,9 @@ export interface PublishSpan {
   readonly span: Span;
 }
 
+/** Confirmed after so many seconds, or given up. */
+export type PublishEnd = { seconds: number } | { error: string };
+
 export interface Consumed {
   readonly span: Span;
   readonly context: Context;
@@ -37,7 +40,7 @@ export interface MessagingTelemetry {
     bytes: number,
     parent: Context | undefined,
   ): { span: PublishSpan | undefined; traceparent: string | undefined };
-  endPublish(message: Outgoing, span: PublishSpan | undefined, error: string | undefined): void;
+  endPublish(message: Outgoing, span: PublishSpan | undefined, end: PublishEnd): void;
   startConsume(delivery: Delivery<unknown>, deliveryTag: number): Consumed;
   endConsume(consumed: Consumed, verdict: string): void;
   startConsumeBatch(deliveries: readonly Delivery<unknown>[]): ConsumedBatch;
@@ -90,12 +93,25 @@ function createPublishSpans(
       span.setAttributes({ ...common, ...publishAttributes(message, bytes) });
       return { span: { span }, traceparent: traceparentOf(trace.setSpan(base, span)) };
     },
-    endPublish: (message, published, error) => {
-      if (error === undefined) figures.sent.add(message.exchange || "amq.default");
+    endPublish: (message, published, end) => {
+      const exchange = message.exchange || "amq.default";
+      if ("seconds" in end) {
+        figures.sent.add(exchange);
+        figures.operationDuration.record(end.seconds, operationAttributes(exchange));
+      }
       if (published === undefined) return;
-      if (error !== undefined) fail(published.span, error);
+      if ("error" in end) fail(published.span, end.error);
       published.span.end();
     },
+  };
+}
+
+function operationAttributes(exchange: string): Attributes {
+  return {
+    [A.messagingSystem]: SYSTEM,
+    [A.messagingOperationName]: "publish",
+    [A.messagingOperationType]: "send",
+    [A.messagingDestinationTemplate]: exchange,
   };
 }
 

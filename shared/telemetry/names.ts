@@ -47,6 +47,7 @@ export const ATTRIBUTES = {
 export const METRICS = {
   sentMessages: "messaging.client.sent.messages",
   consumedMessages: "messaging.client.consumed.messages",
+  operationDuration: "messaging.client.operation.duration",
   processDuration: "messaging.process.duration",
   republished: "waypost.broker.republished",
   parked: "waypost.mailbox.parked",
