@@ -1,28 +1,54 @@
-// Reads the body of a request, bounded before anything is made of it, and into one buffer where its length is told.
+// Reads the body of a request, bounded before anything is made of it, and a large one into one buffer where its length is told.
 import type { Readable } from "node:stream";
+
+/** Smaller bodies come in few chunks: often in one, which then needs no copy. */
+const LARGE_BYTES = 256 * 1024;
 
 export class BodyTooLarge extends Error {
   override readonly name = "BodyTooLarge";
 }
 
+interface Collected {
+  readonly bytes: number;
+  add(chunk: Buffer): void;
+  whole(): Buffer;
+}
+
+function createCollected(length: number | undefined): Collected {
+  const target = length !== undefined && length > LARGE_BYTES ? Buffer.allocUnsafe(length) : undefined;
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  return {
+    get bytes() {
+      return bytes;
+    },
+    add: (chunk) => {
+      if (target === undefined) chunks.push(chunk);
+      else chunk.copy(target, bytes);
+      bytes += chunk.length;
+    },
+    whole: () => {
+      if (target !== undefined) return target.subarray(0, bytes);
+      const [only, ...others] = chunks;
+      return only !== undefined && others.length === 0 ? only : Buffer.concat(chunks);
+    },
+  };
+}
+
 /** Throws BodyTooLarge as soon as there is more than `most`; what still comes is then thrown away unread. */
 export async function collectBody(payload: Readable, length: number | undefined, most: number): Promise<Buffer> {
   if (length !== undefined && length > most) throw new BodyTooLarge();
-  const whole = length === undefined ? undefined : Buffer.allocUnsafe(length);
-  const chunks: Buffer[] = [];
-  let bytes = 0;
+  const collected = createCollected(length);
   return new Promise((resolve, reject) => {
     const take = (chunk: Buffer): void => {
-      if (whole === undefined) chunks.push(chunk);
-      else chunk.copy(whole, bytes);
-      bytes += chunk.length;
-      if (bytes <= most) return;
+      collected.add(chunk);
+      if (collected.bytes <= most) return;
       payload.off("data", take);
       payload.resume();
       reject(new BodyTooLarge());
     };
     payload.on("data", take);
-    payload.once("end", () => resolve(whole?.subarray(0, bytes) ?? Buffer.concat(chunks)));
+    payload.once("end", () => resolve(collected.whole()));
     payload.once("error", reject);
     payload.once("close", () => reject(new Error("the request ended in its middle")));
   });

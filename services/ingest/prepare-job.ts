@@ -1,16 +1,13 @@
 // Makes the message of a job from what was submitted: its head, an entry for each of `recipients`, the shared content.
 import { MAX_MAIL_BYTES } from "#shared/contracts/job-request.ts";
-import type { JobRequest, JobRequestEntry } from "#shared/contracts/job-request.ts";
-import { messageIdsOf, unsubscribeUrisOf } from "#shared/contracts/mail-fields.ts";
+import type { JobRequest } from "#shared/contracts/job-request.ts";
 import type { JobHead, JobMessage } from "#shared/contracts/mail.ts";
 import { MESSAGE_VERSION } from "#shared/contracts/mail.ts";
-import type { Mailbox } from "#shared/email/address.ts";
-import { comparableAddress, domainOf, isValidAddress, parseMailbox, wireAddress } from "#shared/email/address.ts";
-import type { HeaderField } from "#shared/email/headers.ts";
-import { addressField, dateField, headerBlock, plainField, textField } from "#shared/email/headers.ts";
+import { comparableAddress, parseMailbox, wireAddress } from "#shared/email/address.ts";
 import { composeContent } from "#shared/email/mime.ts";
 import type { Account } from "#shared/routing/configuration.ts";
 import type { Sealer } from "#shared/secrets.ts";
+import { addressesOf, commonFields, entryOf } from "./entry-headers.ts";
 import type { Problem } from "./problem.ts";
 import { problemOf } from "./problem.ts";
 import type { ReadyMessage, Submission } from "./submission.ts";
@@ -124,8 +121,10 @@ async function prepareRequest(request: JobRequest, surroundings: Surroundings): 
   });
   const { body, alternative, attachments } = request;
   const content = await composeContent({ body, alternative, attachments, seed: facts.jobId });
-  const common = commonFields(request, facts);
-  const entries = request.recipients.map((entry, index) => entryOf(entry, { request, facts, common, index }));
+  const common = commonFields(request, facts.now);
+  const entries = request.recipients.map((entry, index) =>
+    entryOf(entry, { request, jobId: facts.jobId, common, index }),
+  );
   const sizes = entries.map(({ headers }) => Buffer.byteLength(headers));
   const largest = sizes.reduce((most, size) => Math.max(most, size), 0) + content.length;
   const all = sizes.reduce((sum, size) => sum + size, 0);
@@ -138,89 +137,4 @@ async function prepareRequest(request: JobRequest, surroundings: Surroundings): 
 
 function tooLarge(detail: string): Preparation {
   return { ok: false, problem: problemOf(413, detail) };
-}
-
-function addressesOf({ mail }: JobRequestEntry): string[] {
-  return [...(mail.to ?? []), ...(mail.cc ?? []), ...(mail.bcc ?? [])].map(({ email }) => email);
-}
-
-/** Only what is an address is shown: a wrong one is dropped later, and must not spoil the field for the others. */
-function mailboxesOf(list: readonly { email: string }[] | undefined): Mailbox[] {
-  return (list ?? []).map(({ email }) => parseMailbox(email)).filter(({ address }) => isValidAddress(address));
-}
-
-/** The fields that are the same in every mail of the job: encoded once. */
-function commonFields(request: JobRequest, facts: JobFacts): (HeaderField | undefined)[] {
-  const { subject, mail } = request;
-  const transfer = subject.transferEncoding;
-  const encoding = transfer === "base64" || transfer === "quoted-printable" ? transfer : "automatic";
-  return [
-    dateField(facts.now),
-    addressField("From", mailboxesOf([mail.mimeFrom ?? mail.from])),
-    textField("Subject", subject.text, encoding),
-  ];
-}
-
-interface EntryContext {
-  request: JobRequest;
-  facts: JobFacts;
-  common: readonly (HeaderField | undefined)[];
-  index: number;
-}
-
-const PRIORITIES = {
-  HIGH: ["1 (Highest)", "High", "High"],
-  NORMAL: ["3 (Normal)", "Normal", "Normal"],
-  LOW: ["5 (Lowest)", "Low", "Low"],
-} as const;
-
-function priorityFields(priority: keyof typeof PRIORITIES | undefined): HeaderField[] {
-  if (priority === undefined) return [];
-  const [x, microsoft, importance] = PRIORITIES[priority];
-  return [
-    plainField("X-Priority", x),
-    plainField("X-MSMail-Priority", microsoft),
-    plainField("Importance", importance),
-  ];
-}
-
-/** RFC 2369, and by RFC 8058 the one-click of https URIs. */
-function unsubscribeFields(text: string | undefined): HeaderField[] {
-  if (text === undefined) return [];
-  const uris = unsubscribeUrisOf(text);
-  const list = plainField("List-Unsubscribe", uris.map((uri) => `<${uri}>`).join(", "));
-  const isOneClick = uris.some((uri) => /^https:/i.test(uri));
-  return isOneClick ? [list, plainField("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")] : [list];
-}
-
-function replyFields(inReplyTo: string | undefined): HeaderField[] {
-  if (inReplyTo === undefined) return [];
-  const ids = messageIdsOf(inReplyTo).join(" ");
-  return [plainField("In-Reply-To", ids), plainField("References", ids)];
-}
-
-/** A recipient-level field overrides the job-level one (contract). */
-function entryOf(entry: JobRequestEntry, context: EntryContext): JobMessage["entries"][number] {
-  const { request, facts, common, index } = context;
-  const mail = { ...request.mail, ...entry.mail };
-  const fromDomain = domainOf(parseMailbox((request.mail.mimeFrom ?? request.mail.from).email).address);
-  const messageId = `<${facts.jobId}.${index}@${fromDomain ?? "localhost"}>`;
-  const headers = headerBlock([
-    plainField("Message-ID", messageId),
-    ...common,
-    addressField("To", mailboxesOf(entry.mail.to)) ?? hiddenRecipients(entry),
-    addressField("Cc", mailboxesOf(entry.mail.cc)),
-    addressField("Reply-To", mailboxesOf(mail.replyTo === undefined ? undefined : [mail.replyTo])),
-    ...replyFields(mail.inReplyTo),
-    ...priorityFields(mail.priority),
-    ...unsubscribeFields(entry.mail.listUnsubscribe),
-    ...(mail.xHeaders ?? []).map(({ name, value }) => textField(name, value)),
-    plainField("MIME-Version", "1.0"),
-  ]);
-  return { headers, messageId, addresses: addressesOf(entry) };
-}
-
-/** RFC 5322 §3.4: a group without members, where nobody is shown. */
-function hiddenRecipients(entry: JobRequestEntry): HeaderField | undefined {
-  return mailboxesOf(entry.mail.cc).length > 0 ? undefined : plainField("To", "undisclosed-recipients:;");
 }
