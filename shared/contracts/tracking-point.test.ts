@@ -6,7 +6,10 @@ const names = Object.keys(TRACKING_POINTS) as TrackingPointName[];
 
 it("lets nothing follow a FINISHED point, and something follow every other", () => {
   for (const name of names) {
-    expect(FOLLOWERS[name].length === 0, name).toBe(TRACKING_POINTS[name].state === "FINISHED");
+    expect({ name, isEnd: FOLLOWERS[name].length === 0 }).toEqual({
+      name,
+      isEnd: TRACKING_POINTS[name].state === "FINISHED",
+    });
   }
 });
 
