@@ -4,7 +4,8 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node
 import { join, resolve } from "node:path";
 
 export const ROOT = resolve(import.meta.dirname, "../..");
-const HOME = join(ROOT, ".waypost");
+/** The tests of `npm start` have one of their own. */
+const HOME = process.env["WAYPOST_TEST_HOME"] ?? join(ROOT, ".waypost");
 
 /** Data, logs and processes of `npm start`; the tests have directories of their own beside it. */
 export const LOCAL_DIRECTORY = join(HOME, "local");
