@@ -70,7 +70,24 @@ function unavailable(kind: Kind<unknown>, installing: string): BackingUnavailabl
   );
 }
 
-async function provide<P>(kind: Kind<P>, options: BackingOptions, hasDocker: boolean): Promise<P> {
+type Turn = <T>(work: () => Promise<T>) => Promise<T>;
+
+/** One installation after the other: the package manager takes no two at once. */
+function takeTurns(): Turn {
+  let last: Promise<unknown> = Promise.resolve();
+  return (work) => {
+    const mine = last.then(work);
+    last = mine.catch(() => undefined);
+    return mine;
+  };
+}
+
+interface Means {
+  hasDocker: boolean;
+  turn: Turn;
+}
+
+async function provide<P>(kind: Kind<P>, options: BackingOptions, { hasDocker, turn }: Means): Promise<P> {
   if (hasDocker) {
     options.report(`${kind.name}: starting a container`);
     return kind.container();
@@ -82,7 +99,7 @@ async function provide<P>(kind: Kind<P>, options: BackingOptions, hasDocker: boo
   }
   if (!isDebian() || !isRoot()) throw unavailable(kind, "installing it: only on Debian or Ubuntu, and as root");
   options.report(`${kind.name}: not on this machine, installing it (a minute or two)`);
-  const problem = await kind.install();
+  const problem = await turn(() => kind.install());
   const installed = kind.find();
   if (installed === undefined) throw unavailable(kind, `installing it: ${problem ?? "done, but it is not there"}`);
   options.report(`${kind.name}: starting ${installed}`);
@@ -152,9 +169,10 @@ export async function startBacking(options: BackingOptions): Promise<Backing> {
   removeStalePolicy();
   const given = { broker: givenBroker(), database: givenDatabase() };
   const hasDocker = (given.broker === undefined || given.database === undefined) && (await dockerAnswers());
+  const means = { hasDocker, turn: takeTurns() };
   const [broker, database] = await both(
-    given.broker === undefined ? provide(brokerKind(options), options, hasDocker) : Promise.resolve(given.broker),
-    given.database === undefined ? provide(databaseKind(options), options, hasDocker) : Promise.resolve(given.database),
+    given.broker === undefined ? provide(brokerKind(options), options, means) : Promise.resolve(given.broker),
+    given.database === undefined ? provide(databaseKind(options), options, means) : Promise.resolve(given.database),
   );
   return {
     ...broker.running,

@@ -1,6 +1,6 @@
 // Installs Debian's rabbitmq-server without starting it as the machine's service.
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { runProgram } from "./run-program.ts";
+import { apt } from "./apt.ts";
 
 const POLICY = "/usr/sbin/policy-rc.d";
 const MARK = "# written by waypost while it installs rabbitmq-server";
@@ -13,11 +13,6 @@ function policyOf(pid: number): string {
 /** Removes a policy of ours that a killed installation left. */
 export function removeStalePolicy(): void {
   if (existsSync(POLICY) && readFileSync(POLICY, "utf8").includes(MARK)) rmSync(POLICY);
-}
-
-function apt(args: readonly string[]): Promise<string | undefined> {
-  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-  return runProgram("apt-get", args, { env, timeoutMs: 240_000 });
 }
 
 /** Undefined when it was installed, else what went wrong. */

