@@ -14,7 +14,7 @@ import type { JobPorts } from "./jobs.ts";
 import { ensureLanes } from "./jobs.ts";
 import type { JobSigner } from "./sign.ts";
 
-export type DuePorts = Pick<JobPorts, "configuration" | "lanes" | "clock" | "metrics" | "signer"> & {
+export type DuePorts = Pick<JobPorts, "configuration" | "lanes" | "clock" | "metrics" | "signer" | "broker"> & {
   ledger: Pick<Ledger, "outcomesOf">;
 };
 
@@ -48,7 +48,7 @@ async function handleDue(ports: DuePorts, deliveries: readonly Delivery<MailMess
     }),
   );
   await ensureLanes(
-    ports.lanes,
+    ports,
     decided.flatMap(({ fate }): Lane[] => (fate.kind === "routed" ? [fate.lane] : [])),
   );
   return Promise.all(

@@ -1,5 +1,6 @@
 // The actor of jobs: gathers what a batch of jobs needs (one suppression look-up), decides, lists new lanes, and publishes.
-import type { BatchActor, Delivery, Verdict } from "#shared/broker/actor.ts";
+import type { BatchActor, Broker, Delivery, Verdict } from "#shared/broker/actor.ts";
+import { laneMailboxes } from "#shared/broker/topology.ts";
 import type { Clock } from "#shared/clock.ts";
 import type { JobMessage } from "#shared/contracts/mail.ts";
 import { jobMessageSchema } from "#shared/contracts/mail.ts";
@@ -25,6 +26,7 @@ export interface JobPorts {
   log: Log;
   metrics: RouterMetrics;
   signer: JobSigner;
+  broker: Pick<Broker, "declare">;
 }
 
 /** A change of the configuration counts within this time: an account that a younger job names may still be on its way here. */
@@ -67,7 +69,7 @@ async function handleJobs(ports: JobPorts, deliveries: readonly Delivery<JobMess
   await Promise.all([
     ports.suppressions.renew(split.flatMap((fates) => renewalsOf(fates))),
     ensureLanes(
-      ports.lanes,
+      ports,
       split.flatMap((fates) => fates.flatMap((fate) => (fate.kind === "routed" ? [fate.lane] : []))),
     ),
   ]);
@@ -109,8 +111,16 @@ function renewalsOf(fates: readonly MailFate[]): { id: string; until: Date }[] {
   return fates.flatMap((fate) => (fate.kind === "dropped" && fate.renewal !== undefined ? [fate.renewal] : []));
 }
 
-/** Each lane once. */
-export async function ensureLanes(lanes: Lanes, wanted: readonly Lane[]): Promise<void> {
+/** Each lane once. The mailboxes of a new one are declared before its first mail: a return would cost it half a second. */
+export async function ensureLanes(
+  { lanes, broker }: Pick<JobPorts, "lanes" | "broker">,
+  wanted: readonly Lane[],
+): Promise<void> {
   const byName = new Map(wanted.map((lane) => [lane.name, lane]));
-  await Promise.all([...byName.values()].map((lane) => lanes.ensure(lane)));
+  const ensure = async (lane: Lane): Promise<void> => {
+    if (!(await lanes.ensure(lane))) return;
+    const { interactive, bulk } = laneMailboxes(lane.name);
+    await broker.declare([interactive, bulk]);
+  };
+  await Promise.all([...byName.values()].map((lane) => ensure(lane)));
 }

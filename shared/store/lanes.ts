@@ -22,8 +22,8 @@ export interface ListedLane {
 }
 
 export interface Lanes {
-  /** Resolves once the lane is listed. Known lanes cost no look-up. */
-  ensure(lane: Lane): Promise<void>;
+  /** Resolves once the lane is listed; true where this made it. Known lanes cost no look-up. */
+  ensure(lane: Lane): Promise<boolean>;
   list(): Promise<readonly ListedLane[]>;
   /** Calls with all lanes now (or as soon as the database is there) and after every change, until `close`. */
   watch(onChange: (lanes: readonly Lane[]) => void): { close(): Promise<void> };
@@ -34,6 +34,8 @@ export interface Lanes {
 }
 
 const REOPEN_MS = 500;
+/** Longest wait of one question to the stream; the first of them opens it, and the first listing waits for that. */
+const LOOK_MS = 200;
 /** Known lanes are believed for this long, so that one that another replica removed is listed again. */
 const BELIEVED_MS = 30_000;
 
@@ -47,8 +49,8 @@ export function createLanes(store: Store, clock: Clock, log: Log): Lanes {
   return {
     list,
     ensure: async (lane) => {
-      if ((known.get(lane.name) ?? 0) > clock.nowMs()) return;
-      await guard(() =>
+      if ((known.get(lane.name) ?? 0) > clock.nowMs()) return false;
+      const { upsertedCount } = await guard(() =>
         lanes.updateOne(
           { _id: lane.name },
           { $setOnInsert: { lane, madeAt: clock.now() }, $unset: { unusedSince: "" } },
@@ -56,6 +58,7 @@ export function createLanes(store: Store, clock: Clock, log: Log): Lanes {
         ),
       );
       known.set(lane.name, clock.nowMs() + BELIEVED_MS);
+      return upsertedCount > 0;
     },
     markUnused: async (name, since) => {
       const change = since === undefined ? { $unset: { unusedSince: "" as const } } : { $set: { unusedSince: since } };
@@ -65,7 +68,8 @@ export function createLanes(store: Store, clock: Clock, log: Log): Lanes {
       known.delete(name);
       await guard(() => lanes.deleteOne({ _id: name }));
     },
-    watch: (onChange) => follow({ open: () => lanes.watch(), list, clock, log }, onChange),
+    watch: (onChange) =>
+      follow({ open: () => lanes.watch([], { maxAwaitTimeMS: LOOK_MS }), list, clock, log }, onChange),
   };
 }
 
@@ -85,14 +89,12 @@ function follow(followed: Followed, onChange: (lanes: readonly Lane[]) => void):
     if (!stopped.signal.aborted) onChange(lanes.map(({ lane }) => lane));
   };
   const followOnce = async (): Promise<void> => {
-    stream = followed.open();
-    await stream.tryNext();
-    await tell();
-    while (!stopped.signal.aborted) {
-      await stream.next();
-      while (!stopped.signal.aborted && (await stream.tryNext()) !== null);
-      await tell();
-    }
+    const opened = followed.open();
+    stream = opened;
+    await opened.tryNext();
+    // Changes that come while one listing runs share the next.
+    const telling = createCoalescer(tell, () => void opened.close().catch(() => undefined));
+    for (telling.ask(); !stopped.signal.aborted; telling.ask()) await opened.next();
   };
   const run = async (): Promise<void> => {
     while (!stopped.signal.aborted) {
@@ -109,6 +111,28 @@ function follow(followed: Followed, onChange: (lanes: readonly Lane[]) => void):
       stopped.abort();
       await stream?.close().catch(() => undefined);
       await running;
+    },
+  };
+}
+
+/** Runs `work` once for any number of requests that came while it ran. */
+function createCoalescer(work: () => Promise<void>, onFailure: () => void): { ask(): void } {
+  let isAsked = false;
+  let isRunning = false;
+  const run = async (): Promise<void> => {
+    isRunning = true;
+    while (isAsked) {
+      isAsked = false;
+      await work();
+    }
+  };
+  return {
+    ask: () => {
+      isAsked = true;
+      if (isRunning) return;
+      run()
+        .catch(onFailure)
+        .finally(() => (isRunning = false));
     },
   };
 }

@@ -81,6 +81,9 @@ export interface MailRecord {
   traceId?: string;
 }
 
+/** A change of the configuration counts within a second; the machine may be busy. */
+const CHANGE_COUNTS_MS = 5_000;
+
 function expectStatus(answer: ApiAnswer<unknown>, status: number, what: string): void {
   if (answer.status !== status) throw new Error(`${what}: ${answer.status} ${JSON.stringify(answer.body)}`);
 }
@@ -156,7 +159,11 @@ export function createSystemClient(plan: SystemPlan, readLog: (file: string) => 
     },
     submit: (account, job, headers = {}) => submitJob(httpUrl, account, { job, headers }),
     accept: async (account, job, headers = {}) => {
-      const answer = await submitJob<{ jobId: string }>(httpUrl, account, { job, headers });
+      // A change counts within a second: an account that was just made may still be on its way to ingest.
+      const answer = await eventually(async () => {
+        const tried = await submitJob<{ jobId: string }>(httpUrl, account, { job, headers });
+        return tried.status === 401 ? undefined : tried;
+      }, CHANGE_COUNTS_MS);
       expectStatus(answer, 202, "POST job");
       return answer.body.jobId;
     },
