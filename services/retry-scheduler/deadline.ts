@@ -17,8 +17,10 @@ import { outcomeAgain, processingFailed, softBounce } from "./points.ts";
 /** A mail that lies in the dead letters ends at its deadline; any other has this much time to end by itself. */
 export const GRACE_MS = 60_000;
 const OLDEST_MARK_MS = 60_000;
-const SWEEP_MS = 10_000;
-const AT_ONCE = 500;
+const SWEEP_MS = 5_000;
+/** Overdue mails of one pass, and of those how many are asked for and ended together. */
+const AT_ONCE = 2_000;
+const TOGETHER = 100;
 
 export interface SweepPorts {
   broker: Pick<Broker, "publish" | "depth">;
@@ -67,19 +69,31 @@ export async function sweep(ports: SweepPorts): Promise<number> {
   const parked = await ports.parked.reasonsOf(overdue.map((mail) => mail.mailId));
   const queued = await queuedLanes(ports, overdue);
   let ended = 0;
-  for (const mail of overdue) {
-    const outcomes = await ports.ledger.outcomesOf(mail.mailId);
-    const facts = { outcomes, parkedFor: parked.get(mail.mailId), isQueued: queued.has(mail.lane ?? "") };
-    const fate = decideOverdue(mail, facts, now);
-    if (fate.kind === "not-yet") continue;
-    await ports.broker.publish([endOf(mail, fate, now)]);
-    report(ports, mail, fate);
-    ended += 1;
+  for (let start = 0; start < overdue.length; start += TOGETHER) {
+    const decided = overdue.slice(start, start + TOGETHER).map(async (mail) => {
+      const outcomes = await ports.ledger.outcomesOf(mail.mailId);
+      const facts = { outcomes, parkedFor: parked.get(mail.mailId), isQueued: queued.has(mail.lane ?? "") };
+      return { mail, fate: decideOverdue(mail, facts, now) };
+    });
+    ended += await endAll(ports, await Promise.all(decided), now);
   }
   return ended;
 }
 
-function endOf(mail: OverdueMail, fate: Exclude<OverdueFate, { kind: "not-yet" }>, now: Date): Outgoing {
+type End = Exclude<OverdueFate, { kind: "not-yet" }>;
+
+async function endAll(
+  ports: SweepPorts,
+  decided: readonly { mail: OverdueMail; fate: OverdueFate }[],
+  now: Date,
+): Promise<number> {
+  const ends = decided.flatMap(({ mail, fate }) => (fate.kind === "not-yet" ? [] : [{ mail, fate }]));
+  await ports.broker.publish(ends.map(({ mail, fate }) => endOf(mail, fate, now)));
+  for (const { mail, fate } of ends) report(ports, mail, fate);
+  return ends.length;
+}
+
+function endOf(mail: OverdueMail, fate: End, now: Date): Outgoing {
   switch (fate.kind) {
     case "tell-outcome":
       return outcomeAgain(mail, fate.outcome, now);
