@@ -199,7 +199,9 @@ export const SETTINGS = define({
   },
   WAYPOST_RETENTION: { schema: duration, default: "30d", meaning: "how long mails and tracking points are kept" },
   LOG_LEVEL: {
-    schema: z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]),
+    schema: z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"], {
+      error: "one of trace, debug, info, warn, error, fatal, silent",
+    }),
     default: "info",
     meaning: "JSON lines on stdout (nothing else there), with `trace_id` and `span_id`",
   },

@@ -28,12 +28,13 @@ export function mistakeOfHeaderText(text: string): string | undefined {
   if (/[\u0000-\u0008\u000b-\u001f\u007f]/.test(text)) return "no control characters in a header value";
   if (text.trim() === "") return "must not be empty";
   if (text.length > MOST_IN_HEADER) return `at most ${MOST_IN_HEADER} characters`;
-  const isFoldable = text.length <= MOST_UNBROKEN || text.split(/\s+/).every((word) => word.length <= MOST_UNBROKEN);
+  const isFoldable = text.length <= MOST_UNBROKEN || text.split(/\s+/).every((word) => hasAtMost(word, MOST_UNBROKEN));
   return isFoldable ? undefined : `at most ${MOST_UNBROKEN} characters without white space`;
 }
 
 export const headerText = plainText.superRefine((text, context) => {
-  const mistake = mistakeOfHeaderText(text);
+  // What is empty was named by plainText.
+  const mistake = text === "" ? undefined : mistakeOfHeaderText(text);
   if (mistake !== undefined) context.addIssue(mistake);
 });
 

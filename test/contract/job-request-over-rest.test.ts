@@ -82,6 +82,8 @@ describe("a key that is present has a non-empty value", () => {
     ["an empty map", { mail: { from: { email: "x@y.example" }, xHeaders: {} } }, "mail.xHeaders"],
   ])("refuses %s", async (_, parts, path) => expect(await mistakesOf(parts)).toContain(path));
 
+  it("is named once", async () => expect(await mistakesOf({ job: { costCenter: "" } })).toEqual(["job.costCenter"]));
+
   it("names every mistake with its path, unknown fields one by one", async () => {
     const recipients = [{ mail: { to: [{ email: 7 }], cc: [{ mail: "x" }] } }, { mail: {} }];
     const paths = await mistakesOf({ subject: {}, recipients, mail: {}, extra: 1, job: { options: [], x: 1 } });
@@ -113,6 +115,11 @@ describe("subject", () => {
     const content = base64("ü".repeat(500));
     expect((await relayed({ subject: { content, contentEncoding: "base64" } })).parsed.subject).toBe("ü".repeat(500));
     expect(await mistakesOf({ subject: { content: "x".repeat(501) } })).toEqual(["subject.content"]);
+  });
+
+  it("has 500 characters outside the basic plane, without white space", async () => {
+    const { parsed } = await relayed({ subject: { content: "💥".repeat(500) } });
+    expect(parsed.subject).toBe("💥".repeat(500));
   });
 
   it("is read in its charset", async () => {
