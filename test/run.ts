@@ -1,5 +1,6 @@
 // `npm test`: its own RabbitMQ and MongoDB, every tier (or those named), nothing left running; the last line is the count.
-//   node test/run.ts [unit|contract|path|faults …] [-- vitest arguments]
+//   node test/run.ts [unit|contract|path|faults …] [-- [--long] vitest arguments]
+// `--long` plays the long form of the fault tests.
 import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { spawn } from "node:child_process";
@@ -123,7 +124,9 @@ function endOnSignals(clear: () => Promise<void>): void {
 async function main(): Promise<void> {
   const named = process.argv.slice(2);
   const tiers = TIERS.filter((tier) => named.includes(tier));
-  const more = named.filter((word) => !TIERS.some((tier) => tier === word) && word !== "--");
+  const own = ["--", "--long", ...TIERS];
+  const more = named.filter((word) => !own.includes(word));
+  if (named.includes("--long")) process.env["WAYPOST_FAULTS"] = "long";
   const home = join(ROOT, ".waypost");
   const directory = join(home, `test-${process.pid}`);
   mkdirSync(directory, { recursive: true });

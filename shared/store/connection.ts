@@ -1,6 +1,13 @@
 // The connection to MongoDB. Everything is written with majority and journal: what was acknowledged is not rolled back.
 import type { Collection, Db, Document } from "mongodb";
-import { MongoClient, MongoError, MongoNetworkError, MongoServerError, MongoServerSelectionError } from "mongodb";
+import {
+  MongoBulkWriteError,
+  MongoClient,
+  MongoError,
+  MongoNetworkError,
+  MongoServerError,
+  MongoServerSelectionError,
+} from "mongodb";
 import { StoreUnavailable } from "#shared/errors.ts";
 import type { Log } from "#shared/log.ts";
 
@@ -45,9 +52,12 @@ export function connectStore(uri: string, log: Log): Store {
   };
 }
 
-function isFault(error: unknown): boolean {
+/** Whether it is the database that is away, and not the request that is wrong. */
+export function isFault(error: unknown): boolean {
   if (error instanceof MongoNetworkError || error instanceof MongoServerSelectionError) return true;
   if (!(error instanceof MongoError)) return false;
+  // What broke a bulk write stands inside: `read ECONNRESET` is a MongoBulkWriteError around a MongoNetworkError.
+  if (error instanceof MongoBulkWriteError && isFault(error.errorResponse)) return true;
   if (error.hasErrorLabel("RetryableWriteError") || error.hasErrorLabel("TransientTransactionError")) return true;
   return /not primary|pool|topology|closed|interrupted|no primary|timed out/i.test(error.message);
 }

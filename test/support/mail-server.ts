@@ -154,7 +154,8 @@ export async function startMailServer(options: MailServerOptions = {}): Promise<
       onMailFrom: (from, session, callback) => void answer(result.script.mail?.(from.address, session), callback),
       onRcptTo: (to, session, callback) => void answer(result.script.rcpt?.(to.address, session), callback),
       onData: (stream, session, callback) => {
-        void conclude(take(stream, session), callback);
+        // A client that is killed amid its data has nobody left to answer.
+        conclude(take(stream, session), callback).catch(() => undefined);
       },
       ...options.options,
     });

@@ -1,0 +1,137 @@
+// The faults, each as what is done to a running system while mails are on their way.
+import { setTimeout as sleep } from "node:timers/promises";
+import { connect } from "amqplib";
+import type { ServiceName } from "#shared/broker/topology.ts";
+import { commandsQueueOf, QUEUES, TOPOLOGY } from "#shared/broker/topology.ts";
+import { uniqueLabel } from "#test/support/addresses.ts";
+import { eventually } from "#test/support/eventually.ts";
+import { connectManagement } from "#test/support/management.ts";
+import { openSession } from "#test/support/smtp-dialog.ts";
+import type { Ground } from "./ground.ts";
+import { RECIPIENT_DOMAIN } from "./ground.ts";
+import { submitOnce } from "./customer.ts";
+import type { Fault } from "./scenario.ts";
+import { deadLettersOf } from "./verdict.ts";
+
+const AWAY_MS = 2_000;
+const STALLED_MS = 8_000;
+const ALARM_MS = 20_000;
+const RECREATED_MS = 30_000;
+
+/** A deployment starts a process again by itself; that is no manual step. */
+export function killOf(service: ServiceName, signal: NodeJS.Signals = "SIGKILL", replica?: number): Fault {
+  const which = replica === undefined ? service : `one ${service} of two`;
+  return {
+    name: signal === "SIGKILL" ? `kill -9 of ${which}` : `${signal} to ${which}`,
+    apply: async ({ system }) => {
+      await system.kill(service, replica === undefined ? { signal } : { signal, replica });
+      await system.restart(service);
+    },
+  };
+}
+
+export const brokerKilled: Fault = {
+  name: "kill -9 of RabbitMQ, back after 2 s",
+  apply: async ({ broker }) => {
+    await broker.kill();
+    await sleep(AWAY_MS);
+    await broker.start();
+  },
+};
+
+export const databaseKilled: Fault = {
+  name: "kill -9 of MongoDB, back after 2 s",
+  apply: async ({ database }) => {
+    await database.kill();
+    await sleep(AWAY_MS);
+    await database.start();
+  },
+};
+
+async function refusalBySmtp({ system, account }: Ground): Promise<number> {
+  const dialog = await openSession(system.smtpPort, account);
+  const envelope = { from: account.sender, to: [`alarm@${RECIPIENT_DOMAIN}`] };
+  const { code } = await dialog.send(envelope, "Subject: a\r\n\r\n");
+  dialog.close();
+  return code;
+}
+
+export const memoryAlarm: Fault = {
+  name: "memory alarm of RabbitMQ",
+  apply: async (ground) => {
+    await ground.broker.control("set_vm_memory_high_watermark", "0");
+    try {
+      await eventually(async () => {
+        const request = { key: uniqueLabel("alarm"), recipients: [`alarm@${RECIPIENT_DOMAIN}`] };
+        const answer = await submitOnce(ground, request);
+        return answer?.status === 503 && answer.headers.has("retry-after");
+      }, ALARM_MS);
+      await eventually(async () => (await refusalBySmtp(ground)) === 451, ALARM_MS);
+    } finally {
+      await ground.broker.control("set_vm_memory_high_watermark", "0.6");
+    }
+  },
+};
+
+/** Deleted while it is empty: what a queue holds is the one thing that its deletion may cost. */
+export function deletionOf(queue: string): Fault {
+  return {
+    name: `queue ${queue} deleted`,
+    after: 0,
+    apply: async ({ system, vhost }) => {
+      const path = `/queues/${encodeURIComponent(vhost)}/${encodeURIComponent(queue)}`;
+      await connectManagement(system.managementUrl).call("DELETE", path);
+    },
+  };
+}
+
+/** Services that no command is for: nobody reads their mailbox. */
+const WITHOUT_COMMANDS = ["ingest", "retry-scheduler", "control"] as const;
+const UNREAD: readonly string[] = [QUEUES.deadLetters, ...WITHOUT_COMMANDS.map(commandsQueueOf)];
+const POISONED = TOPOLOGY.queues.map(({ name }) => name).filter((name) => !UNREAD.includes(name));
+
+async function intoEveryMailbox(ground: Ground, message: { type: string; body: string }): Promise<void> {
+  const connection = await connect(ground.system.amqpUrl);
+  const channel = await connection.createConfirmChannel();
+  const options = { type: message.type, persistent: true };
+  for (const queue of POISONED) channel.sendToQueue(queue, Buffer.from(message.body), options);
+  await channel.waitForConfirms();
+  await connection.close();
+}
+
+function poison(name: string, message: { type: string; body: string }): Fault {
+  return {
+    name,
+    letters: POISONED.length,
+    apply: async (ground) => {
+      const before = (await deadLettersOf(ground)).length;
+      await intoEveryMailbox(ground, message);
+      await eventually(async () => (await deadLettersOf(ground)).length >= before + POISONED.length, RECREATED_MS);
+    },
+  };
+}
+
+export const poisonEverywhere = poison("poison in every mailbox", { type: "mail", body: "\u0000 no JSON {" });
+export const unknownVersion = poison("a message of another version in every mailbox", {
+  type: "mail",
+  body: JSON.stringify({ version: 99 }),
+});
+
+export function proxyFault(which: "broker" | "database", how: "cut" | "stall"): Fault {
+  const what = which === "broker" ? "RabbitMQ" : "MongoDB";
+  return {
+    name: how === "cut" ? `connections to ${what} cut, twice` : `connections to ${what} stalled for 8 s`,
+    apply: async ({ brokerProxy, databaseProxy }) => {
+      const proxy = which === "broker" ? brokerProxy : databaseProxy;
+      if (proxy === undefined) throw new Error("this fault needs proxies");
+      if (how === "stall") {
+        proxy.stall();
+        await sleep(STALLED_MS);
+        return proxy.flow();
+      }
+      proxy.cut();
+      await sleep(500);
+      proxy.cut();
+    },
+  };
+}

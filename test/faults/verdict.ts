@@ -1,0 +1,165 @@
+// Counts at the far ends what became of a load: the record, the mail servers, the endpoint, the queues, the metrics.
+import { METRICS } from "#shared/telemetry/names.ts";
+import { SERVICES } from "#shared/broker/topology.ts";
+import type { MailRecord } from "#shared/store/mails.ts";
+import { mailsOf } from "#shared/store/mails.ts";
+import { eventually } from "#test/support/eventually.ts";
+import { connectManagement } from "#test/support/management.ts";
+import type { Ground } from "./ground.ts";
+import type { AcceptedJob, Load } from "./customer.ts";
+
+const SETTLED_MS = 90_000;
+const DRAINED_MS = 20_000;
+const POLL = { attempts: 1, points: 1, state: 1, recipient: 1, late: 1, jobId: 1 } as const;
+
+export interface Verdict {
+  jobs: number;
+  mails: number;
+  /** Mails that the relay accepted more than once, each with an uncertain attempt in the record. */
+  doubles: number;
+  /** Notifications that came again with a tag that was told before. */
+  repeats: number;
+  refusals: Readonly<Record<string, number>>;
+  /** What contradicts the promise; must be empty. */
+  broken: readonly string[];
+}
+
+type Seen = Pick<MailRecord, "_id" | keyof typeof POLL>;
+
+async function recorded(ground: Ground, jobs: readonly AcceptedJob[]): Promise<Seen[]> {
+  const jobId = { $in: jobs.map((job) => job.jobId) };
+  return mailsOf(ground.store).find({ jobId }).project<Seen>(POLL).toArray();
+}
+
+const endsOf = (mail: Seen): Seen["points"] => mail.points.filter(({ event }) => event.state === "FINISHED");
+
+/** Problems of the record, each in a few words. */
+function recordProblems(mails: readonly Seen[], wanted: readonly string[]): string[] {
+  const byRecipient = Map.groupBy(mails, (mail) => mail.recipient);
+  return wanted.flatMap((recipient) => {
+    const found = byRecipient.get(recipient) ?? [];
+    const [mail] = found;
+    if (mail === undefined) return [`${recipient}: not in the record`];
+    if (found.length > 1) return [`${recipient}: ${found.length} mails in the record`];
+    const ends = endsOf(mail);
+    if (ends.length !== 1) return [`${recipient}: ${ends.length} ends (${mail.state})`];
+    if (ends[0]?.event.type !== "DELIVERED") return [`${recipient}: ended as ${ends[0]?.event.type ?? ""}`];
+    return mail.late === undefined ? [] : [`${recipient}: a second, different end`];
+  });
+}
+
+/** Each mail at the relay at least once; again only where the record says why. */
+function relayProblems(ground: Ground, mails: readonly Seen[]): { doubles: number; problems: string[] } {
+  const got = Map.groupBy(
+    ground.relay.accepted.flatMap(({ to }) => to),
+    (to) => to,
+  );
+  const problems: string[] = [];
+  let doubles = 0;
+  for (const mail of mails) {
+    const times = got.get(mail.recipient)?.length ?? 0;
+    if (times === 0) problems.push(`${mail.recipient}: told as DELIVERED, never at the relay`);
+    if (times < 2) continue;
+    doubles += 1;
+    const isExplained = mail.attempts.some(({ result }) => result.uncertain === true);
+    if (!isExplained) problems.push(`${mail.recipient}: ${times} times at the relay, no uncertain attempt`);
+  }
+  return { doubles, problems };
+}
+
+/** The ends that the endpoint has acknowledged, by mail: their tags, every telling. */
+function toldEnds(ground: Ground, mails: readonly Seen[]): Map<string, string[]> {
+  const ids = new Set(mails.map((mail) => mail._id));
+  const told = new Map<string, string[]>();
+  for (const { meta } of ground.endpoint.acknowledged) {
+    if (!ids.has(meta.mail.id) || meta.event.state !== "FINISHED") continue;
+    told.set(meta.mail.id, [...(told.get(meta.mail.id) ?? []), meta.tag]);
+  }
+  return told;
+}
+
+function endpointProblems(ground: Ground, mails: readonly Seen[]): { repeats: number; problems: string[] } {
+  const told = toldEnds(ground, mails);
+  let repeats = 0;
+  const problems = mails.flatMap((mail) => {
+    const tags = told.get(mail._id) ?? [];
+    repeats += Math.max(0, tags.length - 1);
+    if (tags.length === 0) return [`${mail.recipient}: its end was never told`];
+    return tags.every((tag) => tag === endsOf(mail)[0]?.tag) ? [] : [`${mail.recipient}: told with different tags`];
+  });
+  return { repeats, problems };
+}
+
+/** Samples of a metric over all running processes, added up. */
+async function metricSum(ground: Ground, name: string): Promise<number> {
+  const prefix = `${name.replaceAll(".", "_")}_total`;
+  const texts = await Promise.all(
+    ground.system.plan.replicas.map(({ service, replica }) => ground.system.metrics(service, replica).catch(() => "")),
+  );
+  const lines = texts.flatMap((text) => text.split("\n")).filter((line) => line.startsWith(prefix));
+  return lines.reduce((sum, line) => sum + Number(line.split(" ").at(1) ?? 0), 0);
+}
+
+async function metricProblems(ground: Ground): Promise<string[]> {
+  const names = [METRICS.late, METRICS.failClosed, METRICS.swept];
+  const sums = await Promise.all(names.map(async (name) => [name, await metricSum(ground, name)] as const));
+  return sums.filter(([, sum]) => sum > 0).map(([name, sum]) => `${name} is ${sum}`);
+}
+
+async function heldQueues(ground: Ground): Promise<string[]> {
+  const path = `/queues/${encodeURIComponent(ground.vhost)}?disable_stats=true&enable_queue_totals=true`;
+  const management = connectManagement(ground.system.managementUrl);
+  const queues = (await management.call("GET", path)) as { name: string; messages?: number }[];
+  return queues
+    .filter(({ messages = 0 }) => messages > 0)
+    .map(({ name, messages }) => `${name} holds ${messages ?? 0}`);
+}
+
+export async function deadLettersOf(ground: Ground): Promise<{ queue: string }[]> {
+  const { body } = await ground.system.control.get<{ items: { queue: string }[] }>("/v1/dead-letters?limit=200");
+  return body.items;
+}
+
+/** Waits until all is over, as far as it ever will be. */
+async function settle(ground: Ground, jobs: readonly AcceptedJob[]): Promise<Seen[]> {
+  const wanted = jobs.flatMap((job) => job.recipients).length;
+  await eventually(async () => {
+    const mails = await recorded(ground, jobs);
+    return mails.filter((mail) => endsOf(mail).length > 0).length >= wanted && toldEnds(ground, mails).size >= wanted;
+  }, SETTLED_MS).catch(() => undefined);
+  await eventually(async () => (await heldQueues(ground)).length === 0, DRAINED_MS).catch(() => undefined);
+  return recorded(ground, jobs);
+}
+
+async function strayProblems(ground: Ground): Promise<string[]> {
+  const running = SERVICES.filter((service) => !ground.system.process(service).isRunning);
+  const strays = ground.exchanger.recipients.length;
+  return [
+    ...(await heldQueues(ground)),
+    ...(strays > 0 ? [`${strays} relayed mails left by MX`] : []),
+    ...running.map((service) => `${service} has ended`),
+  ];
+}
+
+export async function judge(ground: Ground, load: Load): Promise<Verdict> {
+  const jobs = [...load.accepted];
+  const mails = await settle(ground, jobs);
+  const wanted = jobs.flatMap((job) => job.recipients);
+  const relay = relayProblems(ground, mails);
+  const endpoint = endpointProblems(ground, mails);
+  return {
+    jobs: jobs.length,
+    mails: wanted.length,
+    doubles: relay.doubles,
+    repeats: endpoint.repeats,
+    refusals: Object.fromEntries(load.refusals),
+    broken: [
+      ...recordProblems(mails, wanted),
+      ...relay.problems,
+      ...endpoint.problems,
+      ...(await metricProblems(ground)),
+      ...(await strayProblems(ground)),
+      ...(load.unhelpful > 0 ? [`${load.unhelpful} times 503 without Retry-After`] : []),
+    ],
+  };
+}
