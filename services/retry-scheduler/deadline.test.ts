@@ -57,10 +57,14 @@ function ground(state: { recordedUpTo: Date | undefined; now: Date; outcomes?: r
       publish: (messages: readonly Outgoing[]) => Promise.resolve(void published.push(...messages)),
       depth: () => Promise.resolve(0),
     },
-    reader: { overdue: () => Promise.resolve([overdue]) },
+    reader: { overdue: () => Promise.resolve([overdue]), hasEnded: () => Promise.resolve(undefined) },
     marks: { recordedUpTo: () => Promise.resolve(state.recordedUpTo) },
     ledger: { outcomesOf: () => Promise.resolve(state.outcomes ?? []) },
-    parked: { reasonsOf: () => Promise.resolve(new Map<string, string>()) },
+    parked: {
+      reasonsOf: () => Promise.resolve(new Map<string, string>()),
+      jobs: () => Promise.resolve([]),
+      bodyOf: () => Promise.resolve(Buffer.alloc(0)),
+    },
     clock: {
       nowMs: () => state.now.getTime(),
       now: () => state.now,

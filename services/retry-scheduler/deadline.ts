@@ -12,6 +12,7 @@ import type { MailReader, OverdueMail } from "#shared/store/mail-reader.ts";
 import type { RecordMarks } from "#shared/store/marks.ts";
 import type { ParkedMails } from "#shared/store/parked-mails.ts";
 import type { RetryMetrics } from "./metrics.ts";
+import { endParkedJobs } from "./parked-jobs.ts";
 import { outcomeAgain, processingFailed, softBounce } from "./points.ts";
 
 /** A mail that lies in the dead letters ends at its deadline; any other has this much time to end by itself. */
@@ -21,10 +22,12 @@ const SWEEP_MS = 5_000;
 /** Overdue mails of one pass, and of those how many are asked for and ended together. */
 const AT_ONCE = 2_000;
 const TOGETHER = 100;
+/** Jobs in the dead letters are looked at in each so many passes. */
+const JOBS_EVERY = 6;
 
 export interface SweepPorts {
   broker: Pick<Broker, "publish" | "depth">;
-  reader: Pick<MailReader, "overdue">;
+  reader: Pick<MailReader, "overdue" | "hasEnded">;
   marks: Pick<RecordMarks, "recordedUpTo">;
   ledger: Pick<Ledger, "outcomesOf">;
   parked: ParkedMails;
@@ -136,11 +139,17 @@ function report(
 export function startSweep(ports: SweepPorts): { stop(): Promise<void> } {
   const stopped = new AbortController();
   const { clock, log } = ports;
+  let passes = 0;
+  const pass = async (): Promise<void> => {
+    await sweep(ports);
+    if (passes % JOBS_EVERY === 0) await endParkedJobs(ports, clock.now());
+    passes += 1;
+  };
   const run = async (): Promise<void> => {
     while (!stopped.signal.aborted) {
       await clock.sleep(SWEEP_MS * (0.5 + clock.random()), stopped.signal).catch(() => undefined);
       if (stopped.signal.aborted) return;
-      await sweep(ports).catch((error: unknown) => {
+      await pass().catch((error: unknown) => {
         if (!isRetriable(error)) log.error({ err: error }, "sweep.failed");
       });
     }
