@@ -16,6 +16,8 @@ export default defineConfig({
       {
         test: {
           name: "unit",
+          // Property tests on a machine that is busy with other things.
+          testTimeout: 30_000,
           include: ["{services,shared,deploy}/**/*.test.ts"],
           sequence: { groupOrder: 0 },
         },

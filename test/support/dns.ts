@@ -6,6 +6,7 @@ import type { Socket } from "node:net";
 import { createServer } from "node:net";
 import type { Answer, DecodedPacket, Question } from "dns-packet";
 import * as packet from "dns-packet";
+import { freePort } from "#deploy/local/ports.ts";
 
 export interface DnsRecords {
   a?: readonly string[];
@@ -65,7 +66,7 @@ function encode(query: DecodedPacket, rcode: number, answers: Answer[]): Buffer 
   });
 }
 
-function listenUdp(respond: (query: Buffer) => Buffer | undefined): Promise<{ port: number; close(): void }> {
+function listenUdp(port: number, respond: (query: Buffer) => Buffer | undefined): Promise<{ close(): void }> {
   return new Promise((resolve, reject) => {
     const socket = createSocket("udp4");
     socket.once("error", reject);
@@ -73,7 +74,7 @@ function listenUdp(respond: (query: Buffer) => Buffer | undefined): Promise<{ po
       const reply = respond(bytes);
       if (reply !== undefined) socket.send(reply, from.port, from.address);
     });
-    socket.bind(0, "127.0.0.1", () => resolve({ port: socket.address().port, close: () => socket.close() }));
+    socket.bind(port, "127.0.0.1", () => resolve({ close: () => socket.close() }));
   });
 }
 
@@ -126,10 +127,12 @@ export async function startDns(): Promise<ScriptedDns> {
     return encode(query, RCODES.NOERROR, answersTo(question, records));
   };
 
-  const udp = await listenUdp(respond);
-  const tcp = await listenTcp(udp.port, respond);
+  // Free for TCP, and below the ports that the system gives to others: then it is free for UDP too.
+  const port = await freePort();
+  const tcp = await listenTcp(port, respond);
+  const udp = await listenUdp(port, respond);
   return {
-    server: `127.0.0.1:${udp.port}`,
+    server: `127.0.0.1:${port}`,
     questions,
     set: (name, records) => void known.set(name.toLowerCase(), records),
     remove: (name) => void known.delete(name.toLowerCase()),
