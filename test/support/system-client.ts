@@ -1,5 +1,6 @@
 // What a test does with a system, whoever started it: configure accounts, submit jobs, look at what became of them.
 import { randomBytes } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { ServiceName } from "#shared/broker/topology.ts";
 import type { Notification } from "#shared/contracts/push-notification.ts";
 import { uniqueLabel } from "./addresses.ts";
@@ -83,6 +84,8 @@ export interface MailRecord {
 
 /** A change of the configuration counts within a second; the machine may be busy. */
 const CHANGE_COUNTS_MS = 5_000;
+const EXPLAINED_MS = 1_500;
+const OTHERS_MS = 200;
 
 function expectStatus(answer: ApiAnswer<unknown>, status: number, what: string): void {
   if (answer.status !== status) throw new Error(`${what}: ${answer.status} ${JSON.stringify(answer.body)}`);
@@ -123,6 +126,21 @@ async function createAccount(control: ControlClient, settings: object): Promise<
   return { name, password, domain, sender: `sender@${domain}` };
 }
 
+/**
+ * A relay that was just configured is on its way to router and delivery; a mail handed in before takes the default route.
+ * No service tells which configuration it has: control's own is waited for, and as much again as the others may take.
+ */
+async function untilRouted(control: ControlClient, account: TestAccount, host: string): Promise<void> {
+  const query = new URLSearchParams({ account: account.name, from: account.sender, to: "to@recipient.example" });
+  const end = Date.now() + EXPLAINED_MS;
+  while (Date.now() < end) {
+    const { body } = await control.get(`/v1/explain?${query.toString()}`);
+    if (JSON.stringify(body).includes(host)) break;
+    await sleep(25);
+  }
+  await sleep(OTHERS_MS);
+}
+
 async function submitJob<T = Json>(
   url: string,
   account: TestAccount,
@@ -156,6 +174,7 @@ export function createSystemClient(plan: SystemPlan, readLog: (file: string) => 
       const body = { host: target.host, port: target.port, ...settings };
       const path = `/v1/accounts/${account.name}/domains/${account.domain}/relay`;
       expectStatus(await control.put(path, body), 200, "PUT relay");
+      await untilRouted(control, account, target.host);
     },
     submit: (account, job, headers = {}) => submitJob(httpUrl, account, { job, headers }),
     accept: async (account, job, headers = {}) => {
