@@ -76,7 +76,8 @@ export function startLoad(ground: Ground, plan: LoadPlan): Load {
       const status = answer?.status ?? 0;
       refusals.set(status, (refusals.get(status) ?? 0) + 1);
       if (status === 503 && !answer?.headers.has("retry-after")) counts.unhelpful += 1;
-      if (status >= 400 && status < 500 && status !== 401 && status !== 429)
+      // 409: what was submitted under this key before the fault may still be on its way.
+      if (status >= 400 && status < 500 && ![401, 409, 429].includes(status))
         throw new Error(`a job of the load was refused: ${status} ${JSON.stringify(answer?.body)}`);
       await sleep(REPEAT_MS);
     }
@@ -86,16 +87,21 @@ export function startLoad(ground: Ground, plan: LoadPlan): Load {
     const jobs: Promise<void>[] = [];
     for (let index = 0; index < plan.jobs; index += 1) {
       await sleep(Math.max(0, startedAt + (index * 1_000) / plan.perSecond - performance.now()));
-      jobs.push(one(index));
+      const job = one(index);
+      job.catch(() => undefined);
+      jobs.push(job);
     }
     await Promise.all(jobs);
   };
+  const done = all();
+  // Told where it is waited for.
+  done.catch(() => undefined);
   return {
     accepted,
     refusals,
     get unhelpful() {
       return counts.unhelpful;
     },
-    done: all(),
+    done,
   };
 }

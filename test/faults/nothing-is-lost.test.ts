@@ -26,7 +26,6 @@ const short = [
   brokerKilled,
   databaseKilled,
   memoryAlarm,
-  deletionOf(QUEUES.jobsInteractive),
   poisonEverywhere,
 ];
 const long = [
@@ -37,6 +36,8 @@ const long = [
   proxyFault("database", "stall"),
   ...[QUEUES.events, QUEUES.attempts, QUEUES.batches].map((queue) => deletionOf(queue)),
   unknownVersion,
+  // Not kept as yet, and last, for what follows suffers from it: see Open in docs/reliability.md.
+  deletionOf(QUEUES.jobsInteractive),
 ];
 
 let ground: Ground;

@@ -47,8 +47,6 @@ async function recovery(ground: Ground): Promise<number> {
 export async function play(ground: Ground, fault: Fault, plan: LoadPlan): Promise<Outcome> {
   const letters = (await deadLettersOf(ground)).length;
   const load = startLoad(ground, plan);
-  // Its failure is told below, where it is waited for.
-  load.done.catch(() => undefined);
   const first = Math.floor(plan.jobs * (fault.after ?? 0.25));
   await eventually(() => load.accepted.length >= first, PATIENCE_MS);
   await fault.apply(ground, load);
