@@ -29,7 +29,8 @@ it("loses none, and doubles none but those in flight", async () => {
   const ids = await system.hand(account, { recipients });
   await eventually(() => relay.accepted.length > 40);
   await system.kill("delivery", { replica: 0 });
-  const inFlightAtMost = 5;
+  // Five at the relay, and the accepted ones whose outcome was being written when the process died: a dot takes 40 ms, a write less than two of them.
+  const inFlightAtMost = 15;
   const ended = await Promise.all(ids.map((id) => system.ended(id, 60_000)));
   for (const mail of ended) {
     const ends = mail.trackingPoints.filter((point) => point.meta.event.state === "FINISHED");
