@@ -23,14 +23,17 @@ interface Put extends NamedRelay {
   mustVerify: boolean;
 }
 
-/** Mails that wait for the relay or are in retry: as the record knows, and no fewer than its lane holds. */
+/**
+ * Mails that wait for the relay or are in retry: as the record knows, and no fewer than its mailboxes hold. What replicas
+ * last said to be in an attempt is not added: it is up to 2 s old, and the record has those mails.
+ */
 async function countWaiting(context: ApiContext, account: string, domain: string): Promise<number> {
   const lane = relayLaneName(account, domain);
-  const [recorded, { depth, inFlight }] = await Promise.all([
+  const [recorded, { depth }] = await Promise.all([
     context.mails.waiting(account, lane),
     context.lanes.of(lane, false),
   ]);
-  return Math.max(recorded, depth + inFlight);
+  return Math.max(recorded, depth);
 }
 
 async function refuseWhileWaiting(context: ApiContext, account: string, domain: string): Promise<Problem | undefined> {
