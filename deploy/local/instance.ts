@@ -1,7 +1,9 @@
 // What a clone keeps in .waypost/: credentials, data, logs, and who is running.
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import type { RunningSystem } from "#shared/running-system.ts";
+import { readRunning, RUNNING_FILE } from "#shared/running-system.ts";
 
 export const ROOT = resolve(import.meta.dirname, "../..");
 /** The tests of `npm start` have one of their own. */
@@ -10,22 +12,12 @@ const HOME = process.env["WAYPOST_TEST_HOME"] ?? join(ROOT, ".waypost");
 /** Data, logs and processes of `npm start`; the tests have directories of their own beside it. */
 export const LOCAL_DIRECTORY = join(HOME, "local");
 const CREDENTIALS = join(HOME, "credentials.json");
-const RUNNING = join(HOME, "running.json");
+const RUNNING = join(HOME, RUNNING_FILE);
 
 export interface Credentials {
   adminToken: string;
   secretKey: string;
   demoPassword: string;
-}
-
-/** How `npx waypost` finds the running system. */
-export interface RunningFile {
-  pid: number;
-  controlUrl: string;
-  adminToken: string;
-  ingestUrl: string;
-  account: string;
-  password: string;
 }
 
 function readJson<T>(file: string): T | undefined {
@@ -53,28 +45,13 @@ export function keptCredentials(): Credentials {
   return kept;
 }
 
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function commandOf(pid: number): string {
-  const file = `/proc/${pid}/cmdline`;
-  return existsSync(file) ? readFileSync(file, "utf8") : "start.ts";
-}
-
-/** The process id of an `npm start` of this clone that runs now. A file left by a killed one says nothing. */
+/** The process id of another `npm start` of this clone that runs now. */
 export function alreadyRunning(): number | undefined {
-  const pid = readJson<RunningFile>(RUNNING)?.pid;
-  if (pid === undefined || pid === process.pid || !isAlive(pid)) return undefined;
-  return commandOf(pid).includes("start.ts") ? pid : undefined;
+  const pid = readRunning(RUNNING)?.pid;
+  return pid === process.pid ? undefined : pid;
 }
 
-export function tellRunning(running: RunningFile): void {
+export function tellRunning(running: RunningSystem): void {
   writePrivate(RUNNING, running);
 }
 

@@ -1,6 +1,6 @@
 // Calls of the administration API; what it refuses becomes a Refusal with the problem's own words.
 import { z } from "zod";
-import type { RunningSystem } from "./connection.ts";
+import type { FoundSystem } from "./connection.ts";
 
 const problemSchema = z.object({
   title: z.string().optional(),
@@ -61,7 +61,7 @@ function parse(text: string): unknown {
   }
 }
 
-export function createClient(system: RunningSystem): Client {
+export function createClient(system: FoundSystem): Client {
   const send = (
     method: string,
     path: string,

@@ -1,38 +1,27 @@
 // Finds the system that the command line speaks to: the environment first, then what `npm start` keeps in .waypost/.
-import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { z } from "zod";
+import { readRunning, RUNNING_FILE } from "#shared/running-system.ts";
+import type { RunningSystem } from "#shared/running-system.ts";
 import type { CliSettings } from "#shared/settings.ts";
 
-/** What `npm start` writes for others to find it by (deploy/local). */
-export const RUNNING_FILE = ".waypost/running.json";
+/** Where control is; what else `npm start` tells, where it is that system. */
+export type FoundSystem = Pick<RunningSystem, "controlUrl" | "adminToken"> & Partial<RunningSystem>;
 
-export const runningSchema = z.object({
-  controlUrl: z.url(),
-  adminToken: z.string(),
-  ingestUrl: z.url().optional(),
-  account: z.string().optional(),
-  password: z.string().optional(),
-});
-export type RunningSystem = z.infer<typeof runningSchema>;
+export type Found = { ok: true; system: FoundSystem } | { ok: false; problem: string };
 
-export type Found = { ok: true; system: RunningSystem } | { ok: false; problem: string };
+const fileIn = (directory: string): string => join(directory, ".waypost", RUNNING_FILE);
 
-/** The nearest .waypost/running.json from `directory` upwards, then that of the project itself. */
-function readRunning(directory: string, project: string): RunningSystem | undefined {
-  const above = [directory];
-  for (let at = directory; dirname(at) !== at; at = dirname(at)) above.push(dirname(at));
-  const file = [...above, project].map((place) => join(place, RUNNING_FILE)).find((path) => existsSync(path));
-  if (file === undefined) return undefined;
-  try {
-    return runningSchema.parse(JSON.parse(readFileSync(file, "utf8")));
-  } catch {
-    return undefined;
-  }
+/** The one that runs in the nearest clone from `directory` upwards, then in the project itself. */
+function nearestRunning(directory: string, project: string): RunningSystem | undefined {
+  const places = [directory];
+  for (let at = directory; dirname(at) !== at; at = dirname(at)) places.push(dirname(at));
+  return [...places, project].map((place) => readRunning(fileIn(place))).find((running) => running !== undefined);
 }
 
 export function findSystem(settings: CliSettings, places: { directory: string; project: string }): Found {
-  const running = readRunning(places.directory, places.project);
+  const nearest = nearestRunning(places.directory, places.project);
+  const isAnother = settings.controlUrl !== undefined && settings.controlUrl !== nearest?.controlUrl;
+  const running = isAnother ? undefined : nearest;
   const controlUrl = settings.controlUrl ?? running?.controlUrl;
   const adminToken = settings.adminToken ?? running?.adminToken;
   if (controlUrl === undefined || adminToken === undefined) {
@@ -45,7 +34,7 @@ export function findSystem(settings: CliSettings, places: { directory: string; p
   return { ok: true, system: { ...running, controlUrl, adminToken } };
 }
 
-/** The system that `npm start` runs in this project, while its process lives. */
+/** The system that `npm start` runs in this project now. */
 export function runningSystemOf(project: string): RunningSystem | undefined {
-  return existsSync(join(project, RUNNING_FILE)) ? readRunning(project, project) : undefined;
+  return readRunning(fileIn(project));
 }

@@ -1,7 +1,7 @@
 // What a verb gets: the client, and how to print.
 import type { Command } from "commander";
 import type { Client } from "./client.ts";
-import type { RunningSystem } from "./connection.ts";
+import type { FoundSystem } from "./connection.ts";
 
 export interface Output {
   write(text: string): void;
@@ -10,7 +10,7 @@ export interface Output {
 
 export interface CliContext {
   client: Client;
-  system: RunningSystem;
+  system: FoundSystem;
   output: Output;
 }
 

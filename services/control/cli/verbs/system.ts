@@ -12,6 +12,8 @@ import { runningSystemOf } from "../connection.ts";
 import type { Row } from "../print.ts";
 import { table } from "../print.ts";
 
+const LEFT_OVER_MS = 10_000;
+
 interface AuditAnswer {
   checked: number;
   finished: number;
@@ -78,6 +80,12 @@ async function confirmed(question: string): Promise<boolean> {
   return /^y(es)?$/i.test(answer.trim());
 }
 
+/** A killed `npm start` leaves broker, database and services behind, which would go on in a directory that is gone. */
+async function endLeftOver(data: string): Promise<void> {
+  const { endProcessesOf } = await import("#deploy/local/processes.ts");
+  await endProcessesOf(join(data, "local"), LEFT_OVER_MS);
+}
+
 async function reset(directory: string, flags: { yes?: boolean }, output: Output): Promise<void> {
   const data = join(directory, ".waypost");
   if (!existsSync(data)) return show(output, { removed: false }, () => "there is no data: nothing to remove");
@@ -86,6 +94,7 @@ async function reset(directory: string, flags: { yes?: boolean }, output: Output
   }
   const isSure = flags.yes === true || (await confirmed(`Remove all data and credentials in ${data}? [y/N] `));
   if (!isSure) throw new Refusal("nothing was removed", { title: "not confirmed" });
+  await endLeftOver(data);
   rmSync(data, { recursive: true, force: true });
   return show(output, { removed: true }, () => `${data} is removed`);
 }

@@ -1,0 +1,40 @@
+// The system that `npm start` runs in a clone, as it tells the command line of it in .waypost/running.json.
+import { existsSync, readFileSync } from "node:fs";
+import { z } from "zod";
+
+export const RUNNING_FILE = "running.json";
+
+const runningSchema = z.object({
+  pid: z.int().positive(),
+  controlUrl: z.url(),
+  adminToken: z.string(),
+  ingestUrl: z.url(),
+  account: z.string(),
+  password: z.string(),
+});
+export type RunningSystem = z.infer<typeof runningSchema>;
+
+/** What the file says, while the process that wrote it lives: a killed one leaves its file behind. */
+export function readRunning(file: string): RunningSystem | undefined {
+  const running = parse(file);
+  return running !== undefined && isStart(running.pid) ? running : undefined;
+}
+
+function parse(file: string): RunningSystem | undefined {
+  try {
+    return runningSchema.parse(JSON.parse(readFileSync(file, "utf8")));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether a process lives and is an `npm start`: after a crash its number may be another's. */
+function isStart(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "EPERM")) return false;
+  }
+  const command = `/proc/${pid}/cmdline`;
+  return !existsSync(command) || readFileSync(command, "utf8").includes("start.ts");
+}
