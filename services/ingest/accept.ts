@@ -32,7 +32,7 @@ const RETRY_AFTER_SECONDS = 5;
 export interface AcceptorParts {
   configuration: Pick<ConfigurationPort, "current">;
   broker: Pick<Broker, "publish" | "ready" | "blocked">;
-  contents: Contents;
+  contents: Pick<Contents, "put">;
   keys: IdempotencyKeys;
   waiting: WaitingMails;
   /** Of `limits.jobsPerSecond`, and of floods. */

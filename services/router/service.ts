@@ -49,7 +49,7 @@ async function portsOf({ broker, store, clock, log, settings }: ServiceContext<"
       sealer: createSealer(settings.WAYPOST_SECRET_KEY, settings.WAYPOST_SECRET_KEY_PREVIOUS),
       clock,
       log,
-      readContent: ({ content }, inline) => contents.get(content, inline),
+      readContent: ({ content }, inline) => contents.read(content, inline),
       countUnsigned: () => metrics.countUnsigned(),
     }),
   };

@@ -8,12 +8,12 @@ import { WaypostError } from "#shared/errors.ts";
 import type { Log } from "#shared/log.ts";
 import type { Configuration, SenderDomain } from "#shared/routing/configuration.ts";
 import type { Sealer } from "#shared/secrets.ts";
-import type { SigningMaterial } from "#shared/signing/certificate.ts";
-import { certificateFacts, covers, signingProblems } from "#shared/signing/certificate.ts";
+import type { CertificateFacts, SigningMaterial } from "#shared/signing/certificate.ts";
+import { certificateFacts, covers, materialProblems, validityProblem } from "#shared/signing/certificate.ts";
 import type { Signer } from "#shared/signing/cms.ts";
 import { createSigner } from "#shared/signing/cms.ts";
 import type { Signature } from "#shared/signing/multipart-signed.ts";
-import { boundaryOf, digestOf, splitForSigning } from "#shared/signing/multipart-signed.ts";
+import { boundaryOf, digestOf } from "#shared/signing/multipart-signed.ts";
 import type { MailFate } from "./split.ts";
 
 export interface SigningPorts {
@@ -21,7 +21,7 @@ export interface SigningPorts {
   clock: Clock;
   log: Log;
   /** The shared bytes of a job, where they did not travel with it. */
-  readContent(job: JobMessage, inline: Buffer): Promise<Buffer>;
+  readContent(job: JobMessage, inline: Buffer): AsyncIterable<Buffer>;
   /** Jobs whose mails were not sent because they could not be signed. */
   countUnsigned(): void;
 }
@@ -36,7 +36,7 @@ export interface JobToSign {
   content: Buffer;
 }
 
-const SIGNERS_KEPT = 500;
+const DOMAINS_KEPT = 500;
 
 /** The domain whose certificate signs this job, or undefined where nothing is to be signed. */
 export function signingDomainOf({ head }: JobMessage, configuration: Configuration): SenderDomain | undefined {
@@ -46,14 +46,44 @@ export function signingDomainOf({ head }: JobMessage, configuration: Configurati
   return found?.messageSigning === true ? found : undefined;
 }
 
+/** What does not change of a domain's signing material, looked at once. */
+interface Prepared {
+  problems: readonly string[];
+  facts: CertificateFacts | undefined;
+  signer: Signer | undefined;
+}
+
+function prepare({ domain }: SenderDomain, material: SigningMaterial): Prepared {
+  const problems = materialProblems(material, domain);
+  const facts = certificateFacts(material.certificate);
+  return { problems, facts, signer: problems.length > 0 ? undefined : createSigner(material) };
+}
+
+/** One after the other: of contents that are read from the store, a router holds one piece at a time. */
+function createTurns(): <T>(work: () => Promise<T>) => Promise<T> {
+  let last: Promise<unknown> = Promise.resolve();
+  return (work) => {
+    const mine = last.then(work);
+    last = mine.catch(() => undefined);
+    return mine;
+  };
+}
+
 export function createJobSigner(ports: SigningPorts): JobSigner {
-  const signers = new LRUCache<string, Promise<Signer>>({ max: SIGNERS_KEPT });
-  const signerOf = (material: SigningMaterial): Promise<Signer> => {
-    const known = signers.get(material.certificate);
-    if (known !== undefined) return known;
-    const made = createSigner(material);
-    signers.set(material.certificate, made);
-    return made;
+  const known = new LRUCache<string, Prepared>({ max: DOMAINS_KEPT });
+  const inTurn = createTurns();
+
+  const preparedOf = (domain: SenderDomain, signing: NonNullable<SenderDomain["signing"]>): Prepared => {
+    const { certificate } = signing;
+    const key = `${domain._id} ${signing.privateKey} ${certificate}`;
+    const found = known.get(key) ?? prepare(domain, { certificate, privateKey: ports.sealer.open(signing.privateKey) });
+    known.set(key, found);
+    return found;
+  };
+
+  const digestOfJob = ({ message, content }: JobToSign): Promise<Buffer> => {
+    const digest = (): Promise<Buffer> => digestOf(ports.readContent(message, content));
+    return message.content.kind === "stored" ? inTurn(digest) : digest();
   };
 
   const signatureOf = async (
@@ -62,16 +92,15 @@ export function createJobSigner(ports: SigningPorts): JobSigner {
   ): Promise<Signature | { problem: string } | undefined> => {
     const { signing } = domain;
     if (signing === undefined) return { problem: "message signing is on and no certificate is stored" };
-    const facts = certificateFacts(signing.certificate);
-    if (facts !== undefined && !covers(facts, job.message.head.sender)) return undefined;
-    const material = { certificate: signing.certificate, privateKey: ports.sealer.open(signing.privateKey) };
     const now = ports.clock.now();
-    const problems = signingProblems(material, domain.domain, now);
-    if (problems.length > 0) return { problem: problems.join("; ") };
-    const content = await ports.readContent(job.message, job.content);
-    const { entity } = splitForSigning(Buffer.alloc(0), content);
-    const digest = digestOf(entity);
-    const der = await (await signerOf(material)).sign(digest, now);
+    const { problems, facts, signer } = preparedOf(domain, signing);
+    if (facts !== undefined && !covers(facts, job.message.head.sender)) return undefined;
+    const untimely = facts === undefined ? undefined : validityProblem(facts, now);
+    if (untimely !== undefined || signer === undefined) {
+      return { problem: [...(untimely === undefined ? [] : [untimely]), ...problems].join("; ") };
+    }
+    const digest = await digestOfJob(job);
+    const der = await signer.sign(digest, now);
     return { der: der.toString("base64"), boundary: boundaryOf(digest) };
   };
 

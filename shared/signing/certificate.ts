@@ -1,11 +1,13 @@
 // The S/MIME certificate of a sender domain: what it covers, until when, and what is wrong with it (contract, Message Signing).
+import type { KeyObject } from "node:crypto";
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import type * as asn1js from "asn1js";
 import * as pkijs from "pkijs";
+import { comparableAddress, toALabels } from "#shared/routing/domain-name.ts";
 
 export interface CertificateFacts {
   subject: string;
-  /** Lower-case addresses that it covers: rfc822Name of subjectAltName, and emailAddress of the subject. */
+  /** Addresses that it covers, spelled as they are compared: rfc822Name of subjectAltName, and emailAddress of the subject. */
   addresses: readonly string[];
   notBefore: Date;
   notAfter: Date;
@@ -30,6 +32,8 @@ const RFC822_NAME = 1;
 /** Bits of keyUsage (RFC 5280 §4.2.1.3), first octet. */
 const DIGITAL_SIGNATURE = 0x80;
 const NON_REPUDIATION = 0x40;
+/** Node's names of the curves that Web Crypto signs on. */
+const CURVES: Readonly<Record<string, string>> = { prime256v1: "P-256", secp384r1: "P-384", secp521r1: "P-521" };
 const PEM_BLOCK = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
 /** Certificates of a PEM text in its order; empty where it holds none that can be read. */
@@ -67,15 +71,15 @@ export function certificateFacts(pem: string): CertificateFacts | undefined {
   const addresses = [...alternativeAddresses(parsed), ...inSubject];
   return {
     subject: leaf.subject.split("\n").join(", "),
-    addresses: [...new Set(addresses.map((address) => address.toLowerCase()))],
+    addresses: [...new Set(addresses.map((address) => comparableAddress(address)))],
     notBefore: leaf.validFromDate,
     notAfter: leaf.validToDate,
   };
 }
 
-/** Whether the certificate is for this sender; addresses compare without regard to case. */
+/** Whether the certificate is for this sender; addresses compare without regard to case, U-labels equal to A-labels. */
 export function covers(facts: CertificateFacts, sender: string): boolean {
-  return facts.addresses.includes(sender.toLowerCase());
+  return facts.addresses.includes(comparableAddress(sender));
 }
 
 function purposeProblem(leaf: X509Certificate): string | undefined {
@@ -90,29 +94,51 @@ function purposeProblem(leaf: X509Certificate): string | undefined {
     : "the certificate is not for signatures: its key usage lacks digitalSignature";
 }
 
+/** How a key signs here, or undefined where it cannot. */
+export function signingAlgorithmOf(
+  key: KeyObject,
+): { name: "ECDSA"; namedCurve: string } | { name: "RSASSA-PKCS1-v1_5"; hash: "SHA-256" } | undefined {
+  if (key.asymmetricKeyType === "rsa") return { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" };
+  const namedCurve = CURVES[key.asymmetricKeyDetails?.namedCurve ?? ""];
+  return key.asymmetricKeyType === "ec" && namedCurve !== undefined ? { name: "ECDSA", namedCurve } : undefined;
+}
+
 function keyProblem(leaf: X509Certificate, privateKey: string): string | undefined {
   try {
-    return leaf.checkPrivateKey(createPrivateKey(privateKey))
-      ? undefined
-      : "the private key does not belong to the certificate";
+    const key = createPrivateKey(privateKey);
+    if (!leaf.checkPrivateKey(key)) return "the private key does not belong to the certificate";
+    return signingAlgorithmOf(key) === undefined
+      ? "the private key cannot sign here: it should be RSA, or elliptic-curve on P-256, P-384 or P-521"
+      : undefined;
   } catch {
     return "the private key cannot be read: it should be an unencrypted PEM (PKCS#8, PKCS#1 or SEC1)";
   }
 }
 
-/** Everything that keeps this material from signing for the domain at this time, a sentence each; empty when nothing does. */
-export function signingProblems(material: SigningMaterial, domain: string, now: Date): string[] {
+/** What keeps a certificate from signing at this time. */
+export function validityProblem({ notBefore, notAfter }: CertificateFacts, now: Date): string | undefined {
+  if (notAfter <= now) return `the certificate expired on ${notAfter.toISOString()}`;
+  return notBefore > now ? `the certificate is not valid before ${notBefore.toISOString()}` : undefined;
+}
+
+/** What keeps this material from signing for the domain at any time, a sentence each; empty when nothing does. */
+export function materialProblems(material: SigningMaterial, domain: string): string[] {
   const [leaf] = readChain(material.certificate);
   const facts = certificateFacts(material.certificate);
   if (leaf === undefined || facts === undefined)
     return ["the certificate cannot be read: it should be PEM, with its chain"];
-  const isOfDomain = facts.addresses.some((address) => address.endsWith(`@${domain.toLowerCase()}`));
+  const isOfDomain = facts.addresses.some((address) => address.endsWith(`@${toALabels(domain) ?? domain}`));
   const listed = facts.addresses.length === 0 ? "no address" : facts.addresses.join(", ");
   return [
-    facts.notAfter <= now ? `the certificate expired on ${facts.notAfter.toISOString()}` : undefined,
-    facts.notBefore > now ? `the certificate is not valid before ${facts.notBefore.toISOString()}` : undefined,
     isOfDomain ? undefined : `the certificate is for another domain: it covers ${listed}, none of ${domain}`,
     purposeProblem(leaf),
     keyProblem(leaf, material.privateKey),
   ].filter((problem) => problem !== undefined);
+}
+
+/** Everything that keeps this material from signing for the domain at this time. */
+export function signingProblems(material: SigningMaterial, domain: string, now: Date): string[] {
+  const facts = certificateFacts(material.certificate);
+  const untimely = facts === undefined ? undefined : validityProblem(facts, now);
+  return [...(untimely === undefined ? [] : [untimely]), ...materialProblems(material, domain)];
 }

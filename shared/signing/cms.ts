@@ -4,7 +4,7 @@ import { createPrivateKey } from "node:crypto";
 import * as asn1js from "asn1js";
 import * as pkijs from "pkijs";
 import type { SigningMaterial } from "./certificate.ts";
-import { readChain } from "./certificate.ts";
+import { readChain, signingAlgorithmOf } from "./certificate.ts";
 
 const OID = {
   data: "1.2.840.113549.1.7.1",
@@ -19,14 +19,11 @@ export interface Signer {
   sign(digest: Buffer, at: Date): Promise<Buffer>;
 }
 
-async function importKey(pem: string): Promise<webcrypto.CryptoKey> {
+function importKey(pem: string): webcrypto.CryptoKey {
   const key = createPrivateKey(pem);
-  if (key.asymmetricKeyType === "ec") {
-    const curves: Readonly<Record<string, string>> = { prime256v1: "P-256", secp384r1: "P-384", secp521r1: "P-521" };
-    const namedCurve = curves[key.asymmetricKeyDetails?.namedCurve ?? ""] ?? "P-256";
-    return key.toCryptoKey({ name: "ECDSA", namedCurve }, false, ["sign"]);
-  }
-  return key.toCryptoKey({ name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" }, false, ["sign"]);
+  const algorithm = signingAlgorithmOf(key);
+  if (algorithm === undefined) throw new TypeError("no key that can sign in the signing material");
+  return key.toCryptoKey(algorithm, false, ["sign"]);
 }
 
 /** The attributes that are signed in place of the content, in DER order of a SET OF. */
@@ -44,8 +41,8 @@ function signedAttributes(digest: Buffer, at: Date): pkijs.SignedAndUnsignedAttr
 }
 
 /** Reads key and chain once; every signature after that is one private-key operation. Throws where they cannot be read. */
-export async function createSigner(material: SigningMaterial): Promise<Signer> {
-  const key = await importKey(material.privateKey);
+export function createSigner(material: SigningMaterial): Signer {
+  const key = importKey(material.privateKey);
   const chain = readChain(material.certificate).map((item) =>
     pkijs.Certificate.fromBER(new Uint8Array(item.raw).buffer),
   );

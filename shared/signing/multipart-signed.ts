@@ -10,11 +10,21 @@ export interface SplitMessage {
 }
 
 const BLANK_LINE = Buffer.from("\r\n\r\n");
-const CRLF = Buffer.from("\r\n");
 
 /** The header lines of a block, each with its folded continuations. */
 function unfoldedLines(block: string): string[] {
   return block.split(/\r\n(?![ \t])/).filter((line) => line !== "");
+}
+
+/** What stays outside of a header block, and the entity's header fields with the empty line behind them. */
+function splitBlock(block: string): { outer: Buffer; inner: Buffer } {
+  const lines = unfoldedLines(block);
+  const isInner = (line: string): boolean => /^content-/i.test(line);
+  const join = (chosen: readonly string[]): string => chosen.map((line) => `${line}\r\n`).join("");
+  return {
+    outer: Buffer.from(join(lines.filter((line) => !isInner(line))), "latin1"),
+    inner: Buffer.from(`${join(lines.filter(isInner))}\r\n`, "latin1"),
+  };
 }
 
 /**
@@ -25,21 +35,26 @@ export function splitForSigning(headers: Buffer, content: Buffer): SplitMessage 
   const end = content.indexOf(BLANK_LINE);
   const hasOnlyHeaders = end < 0;
   const block = Buffer.concat([headers, hasOnlyHeaders ? content : content.subarray(0, end + 2)]).toString("latin1");
-  const lines = unfoldedLines(block);
-  const isInner = (line: string): boolean => /^content-/i.test(line);
-  const join = (chosen: readonly string[]): Buffer =>
-    Buffer.from(chosen.map((line) => `${line}\r\n`).join(""), "latin1");
+  const { outer, inner } = splitBlock(block);
   const body = hasOnlyHeaders ? Buffer.alloc(0) : content.subarray(end + BLANK_LINE.length);
-  return {
-    outer: join(lines.filter((line) => !isInner(line))),
-    entity: [join(lines.filter(isInner)), CRLF, body],
-  };
+  return { outer, entity: [inner, body] };
 }
 
-/** SHA-256 of the entity, without a copy of it. */
-export function digestOf(entity: readonly Buffer[]): Buffer {
+/** SHA-256 of the entity in a content that comes in chunks: no more of it is held than its header and one chunk. */
+export async function digestOf(chunks: Iterable<Buffer> | AsyncIterable<Buffer>): Promise<Buffer> {
   const hash = createHash("sha256");
-  for (const piece of entity) hash.update(piece);
+  let head: Buffer | undefined = Buffer.alloc(0);
+  for await (const chunk of chunks) {
+    if (head === undefined) {
+      hash.update(chunk);
+      continue;
+    }
+    head = head.length === 0 ? chunk : Buffer.concat([head, chunk]);
+    if (!head.includes(BLANK_LINE)) continue;
+    for (const piece of splitForSigning(Buffer.alloc(0), head).entity) hash.update(piece);
+    head = undefined;
+  }
+  if (head !== undefined) for (const piece of splitForSigning(Buffer.alloc(0), head).entity) hash.update(piece);
   return hash.digest();
 }
 

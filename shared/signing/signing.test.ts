@@ -105,8 +105,8 @@ const BODIES = {
 
 async function signed(name: string, body: string): Promise<Buffer> {
   const split = splitForSigning(HEADERS, Buffer.from(body));
-  const digest = digestOf(split.entity);
-  const der = await (await createSigner(material(name))).sign(digest, new Date());
+  const digest = await digestOf([Buffer.from(body)]);
+  const der = await createSigner(material(name)).sign(digest, new Date());
   return Buffer.concat(composeSigned(split, { der: der.toString("base64"), boundary: boundaryOf(digest) }));
 }
 
@@ -181,7 +181,16 @@ it("accepts a good one and refuses a key that does not match, or cannot be read"
   expect(signingProblems(broken, "acme.example", new Date())).toEqual([expect.stringContaining("cannot be read")]);
 });
 
-it("digests the pieces as one", () => {
-  const split = splitForSigning(HEADERS, Buffer.from(BODIES.plain));
-  expect(digestOf(split.entity)).toEqual(createHash("sha256").update(BODIES.plain).digest());
-});
+it.each([1, 2, 3, 7, 50, 1_000])(
+  "digests content that comes in chunks of %d bytes as the entity that it is",
+  async (size) => {
+    for (const body of [...Object.values(BODIES), "Content-Type: text/plain\r\n", `X-Other: 1\r\n${BODIES.plain}`]) {
+      const content = Buffer.from(body);
+      const chunks = Array.from({ length: Math.ceil(content.length / size) }, (_, index) =>
+        content.subarray(index * size, (index + 1) * size),
+      );
+      const whole = Buffer.concat(splitForSigning(HEADERS, content).entity);
+      expect(await digestOf(chunks)).toEqual(createHash("sha256").update(whole).digest());
+    }
+  },
+);

@@ -2,6 +2,7 @@
 // small cache, gone a day after the job's deadline. One document for each 2 MiB; the TTL index sweeps orphans as well.
 import { randomUUID } from "node:crypto";
 import { LRUCache } from "lru-cache";
+import type { Collection } from "mongodb";
 import type { ContentRef } from "#shared/contracts/mail.ts";
 import { WaypostError } from "#shared/errors.ts";
 import type { Store } from "./connection.ts";
@@ -30,6 +31,8 @@ export interface Contents {
   put(content: Buffer, copies: number, deadline: Date): Promise<ContentRef>;
   /** What `put` kept; `inline` is what travelled with the message. Throws CONTENT_MISSING or StoreUnavailable. */
   get(ref: ContentRef, inline?: Buffer): Promise<Buffer>;
+  /** The same, chunk by chunk: no more than two of them are held. For who looks at all of it once. */
+  read(ref: ContentRef, inline?: Buffer): AsyncIterable<Buffer>;
   /** Stored content by its id; undefined where it is not, or no longer, there. Throws StoreUnavailable. */
   find(id: string): Promise<Buffer | undefined>;
   prepare(): Promise<void>;
@@ -46,6 +49,22 @@ function chunksOf(id: string): { _id: { $gte: string; $lte: string } } {
 
 function missing(id: string): WaypostError {
   return new WaypostError("CONTENT_MISSING", `the stored content ${id} is not there`, { retriable: false });
+}
+
+async function* readChunks(collection: Collection<StoredChunk>, id: string): AsyncIterable<Buffer> {
+  const cursor = collection.find(chunksOf(id), { promoteBuffers: true, sort: { _id: 1 }, batchSize: 1 });
+  let left: number | undefined;
+  try {
+    for (;;) {
+      const chunk = await guard(() => cursor.next());
+      if (chunk === null) break;
+      left = (left ?? chunk.bytes) - chunk.data.length;
+      yield chunk.data;
+    }
+  } finally {
+    await cursor.close().catch(() => undefined);
+  }
+  if (left !== 0) throw missing(id);
 }
 
 export function createContents(store: Store): Contents {
@@ -77,6 +96,10 @@ export function createContents(store: Store): Contents {
   }
 
   return {
+    read: async function* (ref, inline) {
+      if (ref.kind === "inline") yield inline ?? Buffer.alloc(0);
+      else yield* readChunks(collection, ref.id);
+    },
     put: async (content, copies, deadline) => {
       const bytes = content.length;
       if (bytes * copies <= MOST_TRAVELLING_BYTES) return { kind: "inline", bytes };
