@@ -47,9 +47,6 @@ function setUp(parts: Partial<AcceptorParts> = {}, beginning?: Beginning) {
         steps.push("put");
         return { kind: "inline", bytes: content.length };
       },
-      get: async () => Buffer.alloc(0),
-      find: async () => undefined,
-      prepare: async () => undefined,
     },
     keys,
     waiting: { of: async () => 0, accepted: () => undefined },
