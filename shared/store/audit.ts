@@ -4,7 +4,7 @@ import { within } from "./changes.ts";
 import type { Store } from "./connection.ts";
 import { guard } from "./connection.ts";
 import type { Page, PageQuery } from "./documents.ts";
-import { decodeCursor, pageOf } from "./documents.ts";
+import { NEWEST, olderThan, pageOf, positionOfMoment } from "./documents.ts";
 
 export interface AuditEntry {
   _id: string;
@@ -34,14 +34,6 @@ export interface Audit {
   page(query: AuditQuery): Promise<Page<AuditEntry>>;
 }
 
-const NEWEST = { at: -1, _id: -1 } as const;
-
-function after(cursor: string): object {
-  const [ms, id] = decodeCursor(cursor).split(" ");
-  const at = new Date(Number(ms));
-  return { $or: [{ at: { $lt: at } }, { at, _id: { $lt: id } }] };
-}
-
 export function createAudit(store: Store): Audit {
   const collection = store.collection<AuditEntry>("audit");
   return {
@@ -65,11 +57,11 @@ export function createAudit(store: Store): Audit {
           ...(Object.keys(at).length === 0 ? {} : { at }),
         };
         const found = await collection
-          .find(query.cursor === undefined ? filter : { $and: [filter, after(query.cursor)] })
+          .find({ $and: [filter, ...olderThan(query.cursor)] })
           .sort(NEWEST)
           .limit(query.limit + 1)
           .toArray();
-        return pageOf(found, query.limit, (item) => `${item.at.getTime()} ${item._id}`);
+        return pageOf(found, query.limit, positionOfMoment);
       }),
   };
 }

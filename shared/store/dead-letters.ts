@@ -4,7 +4,7 @@ import type { Binary } from "mongodb";
 import type { Store } from "./connection.ts";
 import { guard } from "./connection.ts";
 import type { Page, PageQuery } from "./documents.ts";
-import { decodeCursor, pageOf } from "./documents.ts";
+import { NEWEST, olderThan, pageOf, positionOfMoment } from "./documents.ts";
 
 export interface StoredDeadLetter {
   _id: string;
@@ -47,7 +47,6 @@ export interface DeadLetters {
 }
 
 const PIECE_BYTES = 8 * 1024 * 1024;
-const NEWEST = { at: -1, _id: -1 } as const;
 
 function piecesOf(letter: StoredDeadLetter, body: Buffer): (Omit<Piece, "data"> & { data: Buffer })[] {
   return Array.from({ length: Math.max(1, Math.ceil(body.length / PIECE_BYTES)) }, (_, index) => ({
@@ -94,19 +93,13 @@ export function createDeadLetters(store: Store): DeadLetters {
     count: () => guard(() => letters.countDocuments({ replayedAt: { $exists: false } })),
     page: ({ account, cursor, limit }) =>
       guard(async () => {
-        const position = cursor === undefined ? undefined : decodeCursor(cursor).split(" ");
-        const at = new Date(Number(position?.[0]));
         const filter = { replayedAt: { $exists: false }, ...(account === undefined ? {} : { account }) };
         const found = await letters
-          .find(
-            position === undefined
-              ? filter
-              : { ...filter, $or: [{ at: { $lt: at } }, { at, _id: { $lt: position[1] ?? "" } }] },
-          )
+          .find({ $and: [filter, ...olderThan(cursor)] })
           .sort(NEWEST)
           .limit(limit + 1)
           .toArray();
-        return pageOf(found, limit, (item) => `${item.at.getTime()} ${item._id}`);
+        return pageOf(found, limit, positionOfMoment);
       }),
   };
 }

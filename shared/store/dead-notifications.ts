@@ -4,6 +4,8 @@ import type { Collection, Filter } from "mongodb";
 import type { BatchMessage } from "#shared/contracts/batch.ts";
 import type { Store } from "./connection.ts";
 import { guard } from "./connection.ts";
+import type { Page } from "./documents.ts";
+import { decodeCursor, pageOf } from "./documents.ts";
 import { ERASED } from "./mail-erasure.ts";
 
 export interface DeadNotification {
@@ -35,18 +37,13 @@ export interface DeadNotificationView {
   notifications: number;
 }
 
-export interface DeadNotificationPage {
-  items: readonly DeadNotificationView[];
-  cursor?: string;
-}
-
 export interface DeadNotificationReader {
   /** Oldest first; the cursor continues after an item. */
   list(query: {
     account?: string | undefined;
     cursor?: string | undefined;
     limit?: number | undefined;
-  }): Promise<DeadNotificationPage>;
+  }): Promise<Page<DeadNotificationView>>;
 }
 
 export type DeadChoice = { account: string } | { ids: readonly string[] };
@@ -122,9 +119,10 @@ export function createDeadNotifications(store: Store): DeadNotifications {
   return {
     list: ({ account, cursor, limit = DEFAULT_LIMIT }) =>
       guard(async () => {
+        const after = cursor === undefined ? undefined : decodeCursor(cursor);
         const filter: Filter<DeadNotification> = {
           ...(account === undefined ? {} : { account }),
-          ...(cursor === undefined ? {} : { _id: { $gt: cursor } }),
+          ...(after === undefined ? {} : { _id: { $gt: after } }),
         };
         const most = Math.min(limit, MOST_ITEMS);
         const found = await collection
@@ -132,10 +130,8 @@ export function createDeadNotifications(store: Store): DeadNotifications {
           .sort({ _id: 1 })
           .limit(most + 1)
           .toArray();
-        const page = found.slice(0, most);
-        const last = page.at(-1);
-        const hasMore = found.length > most && last !== undefined;
-        return { items: page.map(viewOf), ...(hasMore ? { cursor: last._id } : {}) };
+        const { items, ...rest } = pageOf(found, most, (dead) => dead._id);
+        return { items: items.map(viewOf), ...rest };
       }),
     add: (dead) => guard(async () => void (await collection.replaceOne({ _id: dead._id }, dead, { upsert: true }))),
     take: (choice, limit) => guard(() => collection.find(filterOf(choice)).sort({ _id: 1 }).limit(limit).toArray()),

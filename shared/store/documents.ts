@@ -25,12 +25,43 @@ export interface Documents<T extends { _id: string }> {
   remove(id: string, session: Session): Promise<void>;
 }
 
+/** Tells a cursor from any other text that is base64. */
+const MARK = "after ";
+
 export function encodeCursor(last: string): string {
-  return Buffer.from(last).toString("base64url");
+  return Buffer.from(`${MARK}${last}`).toString("base64url");
 }
 
-export function decodeCursor(cursor: string): string {
-  return Buffer.from(cursor, "base64url").toString();
+/** What a cursor stands after, or undefined where the text is no cursor. */
+export function decodeCursor(cursor: string): string | undefined {
+  const position = Buffer.from(cursor, "base64url").toString().slice(MARK.length);
+  return encodeCursor(position) === cursor ? position : undefined;
+}
+
+interface Moment {
+  _id: string;
+  at: Date;
+}
+
+/** Lists that are read newest first. */
+export const NEWEST = { at: -1, _id: -1 } as const;
+
+export function positionOfMoment({ at, _id }: Moment): string {
+  return `${at.getTime()} ${_id}`;
+}
+
+/** What a cursor of a list by time stands after, or undefined where the text is none. */
+export function decodeMoment(cursor: string): Moment | undefined {
+  const match = /^(\d{1,15}) (.+)$/.exec(decodeCursor(cursor) ?? "");
+  return match === null ? undefined : { at: new Date(Number(match[1])), _id: match[2] ?? "" };
+}
+
+/** Filters for what comes after a cursor, newest first. */
+export function olderThan(cursor: string | undefined): object[] {
+  const moment = cursor === undefined ? undefined : decodeMoment(cursor);
+  if (moment === undefined) return [];
+  const { at, _id } = moment;
+  return [{ $or: [{ at: { $lt: at } }, { at, _id: { $lt: _id } }] }];
 }
 
 /** Cuts what was read (one more than asked for) to a page. */

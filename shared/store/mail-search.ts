@@ -1,5 +1,6 @@
 // A search of the record (operator contract, GET /v1/mails) as a filter that one of the indexes of mails.ts serves.
 import type { Filter } from "mongodb";
+import { decodeMoment, encodeCursor, positionOfMoment } from "./documents.ts";
 import type { MailRecord, MailState } from "./mails.ts";
 
 export const MAIL_STATES = ["INITIAL", "INTERMEDIATE", "FINISHED"] as const;
@@ -45,29 +46,20 @@ function routeFilter(route: string): Filter<MailRecord> {
 }
 
 /** Where the page after a mail begins. */
-export function cursorAfter(mail: Pick<MailRecord, "_id" | "receivedAt">): string {
-  return Buffer.from(`${mail.receivedAt.toISOString()} ${mail._id}`).toString("base64url");
-}
-
-/** The mail that a cursor stands after, or undefined where the text is no cursor of ours. */
-export function readCursor(cursor: string): { receivedTs: string; mailId: string } | undefined {
-  const match = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z) ([0-9a-f]+)$/.exec(
-    Buffer.from(cursor, "base64url").toString(),
-  );
-  return match === null ? undefined : { receivedTs: match[1] ?? "", mailId: match[2] ?? "" };
+export function cursorAfter({ receivedAt, _id }: Pick<MailRecord, "_id" | "receivedAt">): string {
+  return encodeCursor(positionOfMoment({ at: receivedAt, _id }));
 }
 
 function timeFilters(query: MailQuery): Filter<MailRecord>[] {
-  const position = query.cursor === undefined ? undefined : readCursor(query.cursor);
-  const at = position === undefined ? undefined : new Date(position.receivedTs);
+  const after = query.cursor === undefined ? undefined : decodeMoment(query.cursor);
   return [
     ...(query.since === undefined ? [] : [{ receivedAt: { $gte: query.since } }]),
     ...(query.until === undefined ? [] : [{ receivedAt: { $lt: query.until } }]),
-    ...(position === undefined || at === undefined
+    ...(after === undefined
       ? []
       : [
-          { receivedAt: { $lte: at } },
-          { $or: [{ receivedAt: { $lt: at } }, { receivedAt: at, _id: { $lt: position.mailId } }] },
+          { receivedAt: { $lte: after.at } },
+          { $or: [{ receivedAt: { $lt: after.at } }, { receivedAt: after.at, _id: { $lt: after._id } }] },
         ]),
   ];
 }

@@ -84,7 +84,31 @@ describe("errors", () => {
       "sourceIps[1]",
     ]);
     expect(pathsOf(await refusalOf("/v1/accounts/acme", []))).toEqual(["."]);
+    expect(pathsOf(await refusalOf("/v1/accounts/acme", null))).toEqual(["."]);
   });
+
+  it("are 405 with Allow for a method that a path does not have", async () => {
+    const headers = { authorization: `Bearer ${system.plan.adminToken}`, "content-type": "text/plain" };
+    const send = async (method: string, path: string): Promise<[number, string | null, string | null]> => {
+      const answer = await fetch(`${system.controlUrl}${path}`, { method, headers });
+      return [answer.status, answer.headers.get("allow"), answer.headers.get("content-type")];
+    };
+    const problem = expect.stringContaining("application/problem+json") as string;
+    expect(await send("PATCH", "/v1/accounts/acme")).toEqual([405, "DELETE, GET, HEAD, PUT", problem]);
+    expect(await send("POST", "/v1/accounts")).toEqual([405, "GET, HEAD", problem]);
+    expect(await send("GET", "/v1/notifications/dead/replay")).toEqual([405, "POST", problem]);
+    expect(await send("DELETE", "/openapi.json")).toEqual([405, "GET, HEAD", problem]);
+  });
+
+  it.each(["accounts", "relays", "mails", "audit", "dead-letters", "notifications/dead"])(
+    "are 422 for a cursor that is none of %s",
+    async (list) => {
+      for (const cursor of ["nonsense", "", "YWZ0ZXIg!", Buffer.from("after").toString("base64url")]) {
+        const answer = await system.control.get<ProblemAnswer>(`/v1/${list}?cursor=${cursor}`);
+        expect([cursor, answer.status, pathsOf(answer.body)]).toEqual([cursor, 422, ["cursor"]]);
+      }
+    },
+  );
 });
 
 describe("accounts", () => {

@@ -5,7 +5,7 @@ import { TOPOLOGY } from "#shared/broker/topology.ts";
 import { isRetriable } from "#shared/errors.ts";
 import { relayLaneName } from "#shared/routing/lane.ts";
 import type { ApiContext } from "./context.ts";
-import { isoTime, listOf, pageQuery, timestamp } from "./fields.ts";
+import { isoTime, listOf, newestQuery, timestamp } from "./fields.ts";
 import type { Operation } from "./operation.ts";
 import { NOTHING, operation } from "./operation.ts";
 import { present } from "./present.ts";
@@ -45,7 +45,7 @@ function auditOperation(context: ApiContext): Operation {
     tag: "Operation",
     summary: "Who changed what, when, from what to what; newest first",
     params: NOTHING,
-    query: pageQuery.extend({
+    query: newestQuery.extend({
       account: z.string().optional(),
       since: timestamp.optional(),
       until: timestamp.optional(),

@@ -5,7 +5,7 @@ import { ask } from "../commands.ts";
 import { replayMessage } from "../dead-letters.ts";
 import type { ApiContext } from "./context.ts";
 import { audited } from "./context.ts";
-import { isoTime, listOf, pageQuery } from "./fields.ts";
+import { isoTime, listOf, newestQuery, pageQuery } from "./fields.ts";
 import type { Operation } from "./operation.ts";
 import { NOTHING, operation } from "./operation.ts";
 import { present } from "./present.ts";
@@ -14,7 +14,7 @@ import { badInput, conflict, notFound, unavailable } from "./problem.ts";
 
 const PUBLISH_TIMEOUT_MS = 10_000;
 const REPLAY_TIMEOUT_MS = 60_000;
-const accountPage = pageQuery.extend({ account: z.string().optional() });
+const ofAccount = { account: z.string().optional() };
 
 const deadLetterView = z
   .object({
@@ -76,7 +76,7 @@ function letterOperations(context: ApiContext): Operation[] {
       tag,
       summary: "List messages that no service could handle, newest first",
       params: NOTHING,
-      query: accountPage,
+      query: newestQuery.extend(ofAccount),
       body: NOTHING,
       answer: listOf(deadLetterView),
       refusals: [],
@@ -147,7 +147,7 @@ function notificationOperations(context: ApiContext): Operation[] {
       tag,
       summary: "List push notifications that no endpoint took in time",
       params: NOTHING,
-      query: accountPage,
+      query: pageQuery.extend(ofAccount),
       body: NOTHING,
       answer: listOf(deadNotificationView),
       refusals: [],

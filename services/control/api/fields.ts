@@ -1,6 +1,7 @@
 // Fields that several operations share.
 import { z } from "zod";
 import { toALabels } from "#shared/routing/domain-name.ts";
+import { decodeCursor, decodeMoment } from "#shared/store/documents.ts";
 import { readHostName } from "./host-name.ts";
 
 export const ACCOUNT_NAME = /^[a-z0-9][a-z0-9-]{0,62}$/;
@@ -43,8 +44,15 @@ export const limit = z.coerce
   .max(MOST_ITEMS)
   .default(DEFAULT_LIMIT)
   .describe(`how many items; at most ${MOST_ITEMS}`);
-export const cursor = z.string().max(1_000).optional().describe("`cursor` of the page before");
-export const pageQuery = z.strictObject({ cursor, limit });
+
+function cursorField(isCursor: (text: string) => boolean): z.ZodOptional<z.ZodString> {
+  const text = z.string().max(1_000).refine(isCursor, { error: "the `cursor` of the page before" });
+  return text.optional().describe("`cursor` of the page before");
+}
+
+export const pageQuery = z.strictObject({ cursor: cursorField((text) => decodeCursor(text) !== undefined), limit });
+/** Of a list that is read newest first. */
+export const newestQuery = z.strictObject({ cursor: cursorField((text) => decodeMoment(text) !== undefined), limit });
 
 export const timestamp = z.iso
   .datetime({ offset: true, error: "a time stamp such as 2026-08-01T12:00:00.000Z" })

@@ -2,11 +2,11 @@
 import { z } from "zod";
 import { parseAddress, parseMailbox } from "#shared/email/address.ts";
 import type { MailQuery } from "#shared/store/mail-search.ts";
-import { MAIL_STATES, MAIL_TYPES, readCursor } from "#shared/store/mail-search.ts";
+import { MAIL_STATES, MAIL_TYPES } from "#shared/store/mail-search.ts";
 import { ask } from "../commands.ts";
 import type { ApiContext } from "./context.ts";
 import { audited } from "./context.ts";
-import { limit, listOf, timestamp } from "./fields.ts";
+import { listOf, newestQuery, timestamp } from "./fields.ts";
 import { jobView, mailSummary, mailView } from "./mail-views.ts";
 import type { Operation } from "./operation.ts";
 import { NOTHING, operation } from "./operation.ts";
@@ -15,7 +15,7 @@ import { badInput, notFound, unavailable } from "./problem.ts";
 const TAG = "Mails";
 const DAY_MS = 24 * 3_600_000;
 
-const mailQuery = z.strictObject({
+const mailQuery = newestQuery.extend({
   account: z.string().optional(),
   recipient: z.string().optional(),
   sender: z.string().optional(),
@@ -29,11 +29,6 @@ const mailQuery = z.strictObject({
   queueId: z.string().optional().describe("the relay's own"),
   since: timestamp.optional().describe("received at this moment or later"),
   until: timestamp.optional().describe("received before this moment"),
-  cursor: z
-    .string()
-    .refine((text) => readCursor(text) !== undefined, { error: "the cursor of a page" })
-    .optional(),
-  limit,
 });
 
 function readOperations(context: ApiContext): Operation[] {

@@ -84,7 +84,7 @@ function parse<P extends Shape, Q extends Shape, B extends Shape>(
 ): Parsed<z.output<P>, z.output<Q>, z.output<B>> {
   const params = spec.params.safeParse(request.params);
   const query = spec.query.safeParse(request.query);
-  const body = spec.body.safeParse(request.body ?? {});
+  const body = spec.body.safeParse(request.body === undefined ? {} : request.body);
   if (params.success && query.success && body.success) {
     return { call: { params: params.data, query: query.data, body: body.data } };
   }

@@ -61,8 +61,9 @@ function listOperation(context: ApiContext): Operation {
     handle: async ({ params: { account }, query }) => {
       const missing = await accountMissing(context, account);
       if (missing !== undefined) return missing;
-      const after = query.cursor === undefined ? {} : { cursor: decodeCursor(query.cursor) };
-      const entries = await context.suppressions.list(account, { ...after, limit: query.limit + 1 });
+      const after = query.cursor === undefined ? undefined : decodeCursor(query.cursor);
+      const page = { ...present({ cursor: after }), limit: query.limit + 1 };
+      const entries = await context.suppressions.list(account, page);
       const { items, ...rest } = pageOf([...entries], query.limit, (entry) => entry.email);
       return { items: items.map(viewSuppression), ...rest };
     },

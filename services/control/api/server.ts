@@ -7,6 +7,7 @@ import { fastify } from "fastify";
 import { jsonSchemaTransform, jsonSchemaTransformObject } from "fastify-type-provider-zod";
 import { createAsyncApi } from "#shared/contracts/asyncapi.ts";
 import { isRetriable } from "#shared/errors.ts";
+import { refuseOtherMethods } from "#shared/other-methods.ts";
 import { addConsole } from "../console/console.ts";
 import { accountOperations } from "./accounts.ts";
 import { auditOperations } from "./audit.ts";
@@ -130,12 +131,16 @@ export async function createServer(context: ApiContext): Promise<FastifyInstance
   app.setNotFoundHandler((request, reply) =>
     sendProblem(reply, notFound(`${request.method} ${request.url.slice(0, 200)}`)),
   );
+  const closeRoutes = refuseOtherMethods(app, (request, reply) =>
+    sendProblem(reply, new Problem(405, `${request.method} is not a method of this path`)),
+  );
   await addDocumentation(app);
   for (const add of operationsOf(context)) add(app);
   const asyncApi = createAsyncApi();
   app.get("/asyncapi.json", { schema: { hide: true } }, () => asyncApi);
   app.get("/openapi.json", { schema: { hide: true } }, () => app.swagger());
   addConsole(app);
+  closeRoutes();
   await app.ready();
   return app;
 }
