@@ -28,7 +28,11 @@ export default defineConfig({
         test: {
           ...real,
           name: "faults",
-          include: ["test/faults/**/*.test.ts"],
+          // The long form takes half an hour and more: `npm run test:faults -- --long`.
+          include: [
+            "test/faults/**/*.test.ts",
+            ...(process.env["WAYPOST_FAULTS"] === "long" ? ["test/faults/**/*.long.ts"] : []),
+          ],
           testTimeout: 300_000,
           maxWorkers: 1,
           sequence: { groupOrder: 3 },

@@ -1,6 +1,6 @@
 // `npm test`: its own RabbitMQ and MongoDB, every tier (or those named), nothing left running; the last line is the count.
-//   node test/run.ts [unit|contract|path|faults …] [-- [--long] vitest arguments]
-// `--long` plays the long form of the fault tests.
+//   node test/run.ts [unit|contract|path|faults …] [-- [--long] [--seed N] vitest arguments]
+// `--long` plays the long form of the fault tests; `--seed` repeats a draw of its mixed ones.
 import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { spawn } from "node:child_process";
@@ -121,12 +121,20 @@ function endOnSignals(clear: () => Promise<void>): void {
   }
 }
 
+/** Takes out what is our own, and leaves it where the fault tests find it. */
+function argumentsForVitest(named: readonly string[]): string[] {
+  const at = named.indexOf("--seed");
+  const seed = at < 0 ? [] : named.slice(at, at + 2);
+  if (seed[1] !== undefined) process.env["WAYPOST_FAULTS_SEED"] = seed[1];
+  if (named.includes("--long")) process.env["WAYPOST_FAULTS"] = "long";
+  const own = ["--", "--long", ...TIERS, ...seed];
+  return named.filter((word) => !own.includes(word));
+}
+
 async function main(): Promise<void> {
   const named = process.argv.slice(2);
   const tiers = TIERS.filter((tier) => named.includes(tier));
-  const own = ["--", "--long", ...TIERS];
-  const more = named.filter((word) => !own.includes(word));
-  if (named.includes("--long")) process.env["WAYPOST_FAULTS"] = "long";
+  const more = argumentsForVitest(named);
   const home = join(ROOT, ".waypost");
   const directory = join(home, `test-${process.pid}`);
   mkdirSync(directory, { recursive: true });

@@ -12,6 +12,8 @@ import { endProcessesOf, startChild } from "./processes.ts";
 import { findEpmd } from "./programs.ts";
 
 export interface PrivateBroker {
+  /** What the other nodes of a cluster call it. */
+  readonly nodeName: string;
   readonly amqpUrl: string;
   /** The management API, with the credentials in it. */
   readonly managementUrl: string;
@@ -30,6 +32,8 @@ export interface BrokerOptions {
   directory: string;
   /** Lines added to its rabbitmq.conf. */
   configuration?: readonly string[];
+  /** Where an epmd listens that several nodes share; without it, one of its own is started. */
+  epmdPort?: number;
 }
 
 const START_MS = 90_000;
@@ -76,13 +80,17 @@ function configurationOf(ports: Ports, password: string, extra: readonly string[
   ].join("\n");
 }
 
+/** The name of the node that keeps its data there. */
+export function nodeNameOf(directory: string): string {
+  return `waypost-${createHash("sha256").update(directory).digest("hex").slice(0, 10)}@localhost`;
+}
+
 function environmentOf(directory: string, ports: Ports): NodeJS.ProcessEnv {
-  const name = createHash("sha256").update(directory).digest("hex").slice(0, 10);
   const others = Object.entries(process.env).filter(([key]) => !/^(RABBITMQ_|ERL_|WAYPOST_|OTEL_)/.test(key));
   return {
     ...Object.fromEntries(others),
     HOME: directory,
-    RABBITMQ_NODENAME: `waypost-${name}@localhost`,
+    RABBITMQ_NODENAME: nodeNameOf(directory),
     RABBITMQ_MNESIA_BASE: join(directory, "data"),
     RABBITMQ_LOG_BASE: join(directory, "log"),
     RABBITMQ_CONFIG_FILE: join(directory, "rabbitmq"),
@@ -124,11 +132,12 @@ export async function startBroker(options: BrokerOptions): Promise<PrivateBroker
   await endProcessesOf(directory, STOP_MS);
   const ports = { amqp: 0, management: 0, distribution: 0, epmd: 0 };
   for (const name of ["amqp", "management", "distribution", "epmd"] as const) ports[name] = await freePort();
+  ports.epmd = options.epmdPort ?? ports.epmd;
   const password = keptPassword(directory);
   prepare(options, ports, password);
   const env = environmentOf(directory, ports);
   const logFile = join(directory, "log", "output.log");
-  const epmd = findEpmd();
+  const epmd = options.epmdPort === undefined ? findEpmd() : undefined;
   let child: Child | undefined;
 
   const start = async (): Promise<void> => {
@@ -139,6 +148,7 @@ export async function startBroker(options: BrokerOptions): Promise<PrivateBroker
   };
   await start();
   return {
+    nodeName: nodeNameOf(directory),
     amqpUrl: `amqp://waypost:${password}@127.0.0.1:${ports.amqp}`,
     managementUrl: `http://waypost:${password}@127.0.0.1:${ports.management}`,
     start,

@@ -22,11 +22,13 @@ export interface DatabaseOptions {
   program: string;
   /** Its own directory, which must be of this run alone. */
   directory: string;
+  /** Server parameters added to its own: `name=value`. */
+  parameters?: readonly string[];
 }
 
 const START_MS = 60_000;
 const STOP_MS = 10_000;
-const SET = "waypost";
+export const SET = "waypost";
 
 async function portOf(directory: string): Promise<number> {
   const file = join(directory, "port");
@@ -75,7 +77,8 @@ export async function bringUpSet(store: Store, host: string, isAlive: () => bool
   }
 }
 
-function argumentsOf(directory: string, port: number): string[] {
+/** How mongod is started, as a member of the set `waypost`. */
+export function argumentsOf({ directory, parameters = [] }: Omit<DatabaseOptions, "program">, port: number): string[] {
   const options = {
     dbpath: join(directory, "data"),
     port: String(port),
@@ -84,10 +87,10 @@ function argumentsOf(directory: string, port: number): string[] {
     oplogSize: "256",
     wiredTigerCacheSizeGB: "0.5",
   };
-  const parameters = ["diagnosticDataCollectionEnabled=false", "shutdownTimeoutMillisForSignaledShutdown=100"];
+  const ours = ["diagnosticDataCollectionEnabled=false", "shutdownTimeoutMillisForSignaledShutdown=100"];
   return [
     ...Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]),
-    ...parameters.flatMap((parameter) => ["--setParameter", parameter]),
+    ...[...ours, ...parameters].flatMap((parameter) => ["--setParameter", parameter]),
     "--nounixsocket",
   ];
 }
@@ -102,7 +105,7 @@ export async function startDatabase(options: DatabaseOptions): Promise<PrivateDa
   const logFile = join(directory, "mongod.log");
 
   const start = async (): Promise<void> => {
-    const args = argumentsOf(directory, port);
+    const args = argumentsOf(options, port);
     const child: Child = startChild({ name: "mongod", command: program, args, env: process.env, directory, logFile });
     const store = connectStore(`mongodb://${host}/admin?directConnection=true`, createLog("local", "silent"));
     try {

@@ -14,17 +14,26 @@ import type { Fault } from "./scenario.ts";
 import { deadLettersOf } from "./verdict.ts";
 
 const AWAY_MS = 2_000;
-const STALLED_MS = 8_000;
 const ALARM_MS = 20_000;
 const RECREATED_MS = 30_000;
 
+export interface KillPlan {
+  signal?: NodeJS.Signals;
+  /** One of several; all of them by default. */
+  replica?: number;
+  /** How the table calls it. */
+  which?: string;
+}
+
 /** A deployment starts a process again by itself; that is no manual step. */
-export function killOf(service: ServiceName, signal: NodeJS.Signals = "SIGKILL", replica?: number): Fault {
-  const which = replica === undefined ? service : `one ${service} of two`;
+export function killOf(service: ServiceName, plan: KillPlan = {}): Fault {
+  const { signal = "SIGKILL", replica, which = service } = plan;
   return {
     name: signal === "SIGKILL" ? `kill -9 of ${which}` : `${signal} to ${which}`,
-    apply: async ({ system }) => {
+    apply: async (ground, course) => {
+      const { system } = ground;
       await system.kill(service, replica === undefined ? { signal } : { signal, replica });
+      if (service === "delivery" && signal === "SIGKILL") course.mayDouble(ground.inFlight());
       await system.restart(service);
     },
   };
@@ -42,9 +51,9 @@ export const brokerKilled: Fault = {
 export const databaseKilled: Fault = {
   name: "kill -9 of MongoDB, back after 2 s",
   apply: async ({ database }) => {
-    await database.kill();
+    await database?.kill();
     await sleep(AWAY_MS);
-    await database.start();
+    await database?.start();
   },
 };
 
@@ -56,28 +65,36 @@ async function refusalBySmtp({ system, account }: Ground): Promise<number> {
   return code;
 }
 
-export const memoryAlarm: Fault = {
-  name: "memory alarm of RabbitMQ",
-  apply: async (ground) => {
-    await ground.broker.control("set_vm_memory_high_watermark", "0");
-    try {
-      await eventually(async () => {
-        const request = { key: uniqueLabel("alarm"), recipients: [`alarm@${RECIPIENT_DOMAIN}`] };
-        const answer = await submitOnce(ground, request);
-        return answer?.status === 503 && answer.headers.has("retry-after");
-      }, ALARM_MS);
-      await eventually(async () => (await refusalBySmtp(ground)) === 451, ALARM_MS);
-    } finally {
-      await ground.broker.control("set_vm_memory_high_watermark", "0.6");
-    }
-  },
-};
+/** Both ways in refuse for now and say so; what was accepted goes on. */
+function alarm(name: string, raise: readonly string[], lower: readonly string[]): Fault {
+  return {
+    name,
+    apply: async (ground) => {
+      await ground.broker.control(...raise);
+      try {
+        await eventually(async () => {
+          const request = { key: uniqueLabel("alarm"), recipients: [`alarm@${RECIPIENT_DOMAIN}`] };
+          const answer = await submitOnce(ground, request);
+          return answer?.status === 503 && answer.headers.has("retry-after");
+        }, ALARM_MS);
+        await eventually(async () => (await refusalBySmtp(ground)) === 451, ALARM_MS);
+      } finally {
+        await ground.broker.control(...lower);
+      }
+    },
+  };
+}
+
+const WATERMARK = "set_vm_memory_high_watermark";
+export const memoryAlarm = alarm("memory alarm of RabbitMQ", [WATERMARK, "0"], [WATERMARK, "0.6"]);
+const FREE = "set_disk_free_limit";
+export const diskAlarm = alarm("disk alarm of RabbitMQ", [FREE, "9000000000000000"], [FREE, "100MB"]);
 
 /** Deleted while it is empty: what a queue holds is the one thing that its deletion may cost. */
 export function deletionOf(queue: string): Fault {
   return {
     name: `queue ${queue} deleted`,
-    after: 0,
+    begins: 0,
     apply: async ({ system, vhost }) => {
       const path = `/queues/${encodeURIComponent(vhost)}/${encodeURIComponent(queue)}`;
       await connectManagement(system.managementUrl).call("DELETE", path);
@@ -116,22 +133,3 @@ export const unknownVersion = poison("a message of another version in every mail
   type: "mail",
   body: JSON.stringify({ version: 99 }),
 });
-
-export function proxyFault(which: "broker" | "database", how: "cut" | "stall"): Fault {
-  const what = which === "broker" ? "RabbitMQ" : "MongoDB";
-  return {
-    name: how === "cut" ? `connections to ${what} cut, twice` : `connections to ${what} stalled for 8 s`,
-    apply: async ({ brokerProxy, databaseProxy }) => {
-      const proxy = which === "broker" ? brokerProxy : databaseProxy;
-      if (proxy === undefined) throw new Error("this fault needs proxies");
-      if (how === "stall") {
-        proxy.stall();
-        await sleep(STALLED_MS);
-        return proxy.flow();
-      }
-      proxy.cut();
-      await sleep(500);
-      proxy.cut();
-    },
-  };
-}

@@ -5,17 +5,30 @@ import type { Ground } from "./ground.ts";
 import { RECIPIENT_DOMAIN } from "./ground.ts";
 import type { Load, LoadPlan } from "./customer.ts";
 import { startLoad, submitOnce } from "./customer.ts";
-import type { Verdict } from "./verdict.ts";
-import { deadLettersOf, judge } from "./verdict.ts";
+import type { Expected, Verdict } from "./verdict.ts";
+import { deadLettersOf, judge, USUAL } from "./verdict.ts";
+
+/** What a fault sees of the load, and says of what it did to it. */
+export interface Course {
+  readonly load: Load;
+  /** So many mails more may be at the relay twice: their sender was killed before it could record them. */
+  mayDouble(count: number): void;
+}
 
 export interface Fault {
   name: string;
+  /** Before the load begins. */
+  before?(ground: Ground): Promise<void>;
   /** Applies it, and resolves at its end. Throws where the system did not behave meanwhile. */
-  apply(ground: Ground, load: Load): Promise<void>;
+  apply(ground: Ground, course: Course): Promise<void>;
+  /** After the count: puts back what the fault has changed for good. */
+  after?(ground: Ground): Promise<void>;
+  /** Where it is other than: delivered, and by the relay. */
+  expected?: Partial<Expected>;
   /** How many dead letters it makes; none by default. */
   letters?: number;
   /** Part of the load that is submitted before it; a quarter by default. */
-  after?: number;
+  begins?: number;
 }
 
 export interface Outcome extends Verdict {
@@ -44,26 +57,42 @@ async function recovery(ground: Ground): Promise<number> {
   return Math.round(performance.now() - since);
 }
 
+/** Dead letters, doubles and the time of recovery against what the fault may cost. */
+function excesses(
+  fault: Fault,
+  outcome: Omit<Outcome, "broken">,
+  limits: { doubles: number; letters: number },
+): string[] {
+  const expected = fault.letters ?? 0;
+  return [
+    ...(limits.letters === expected ? [] : [`${limits.letters} dead letters, not ${expected}`]),
+    ...(outcome.doubles > limits.doubles ? [`${outcome.doubles} twice, ${limits.doubles} were in flight`] : []),
+    ...(outcome.recoveryMs > RECOVERY_MS ? [`recovered after ${outcome.recoveryMs} ms`] : []),
+  ];
+}
+
 export async function play(ground: Ground, fault: Fault, plan: LoadPlan): Promise<Outcome> {
+  await fault.before?.(ground);
   const letters = (await deadLettersOf(ground)).length;
+  const strays = ground.exchanger.mails.length;
   const load = startLoad(ground, plan);
-  const first = Math.floor(plan.jobs * (fault.after ?? 0.25));
+  const first = Math.floor(plan.jobs * (fault.begins ?? 0.25));
   await eventually(() => load.accepted.length >= first, PATIENCE_MS);
-  await fault.apply(ground, load);
+  let mayDouble = 0;
+  await fault.apply(ground, { load, mayDouble: (count) => void (mayDouble += count) });
   const recoveryMs = await recovery(ground);
   await Promise.race([
     load.done,
     eventually(() => load.accepted.length === plan.jobs, REPEATS_MS), // Rejects when the system refuses for ever.
   ]);
-  const verdict = await judge(ground, load);
+  const verdict = await judge(ground, load, { ...USUAL, strays, ...fault.expected });
   const made = (await deadLettersOf(ground)).length - letters;
-  const expected = fault.letters ?? 0;
-  const broken = [
-    ...verdict.broken,
-    ...(made === expected ? [] : [`${made} dead letters, not ${expected}`]),
-    ...(recoveryMs > RECOVERY_MS ? [`recovered after ${recoveryMs} ms`] : []),
-  ];
-  return { ...verdict, fault: fault.name, recoveryMs, broken };
+  await fault.after?.(ground);
+  const outcome = { ...verdict, fault: fault.name, recoveryMs };
+  return {
+    ...outcome,
+    broken: [...verdict.broken, ...excesses(fault, outcome, { doubles: mayDouble, letters: made })],
+  };
 }
 
 /** The outcomes as a table of Markdown. */

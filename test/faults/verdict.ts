@@ -12,6 +12,18 @@ const SETTLED_MS = 90_000;
 const DRAINED_MS = 20_000;
 const POLL = { attempts: 1, points: 1, state: 1, recipient: 1, late: 1, jobId: 1 } as const;
 
+/** What a fault leads one to expect of the mails. */
+export interface Expected {
+  /** The types that a mail may end with. */
+  ends: readonly string[];
+  /** Whether mails may leave by MX: their relay was removed. */
+  byMxToo: boolean;
+  /** How many the exchanger had before. */
+  strays: number;
+}
+
+export const USUAL: Omit<Expected, "strays"> = { ends: ["DELIVERED"], byMxToo: false };
+
 export interface Verdict {
   jobs: number;
   mails: number;
@@ -34,7 +46,7 @@ async function recorded(ground: Ground, jobs: readonly AcceptedJob[]): Promise<S
 const endsOf = (mail: Seen): Seen["points"] => mail.points.filter(({ event }) => event.state === "FINISHED");
 
 /** Problems of the record, each in a few words. */
-function recordProblems(mails: readonly Seen[], wanted: readonly string[]): string[] {
+function recordProblems(mails: readonly Seen[], wanted: readonly string[], allowed: readonly string[]): string[] {
   const byRecipient = Map.groupBy(mails, (mail) => mail.recipient);
   return wanted.flatMap((recipient) => {
     const found = byRecipient.get(recipient) ?? [];
@@ -43,26 +55,31 @@ function recordProblems(mails: readonly Seen[], wanted: readonly string[]): stri
     if (found.length > 1) return [`${recipient}: ${found.length} mails in the record`];
     const ends = endsOf(mail);
     if (ends.length !== 1) return [`${recipient}: ${ends.length} ends (${mail.state})`];
-    if (ends[0]?.event.type !== "DELIVERED") return [`${recipient}: ended as ${ends[0]?.event.type ?? ""}`];
+    const type = ends[0]?.event.type ?? "";
+    if (!allowed.includes(type)) return [`${recipient}: ended as ${type}`];
     return mail.late === undefined ? [] : [`${recipient}: a second, different end`];
   });
 }
 
-/** Each mail at the relay at least once; again only where the record says why. */
-function relayProblems(ground: Ground, mails: readonly Seen[]): { doubles: number; problems: string[] } {
+const isDelivered = (mail: Seen): boolean => endsOf(mail)[0]?.event.type === "DELIVERED";
+
+/** Each delivered mail at its server at least once, others not at all; more often only where the record says why. */
+function serverProblems(ground: Ground, mails: readonly Seen[]): { doubles: number; problems: string[] } {
+  const { relay, exchanger } = ground;
   const got = Map.groupBy(
-    ground.relay.accepted.flatMap(({ to }) => to),
+    [...relay.accepted, ...exchanger.accepted].flatMap(({ to }) => to),
     (to) => to,
   );
   const problems: string[] = [];
   let doubles = 0;
   for (const mail of mails) {
     const times = got.get(mail.recipient)?.length ?? 0;
-    if (times === 0) problems.push(`${mail.recipient}: told as DELIVERED, never at the relay`);
-    if (times < 2) continue;
+    const wanted = isDelivered(mail) ? 1 : 0;
+    if (times < wanted) problems.push(`${mail.recipient}: told as DELIVERED, never at the server`);
+    if (times <= wanted) continue;
     doubles += 1;
     const isExplained = mail.attempts.some(({ result }) => result.uncertain === true);
-    if (!isExplained) problems.push(`${mail.recipient}: ${times} times at the relay, no uncertain attempt`);
+    if (!isExplained) problems.push(`${mail.recipient}: ${times} times at the server, no uncertain attempt`);
   }
   return { doubles, problems };
 }
@@ -131,34 +148,34 @@ async function settle(ground: Ground, jobs: readonly AcceptedJob[]): Promise<See
   return recorded(ground, jobs);
 }
 
-async function strayProblems(ground: Ground): Promise<string[]> {
-  const running = SERVICES.filter((service) => !ground.system.process(service).isRunning);
-  const strays = ground.exchanger.recipients.length;
+async function strayProblems(ground: Ground, expected: Expected): Promise<string[]> {
+  const ended = SERVICES.filter((service) => !ground.system.process(service).isRunning);
+  const strays = expected.byMxToo ? 0 : ground.exchanger.mails.length - expected.strays;
   return [
     ...(await heldQueues(ground)),
     ...(strays > 0 ? [`${strays} relayed mails left by MX`] : []),
-    ...running.map((service) => `${service} has ended`),
+    ...ended.map((service) => `${service} has ended`),
   ];
 }
 
-export async function judge(ground: Ground, load: Load): Promise<Verdict> {
+export async function judge(ground: Ground, load: Load, expected: Expected): Promise<Verdict> {
   const jobs = [...load.accepted];
   const mails = await settle(ground, jobs);
   const wanted = jobs.flatMap((job) => job.recipients);
-  const relay = relayProblems(ground, mails);
+  const servers = serverProblems(ground, mails);
   const endpoint = endpointProblems(ground, mails);
   return {
     jobs: jobs.length,
     mails: wanted.length,
-    doubles: relay.doubles,
+    doubles: servers.doubles,
     repeats: endpoint.repeats,
     refusals: Object.fromEntries(load.refusals),
     broken: [
-      ...recordProblems(mails, wanted),
-      ...relay.problems,
+      ...recordProblems(mails, wanted, expected.ends),
+      ...servers.problems,
       ...endpoint.problems,
       ...(await metricProblems(ground)),
-      ...(await strayProblems(ground)),
+      ...(await strayProblems(ground, expected)),
       ...(load.unhelpful > 0 ? [`${load.unhelpful} times 503 without Retry-After`] : []),
     ],
   };

@@ -1,0 +1,65 @@
+// Faults of what lies between: connections to broker and database, and the change stream that brings the configuration.
+import { setTimeout as sleep } from "node:timers/promises";
+import type { TcpProxy } from "#test/support/tcp-proxy.ts";
+import type { Ground } from "./ground.ts";
+import type { Fault } from "./scenario.ts";
+
+const BETWEEN_CUTS_MS = 500;
+const LASTS_MS = 8_000;
+/** Of each piece in each direction: a confirm, a database answer take twice that. */
+const SLOWED_MS = 40;
+const CHANGE_STREAM_HISTORY_LOST = 286;
+/** Longer than a configuration counts that cannot be confirmed. */
+const STREAMS_LOST_MS = 7_000;
+
+type Which = "broker" | "database";
+export type ConnectionFault = "cut" | "stall" | "slow";
+
+function proxyOf(ground: Ground, which: Which): TcpProxy {
+  const proxy = which === "broker" ? ground.brokerProxy : ground.databaseProxy;
+  if (proxy === undefined) throw new Error("this fault needs proxies");
+  return proxy;
+}
+
+async function apply(proxy: TcpProxy, how: ConnectionFault): Promise<void> {
+  if (how === "cut") {
+    proxy.cut();
+    await sleep(BETWEEN_CUTS_MS);
+    return proxy.cut();
+  }
+  if (how === "stall") proxy.stall();
+  else proxy.slow(SLOWED_MS);
+  await sleep(LASTS_MS);
+  return proxy.flow();
+}
+
+const HOW = {
+  cut: "cut, twice",
+  stall: `stalled for ${LASTS_MS / 1_000} s`,
+  slow: `slowed by ${SLOWED_MS} ms a piece for ${LASTS_MS / 1_000} s`,
+};
+
+export function proxyFault(which: Which, how: ConnectionFault): Fault {
+  return {
+    name: `connections to ${which === "broker" ? "RabbitMQ" : "MongoDB"} ${HOW[how]}`,
+    apply: (ground) => apply(proxyOf(ground, which), how),
+  };
+}
+
+/** No stream goes on from where it was, and none can be opened for a while: the configuration gets stale. */
+export const changeStreamsLost: Fault = {
+  name: "change streams cut, their tokens lost, none to be had for 7 s",
+  apply: async (ground) => {
+    const admin = ground.store.db.admin();
+    const failCommands = ["getMore", "aggregate"];
+    const namespace = `${ground.store.db.databaseName}.$cmd.aggregate`;
+    const data = { failCommands, namespace, errorCode: CHANGE_STREAM_HISTORY_LOST };
+    await admin.command({ configureFailPoint: "failCommand", mode: "alwaysOn", data });
+    try {
+      proxyOf(ground, "database").cut();
+      await sleep(STREAMS_LOST_MS);
+    } finally {
+      await admin.command({ configureFailPoint: "failCommand", mode: "off" });
+    }
+  },
+};
