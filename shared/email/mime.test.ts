@@ -18,11 +18,14 @@ function expectSevenBit(content: Buffer): void {
   expect(text).toMatch(/^[\t\r\n -~]*$/);
   expect(text.replaceAll("\r\n", "")).not.toMatch(/[\r\n]/);
   expect(text.split("\r\n").every((line) => line.length <= 998)).toBe(true);
+  expect(text).not.toMatch(/^From |[ \t]\r\n/m);
 }
 
 describe("content", () => {
   it.each([
-    ["short ASCII stays as it is", "Hello\n.\nFrom me", "7bit"],
+    ["short ASCII stays as it is", "Hello\n.\n From me", "7bit"],
+    ["a line that begins with From is quoted", "Hello\nFrom me", "quoted-printable"],
+    ["white space at the end of a line is quoted", "Hello \nyou", "quoted-printable"],
     ["a line of 998 characters stays", "x".repeat(998), "7bit"],
     ["a longer line is quoted", "x".repeat(999), "quoted-printable"],
     ["mostly ASCII is quoted", "Grüße aus Köln", "quoted-printable"],
@@ -37,7 +40,7 @@ describe("content", () => {
   it("of any text is 7-bit, in lines that fit, and reads as it was written", async () => {
     const texts = fc.string({
       unit: fc.oneof(
-        fc.constantFrom("\n", "ä", " ", "=", ".", "😀", "x"),
+        fc.constantFrom("\n", "ä", " ", "=", ".", "😀", "x", "From "),
         fc.string({ unit: "grapheme", minLength: 1, maxLength: 1 }),
       ),
       maxLength: 400,

@@ -35,6 +35,9 @@ const MOST_QUOTED = 256 * 1024;
 /** Printable ASCII, tab and line ends. */
 const SEVEN_BIT = /^[\t\r\n -~]*$/;
 
+/** What servers alter although it is 7-bit: white space at the end of a line, and `From ` at its start (RFC 8551 §3.1.2). */
+const TOUCHED = /[ \t]\r\n|[ \t]$|^From /m;
+
 /** The part's headers, the empty line and the encoded text. */
 function textPart(part: TextPart, contentType: string): Part {
   const text = part.text.replace(/\r\n|\r|\n/g, "\r\n");
@@ -55,7 +58,7 @@ function transferEncodingOf(
   wanted: TextPart["transferEncoding"],
 ): "7bit" | "quoted-printable" | "base64" {
   if (wanted === "base64" || wanted === "quoted-printable") return wanted;
-  if (SEVEN_BIT.test(text) && !hasLongLine(text)) return "7bit";
+  if (SEVEN_BIT.test(text) && !TOUCHED.test(text) && !hasLongLine(text)) return "7bit";
   return text.length <= MOST_QUOTED && isMostlyAscii(text) ? "quoted-printable" : "base64";
 }
 

@@ -26,9 +26,12 @@ function withoutTransportPadding(line: string): string {
   return isCrLf ? `${line.slice(0, -1).trimEnd()}\r` : line.trimEnd();
 }
 
-/** Text bytes as quoted-printable with CRLF line ends. */
+/** Two characters less than a line may have: for the `F` of a line that would begin with `From `. */
+const QUOTED_LINE = 74;
+
+/** Text bytes as quoted-printable with CRLF line ends; no line begins with `From `, which stores of mail would alter. */
 export function encodeQuotedPrintable(bytes: Buffer): Buffer {
-  return Buffer.from(wrapQp(encodeQp(bytes)), "latin1");
+  return Buffer.from(wrapQp(encodeQp(bytes), QUOTED_LINE).replace(/^From /gm, "=46rom "), "latin1");
 }
 
 /** Bytes in a base64 line of 76 characters. */
