@@ -14,6 +14,7 @@ import type { Fault } from "./scenario.ts";
 import { deadLettersOf } from "./verdict.ts";
 
 const AWAY_MS = 2_000;
+const BETWEEN_JUMPS_MS = 1_500;
 const ALARM_MS = 20_000;
 const RECREATED_MS = 30_000;
 
@@ -35,6 +36,19 @@ export function killOf(service: ServiceName, plan: KillPlan = {}): Fault {
       await system.kill(service, replica === undefined ? { signal } : { signal, replica });
       if (service === "delivery" && signal === "SIGKILL") course.mayDouble(ground.inFlight());
       await system.restart(service);
+    },
+  };
+}
+
+/** The wall clock of one service is an hour ahead for a while, then an hour behind, then right again (jumping-clock.ts). */
+export function clockJumps(service: ServiceName): Fault {
+  return {
+    name: `the clock of ${service} jumps an hour ahead and an hour back`,
+    apply: async ({ system }) => {
+      for (let jump = 0; jump < 4; jump += 1) {
+        system.process(service).signal("SIGUSR2");
+        await sleep(BETWEEN_JUMPS_MS);
+      }
     },
   };
 }
