@@ -15,11 +15,16 @@ import type { Listener } from "./listener.ts";
 import { createListener } from "./listener.ts";
 import { Mailboxes } from "./mailboxes.ts";
 import { Publisher } from "./publisher.ts";
+import { recreatedContracts, recreatedMessage } from "./recreations.ts";
 import { Replies } from "./replies.ts";
 import type { QueueSpec } from "./topology.ts";
+import { EXCHANGES } from "./topology.ts";
 
 /** A queue deleted by hand is back within 30 s (design). */
 const CHECK_MS = 12_000;
+/** How often it is looked for consumers that get nothing, of which the broker may know nothing. */
+const SILENCE_CHECK_MS = 5_000;
+const ANNOUNCE_MS = 5_000;
 
 export interface BrokerOptions {
   urls: readonly string[];
@@ -49,16 +54,17 @@ class RuntimeBroker implements Broker {
   readonly #closing = new AbortController();
   readonly #consuming: Link;
   readonly #publishing: Link;
-  readonly #checker: NodeJS.Timeout;
+  readonly #timers: readonly NodeJS.Timeout[];
   #model: ChannelModel | undefined;
   #isDeclared = false;
+  #wasDeclared = false;
   #closed: Promise<void> | undefined;
 
   constructor(options: BrokerOptions) {
     const { log, clock } = options;
     this.#options = options;
     this.#telemetry = createMessagingTelemetry({ clock, ...serverOf(options.urls) });
-    this.#declarer = new Declarer(log, clock);
+    this.#declarer = new Declarer(log, clock, (queue) => this.#announce(queue));
     this.#publisher = new Publisher({ log, clock, declarer: this.#declarer, telemetry: this.#telemetry });
     this.#channels = new ConsumerChannels(log, clock);
     this.#budget = new ByteBudget(options.mostBytesHeld);
@@ -85,7 +91,11 @@ class RuntimeBroker implements Broker {
       inHand: () => this.#mailboxes.inHand(),
       unconfirmed: () => this.#publisher.inFlight,
     });
-    this.#checker = setInterval(() => void this.#check(), CHECK_MS).unref();
+    this.listen(EXCHANGES.recreated, recreatedContracts, ({ queue }) => void this.#mailboxes.recreated(queue));
+    this.#timers = [
+      setInterval(() => void this.#check(), CHECK_MS).unref(),
+      setInterval(() => void this.#mailboxes.renewSilent(), SILENCE_CHECK_MS).unref(),
+    ];
   }
 
   #openConsuming(): Link {
@@ -113,7 +123,8 @@ class RuntimeBroker implements Broker {
 
   async #onConsumingUp(model: ChannelModel): Promise<void> {
     this.#declarer.attach(model);
-    await this.#declarer.declareTopology();
+    await (this.#wasDeclared ? this.#declarer.restoreTopology() : this.#declarer.declareTopology());
+    this.#wasDeclared = true;
     this.#isDeclared = true;
     this.#publisher.topologyDeclared();
     this.#model = model;
@@ -138,6 +149,13 @@ class RuntimeBroker implements Broker {
     } catch (error) {
       this.#options.log.warn({ err: error }, "broker.check_failed");
     }
+  }
+
+  #announce(queue: string): void {
+    const deadlineMs = this.#options.clock.nowMs() + ANNOUNCE_MS;
+    this.#publisher
+      .publish([recreatedMessage(queue)], { deadlineMs })
+      .promise.catch((error: unknown) => this.#options.log.warn({ queue, err: error }, "broker.recreation_untold"));
   }
 
   start<M>(actor: SingleActor<M> | BatchActor<M>): Consumption {
@@ -200,7 +218,7 @@ class RuntimeBroker implements Broker {
   }
 
   async #close(drainMs: number): Promise<void> {
-    clearInterval(this.#checker);
+    for (const timer of this.#timers) clearInterval(timer);
     const drained = this.#mailboxes.stopTaking().then(() => this.#mailboxes.whenIdle());
     const over = new AbortController();
     const late = this.#options.clock.sleep(drainMs, over.signal).catch(() => undefined);

@@ -1,5 +1,6 @@
 // The channels of the consuming connection. A mailbox has one of its own; lanes share one by the dozen, for there may be
-// thousands. A channel that the broker closes is opened again, and what consumed on it consumes again.
+// thousands. A channel that the broker closes is opened again, and what consumed on it consumes again. One that may have
+// consumers which the broker has forgotten is given up for another.
 import type { Channel, ChannelModel } from "amqplib";
 import type { Clock } from "#shared/clock.ts";
 import type { Log } from "#shared/log.ts";
@@ -7,11 +8,18 @@ import type { Log } from "#shared/log.ts";
 const LANES_PER_CHANNEL = 32;
 const LONGEST_BACKOFF_MS = 3_000;
 const CLOSE_MS = 1_000;
+/** What is in hand when its channel is given up has this long to be settled there; then the broker gives it out again. */
+const SETTLE_MS = 15_000;
+const SETTLE_POLL_MS = 50;
 
 /** Whoever consumes on a channel. */
 export interface Member {
   attach(channel: Channel): void;
-  detach(): void;
+  /** As `attach`, from a channel that is still open. */
+  move(channel: Channel): Promise<void>;
+  lose(channel: Channel): void;
+  /** Whether deliveries of the channel are not settled yet. */
+  holds(channel: Channel): boolean;
 }
 
 interface Slot {
@@ -67,6 +75,32 @@ export class ConsumerChannels {
     }
   }
 
+  /** Lets whoever shares the member's channel consume on a fresh one: a consumer that the broker has forgotten ends with its channel. */
+  async renew(member: Member): Promise<void> {
+    const slot = [...this.#slots].find(({ members }) => members.has(member));
+    const model = this.#model;
+    const former = slot?.channel;
+    if (slot === undefined || model === undefined || former === undefined) return;
+    const channel = await this.#create(slot, model);
+    if (slot.channel !== former) return channel.close();
+    slot.channel = channel;
+    void this.#leave(former, [...slot.members], channel);
+  }
+
+  /** Closed once what it delivered is settled, or has had its time: then the broker gives it out again. */
+  async #leave(former: Channel, members: readonly Member[], channel: Channel): Promise<void> {
+    let isLeft = false;
+    const moved = Promise.allSettled(members.map((member) => member.move(channel)));
+    void moved.then(() => {
+      isLeft = true;
+    });
+    const until = this.#clock.nowMs() + SETTLE_MS;
+    while (this.#clock.nowMs() < until && !(isLeft && members.every((member) => !member.holds(former)))) {
+      await this.#clock.sleep(SETTLE_POLL_MS);
+    }
+    await former.close().catch((error: unknown) => this.#log.debug({ err: error }, "broker.channel_close_failed"));
+  }
+
   /**
    * Before the connection is closed: its closing would overtake acknowledgements that are still being written, a
    * channel's does not.
@@ -81,21 +115,28 @@ export class ConsumerChannels {
     await Promise.race([Promise.allSettled(closed), this.#clock.sleep(CLOSE_MS)]);
   }
 
-  async #open(slot: Slot, model: ChannelModel): Promise<void> {
+  async #create(slot: Slot, model: ChannelModel): Promise<Channel> {
     const channel = await model.createChannel();
     channel.on("error", (error) => this.#log.warn({ err: error }, "broker.consume_channel_closed"));
     channel.on("close", () => {
+      for (const member of slot.members) member.lose(channel);
       if (slot.channel !== channel) return;
-      this.#lose(slot);
+      slot.channel = undefined;
       if (this.#model === model) void this.#keepOpen(slot, model);
     });
+    return channel;
+  }
+
+  async #open(slot: Slot, model: ChannelModel): Promise<void> {
+    const channel = await this.#create(slot, model);
     slot.channel = channel;
     for (const member of slot.members) member.attach(channel);
   }
 
   #lose(slot: Slot): void {
+    const channel = slot.channel;
     slot.channel = undefined;
-    for (const member of slot.members) member.detach();
+    if (channel !== undefined) for (const member of slot.members) member.lose(channel);
   }
 
   async #keepOpen(slot: Slot, model: ChannelModel): Promise<void> {

@@ -1,5 +1,6 @@
 // Declares exchanges, queues and bindings, and asks for depths: one channel of the consuming connection, one thing at a time.
-// What was declared here once is declared again on every reconnect and at every check.
+// What was declared here once is declared again on every reconnect and at every check. Who declares a deleted queue again
+// tells everybody, for its consumers may not be told by the broker.
 import type { Channel, ChannelModel } from "amqplib";
 import type { Clock } from "#shared/clock.ts";
 import { BrokerUnavailable } from "#shared/errors.ts";
@@ -17,27 +18,30 @@ type Work<T> = (channel: Channel) => Promise<T>;
 /** How long what needs a connection waits for it. */
 const PATIENCE_MS = 5_000;
 /**
- * A queue declared again within some 35 ms of its deletion keeps its consumers as ghosts: the broker neither tells them
- * that it is gone nor delivers to them. So nobody declares again at once.
+ * A queue declared again before the broker has told a consumer of its deletion keeps that consumer as a ghost: the broker
+ * moves it to the new queue by itself and then forgets where its messages go. So nobody declares again at once, and who
+ * did says so (see recreations.ts).
  */
-export const AFTER_DELETION_MS = 300;
+const AFTER_DELETION_MS = 300;
 const NOT_FOUND = 404;
 const PRECONDITION_FAILED = 406;
 
 export class Declarer {
   readonly #log: Log;
   readonly #clock: Clock;
+  readonly #onRecreated: (queue: string) => void;
   #attached = Promise.withResolvers<void>();
   #model: ChannelModel | undefined;
   #channel: Channel | undefined;
   #last: Promise<unknown> = Promise.resolve();
-  #running: Promise<void> | undefined;
   readonly #tiers = new Map<string, Tier>();
-  readonly #declaring = new Map<string, Promise<void>>();
+  readonly #running = new Map<string, Promise<void>>();
 
-  constructor(log: Log, clock: Clock) {
+  /** `onRecreated` is called for each queue that was there once, was missing, and is back. */
+  constructor(log: Log, clock: Clock, onRecreated: (queue: string) => void) {
     this.#log = log;
     this.#clock = clock;
+    this.#onRecreated = onRecreated;
   }
 
   attach(model: ChannelModel): void {
@@ -52,30 +56,55 @@ export class Declarer {
     this.#channel = undefined;
   }
 
-  /** Everything in TOPOLOGY and every tier declared before. Calls that overlap share one run. */
+  /** Everything in TOPOLOGY and every tier declared before. */
   declareTopology(): Promise<void> {
-    this.#running ??= this.#declareAll().finally(() => {
-      this.#running = undefined;
-    });
-    return this.#running;
+    return this.#once("declare", () => this.#declareAll());
   }
 
-  /** What was deleted by hand, of the topology and of `others`, is declared again; a queue after a pause. */
+  /** As `declareTopology`, where something of it may have been deleted. */
+  restoreTopology(): Promise<void> {
+    return this.#once("restore", () => this.check([]));
+  }
+
+  /** What was deleted by hand, of the topology and of `others`, is declared again. */
   async check(others: readonly QueueSpec[]): Promise<void> {
     await this.#declareExchanges();
     for (const { exchange } of this.#tiers.values()) {
       if (exchange !== undefined) await this.#run((channel) => assertExchange(channel, exchange));
     }
     const tiers = [...this.#tiers.values()].map((tier) => tier.queue);
-    for (const queue of [...TOPOLOGY.queues, ...tiers, ...others]) {
-      if ((await this.depth(queue.name)) === undefined) {
-        this.#log.warn({ queue: queue.name }, "broker.queue_missing");
-        await this.#clock.sleep(AFTER_DELETION_MS);
-        await this.declare([queue]);
-      } else {
-        await this.#run((channel) => bind(channel, queue));
-      }
+    await this.#restore([...TOPOLOGY.queues, ...tiers, ...others]);
+  }
+
+  /** Declares those of the queues again that are missing, after a pause; the others are bound again. */
+  restore(queues: readonly QueueSpec[]): Promise<void> {
+    return this.#once(queues.map((queue) => queue.name).join(" "), () => this.#restore(queues));
+  }
+
+  async #restore(queues: readonly QueueSpec[]): Promise<void> {
+    const missing: QueueSpec[] = [];
+    for (const queue of queues) {
+      if ((await this.depth(queue.name)) === undefined) missing.push(queue);
+      else await this.#run((channel) => bind(channel, queue));
     }
+    if (missing.length === 0) return;
+    await this.#clock.sleep(AFTER_DELETION_MS);
+    for (const queue of missing) {
+      // Another process may have been faster.
+      if ((await this.depth(queue.name)) !== undefined) continue;
+      this.#log.warn({ queue: queue.name }, "broker.queue_missing");
+      await this.declare([queue]);
+      this.#onRecreated(queue.name);
+    }
+  }
+
+  /** Calls for the same that overlap share one run. */
+  #once(key: string, work: () => Promise<void>): Promise<void> {
+    const running = this.#running.get(key);
+    if (running !== undefined) return running;
+    const run = work().finally(() => this.#running.delete(key));
+    this.#running.set(key, run);
+    return run;
   }
 
   async #declareExchanges(): Promise<void> {
@@ -103,16 +132,6 @@ export class Declarer {
 
   async declare(queues: readonly QueueSpec[]): Promise<void> {
     for (const queue of queues) await this.#tolerant(queue.name, (channel) => assertQueue(channel, queue));
-  }
-
-  /** As `declare`; calls for the same queues that overlap share one run. */
-  declareOnce(queues: readonly QueueSpec[]): Promise<void> {
-    const key = queues.map((queue) => queue.name).join(" ");
-    const running = this.#declaring.get(key);
-    if (running !== undefined) return running;
-    const declared = this.declare(queues).finally(() => this.#declaring.delete(key));
-    this.#declaring.set(key, declared);
-    return declared;
   }
 
   async deleteQueue(name: string): Promise<void> {

@@ -11,6 +11,8 @@ import { Held } from "./held.ts";
 import { handBack } from "./settle.ts";
 
 const RETRY_MS = 500;
+/** A consumer that gets nothing for this long may be one that the broker has forgotten. */
+const SILENT_MS = 10_000;
 
 /** Takes a delivery through to its settlement; resolves when nothing is left to do for it. */
 export type Worker = (held: Held) => Promise<void>;
@@ -25,8 +27,8 @@ export interface MailboxOptions {
   budget: ByteBudget;
   log: Log;
   clock: Clock;
-  /** Declares the mailbox where it may not be there. */
-  declare(): Promise<void>;
+  /** Declares the mailbox where it may not be there; `wasThere`: it was consumed before. */
+  declare(wasThere: boolean): Promise<void>;
   /** Leaves the channel for good. */
   leave(): void;
 }
@@ -41,7 +43,11 @@ export class Mailbox implements Consumption, Member {
   #isCancelled = false;
   #isThrottled = false;
   #isDeclared: boolean;
+  #wasConsumed = false;
+  #lastHeardMs = 0;
   #channel: Channel | undefined;
+  /** What may still deliver: the channel, and those that it came from and that are not yet closed. */
+  readonly #open = new Set<Channel>();
   #consumer: { tag: string; prefetch: number; channel: Channel } | undefined;
   #reconciling: Promise<void> | undefined;
   #idle: (() => void)[] = [];
@@ -74,21 +80,44 @@ export class Mailbox implements Consumption, Member {
     return this.#isPaused;
   }
 
+  /** Consumes, holds nothing, and has heard nothing for a while. */
+  get isSilent(): boolean {
+    const { clock } = this.#options;
+    return this.isConsuming && this.#held.size === 0 && clock.nowMs() - this.#lastHeardMs > SILENT_MS;
+  }
+
+  holds(channel: Channel): boolean {
+    for (const held of this.#held) if (held.channel === channel) return true;
+    return false;
+  }
+
   attach(channel: Channel): void {
     this.#channel = channel;
+    this.#open.add(channel);
     void this.#reconcile();
   }
 
-  detach(): void {
+  /** What was delivered on the channel before is settled there. Resolves when nothing more is delivered there. */
+  async move(channel: Channel): Promise<void> {
+    const consumer = this.#consumer;
+    this.#consumer = undefined;
+    this.attach(channel);
+    if (consumer !== undefined) await consumer.channel.cancel(consumer.tag);
+  }
+
+  lose(channel: Channel): void {
+    this.#open.delete(channel);
+    this.#unbegun = this.#unbegun.filter((held) => held.channel !== channel);
+    for (const held of this.#held) {
+      if (held.channel !== channel) continue;
+      held.lose();
+      this.#held.delete(held);
+      this.#options.budget.remove(held.raw.content.length);
+    }
+    if (this.#channel !== channel) return;
     this.#channel = undefined;
     this.#consumer = undefined;
     this.#isDeclared = !this.#options.isLane;
-    this.#unbegun = [];
-    for (const held of this.#held) {
-      held.lose();
-      this.#options.budget.remove(held.raw.content.length);
-    }
-    this.#held.clear();
     this.#options.gate.open();
   }
 
@@ -159,7 +188,7 @@ export class Mailbox implements Consumption, Member {
   }
 
   async #consume(channel: Channel): Promise<void> {
-    if (!this.#isDeclared) await this.#options.declare();
+    if (!this.#isDeclared) await this.#options.declare(this.#wasConsumed);
     this.#isDeclared = true;
     const prefetch = this.#wanted;
     if (this.#channel !== channel || prefetch === 0) return;
@@ -168,7 +197,10 @@ export class Mailbox implements Consumption, Member {
       channel.prefetch(prefetch),
       channel.consume(this.queue, (message) => this.#onMessage(message, channel)),
     ]);
+    this.#wasConsumed = true;
+    this.#lastHeardMs = this.#options.clock.nowMs();
     if (this.#channel === channel) this.#consumer = { tag: consumer.consumerTag, prefetch, channel };
+    else if (this.#open.has(channel)) await channel.cancel(consumer.consumerTag);
   }
 
   async #stopConsuming(channel: Channel, tag: string): Promise<void> {
@@ -180,7 +212,8 @@ export class Mailbox implements Consumption, Member {
   #onMessage(message: ConsumeMessage | null, channel: Channel): void {
     if (message === null) return this.#onCancelledByBroker(channel);
     const held = new Held(message, channel);
-    if (this.#channel !== channel) return;
+    if (!this.#open.has(channel)) return;
+    this.#lastHeardMs = this.#options.clock.nowMs();
     this.#held.add(held);
     this.#options.budget.add(message.content.length);
     this.#unbegun.push(held);
@@ -193,7 +226,8 @@ export class Mailbox implements Consumption, Member {
 
   /** The queue was deleted, or its leader is gone: declared and consumed again. */
   #onCancelledByBroker(channel: Channel): void {
-    if (this.#consumer?.channel === channel) this.#consumer = undefined;
+    if (this.#channel !== channel) return;
+    this.#consumer = undefined;
     this.#isDeclared = false;
     this.#options.log.warn({ queue: this.queue }, "broker.consumer_cancelled");
     void this.#options.clock.sleep(RETRY_MS).then(() => this.#reconcile());

@@ -49,7 +49,10 @@ export class Mailboxes {
       budget,
       log,
       clock,
-      declare: () => (spec === undefined ? declarer.declareTopology() : declarer.declareOnce([spec])),
+      declare: (wasThere) => {
+        if (spec === undefined) return declarer.restoreTopology();
+        return wasThere ? declarer.restore([spec]) : declarer.declare([spec]);
+      },
       leave: () => {
         channels.leave(mailbox);
         this.#specs.delete(mailbox);
@@ -63,6 +66,26 @@ export class Mailboxes {
   /** Lanes that are not consumed: the broker would not tell that their mailboxes are gone. */
   unconsumed(): QueueSpec[] {
     return [...this.#specs].flatMap(([mailbox, spec]) => (mailbox.isConsuming ? [] : (spec ?? [])));
+  }
+
+  /** The queue was deleted and is back: its consumer may be one that the broker has forgotten. */
+  async recreated(queue: string): Promise<void> {
+    for (const mailbox of this.#specs.keys()) if (mailbox.queue === queue) await this.#renew(mailbox);
+  }
+
+  /**
+   * Nobody tells of a queue that somebody else deleted and declared, and a forgotten consumer looks alive. Anew is cheap
+   * where nothing comes, but for lanes: there may be thousands, and only the runtime declares them.
+   */
+  async renewSilent(): Promise<void> {
+    for (const [mailbox, spec] of this.#specs) if (spec === undefined && mailbox.isSilent) await this.#renew(mailbox);
+  }
+
+  async #renew(mailbox: Mailbox): Promise<void> {
+    const { channels, log } = this.#options;
+    await channels.renew(mailbox).catch((error: unknown) => {
+      log.warn({ queue: mailbox.queue, err: error }, "broker.renew_failed");
+    });
   }
 
   /** Messages in hand by the template of their mailbox. */

@@ -62,7 +62,7 @@ export class PublishChannel {
     const { clock, declarer, log } = this.#options;
     for (let failures = 0; this.#model === model && this.#channel === undefined; failures += 1) {
       try {
-        await declarer.declareTopology();
+        await declarer.restoreTopology();
         await this.#open(model);
       } catch (error) {
         if (this.#model !== model) return;

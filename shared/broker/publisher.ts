@@ -7,7 +7,6 @@ import type { Log } from "#shared/log.ts";
 import type { MessagingTelemetry } from "#shared/telemetry/messaging.ts";
 import type { Outgoing } from "./actor.ts";
 import type { Declarer } from "./declarer.ts";
-import { AFTER_DELETION_MS } from "./declarer.ts";
 import { encodeBody } from "./encoding.ts";
 import { Outstanding } from "./outstanding.ts";
 import { publishOptionsOf } from "./properties.ts";
@@ -206,12 +205,10 @@ export class Publisher {
       );
     }
     this.#options.log.info({ exchange, routingKey, failures: entry.failures }, "broker.unroutable");
-    const { clock, declarer } = this.#options;
-    clock
-      .sleep(AFTER_DELETION_MS)
-      .then(() =>
-        declareIfUnroutable === undefined ? declarer.declareTopology() : declarer.declareOnce(declareIfUnroutable),
-      )
+    const { declarer } = this.#options;
+    const restored =
+      declareIfUnroutable === undefined ? declarer.restoreTopology() : declarer.restore(declareIfUnroutable);
+    restored
       .catch((error: unknown) => this.#options.log.warn({ err: error, exchange }, "broker.declare_failed"))
       .finally(() => this.#again(entry, false));
   }

@@ -15,6 +15,7 @@ export const EXCHANGES = {
   notifications: "waypost.notifications",
   dead: "waypost.dead",
   relayHealth: "waypost.relay-health",
+  recreated: "waypost.recreated",
   commands: "waypost.commands",
 } as const;
 
@@ -111,6 +112,7 @@ export const TOPOLOGY: { readonly exchanges: readonly ExchangeSpec[]; readonly q
     exchange(EXCHANGES.notifications, "direct"),
     exchange(EXCHANGES.dead, "topic"),
     exchange(EXCHANGES.relayHealth, "fanout"),
+    exchange(EXCHANGES.recreated, "fanout"),
     exchange(EXCHANGES.commands, "direct"),
   ],
   queues: [
