@@ -3,7 +3,7 @@
 import { context, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { ATTRIBUTES } from "#shared/telemetry/names.ts";
-import { contextOf } from "#shared/telemetry/propagate.ts";
+import { contextOfCaller } from "#shared/telemetry/propagators.ts";
 
 const ROUTE = "/v1/jobs";
 
@@ -12,8 +12,7 @@ export async function tracedRequest<T>(
   reply: FastifyReply,
   work: () => Promise<T>,
 ): Promise<T> {
-  const given = request.headers["traceparent"];
-  const parent = contextOf(typeof given === "string" ? given : undefined);
+  const parent = contextOfCaller(request.headers);
   const tracer = trace.getTracer("waypost");
   const attributes = {
     [ATTRIBUTES.httpRequestMethod]: "POST",

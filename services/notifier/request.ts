@@ -50,11 +50,11 @@ function signatureHeaders(id: string, body: string, terms: { secrets: readonly s
   };
 }
 
-/** The request for a batch. `traceparent` is the context that the receiver may continue. */
+/** The request for a batch. `trace` holds the headers of the context that the receiver may continue. */
 export function requestOf(
   batch: Pick<BatchMessage, "batchId" | "push">,
   details: EndpointDetails,
-  facts: { now: Date; traceparent: string | undefined },
+  facts: { now: Date; trace: Readonly<Record<string, string>> },
 ): PostRequest {
   const body = JSON.stringify(batch.push);
   const { url, authorization } = urlParts(details.url);
@@ -68,7 +68,7 @@ export function requestOf(
       "content-type": "application/json",
       "webhook-id": batch.batchId,
       ...signatureHeaders(batch.batchId, body, { secrets: details.signingSecrets, now: facts.now }),
-      ...(facts.traceparent === undefined ? {} : { traceparent: facts.traceparent }),
+      ...facts.trace,
     },
     body,
   };

@@ -2,6 +2,8 @@
 import type { ConsumeMessage } from "amqplib";
 import type { z } from "zod";
 import type { Contracts, Delivery } from "./actor.ts";
+import { traceparentOf } from "#shared/telemetry/propagate.ts";
+import { contextOfCaller } from "#shared/telemetry/propagators.ts";
 import { decodeBody, parse } from "./encoding.ts";
 import { HEADERS } from "./properties.ts";
 import { QUEUES } from "./topology.ts";
@@ -26,7 +28,11 @@ export function readDelivery<M>(raw: ConsumeMessage, queue: string, contracts: C
     : decodeBody(raw.content);
   const parsed = schema.contract.safeParse(json);
   if (!parsed.success) return { ok: false, reason: `not a valid ${type || "message"}: ${issuesOf(parsed.error)}` };
-  return { ok: true, delivery: deliveryOf(raw, queue, { type, message: parsed.data, content, headers }) };
+  // What an application sent is read as OTEL_PROPAGATORS says.
+  const traceparent = schema.isFromOutside
+    ? traceparentOf(contextOfCaller(headers))
+    : text(headers[HEADERS.traceparent]);
+  return { ok: true, delivery: deliveryOf(raw, queue, { type, message: parsed.data, content, headers, traceparent }) };
 }
 
 function contractOf<M>(
@@ -45,7 +51,7 @@ function issuesOf(error: z.ZodError): string {
   return shown.join("; ");
 }
 
-type Read<M> = Pick<Delivery<M>, "type" | "message" | "content" | "headers">;
+type Read<M> = Pick<Delivery<M>, "type" | "message" | "content" | "headers" | "traceparent">;
 
 function deliveryOf<M>(raw: ConsumeMessage, queue: string, read: Read<M>): Delivery<M> {
   const { headers } = read;
@@ -57,7 +63,6 @@ function deliveryOf<M>(raw: ConsumeMessage, queue: string, read: Read<M>): Deliv
     routingKey: raw.fields.routingKey,
     bytes: raw.content.length,
     properties: propertiesOf(raw, headers),
-    traceparent: text(headers[HEADERS.traceparent]),
   };
 }
 

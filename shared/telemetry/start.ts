@@ -1,6 +1,6 @@
 // Starts OpenTelemetry for one service: the standard OTEL_* variables decide what is exported; Prometheus text is always
 // there for /metrics. The SDK with its exporters is loaded only where there is something to export.
-import { context, diag, DiagLogLevel, metrics, trace } from "@opentelemetry/api";
+import { context, diag, DiagLogLevel, metrics, propagation, trace } from "@opentelemetry/api";
 import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
 import { PrometheusExporter, PrometheusSerializer } from "@opentelemetry/exporter-prometheus";
 import type { Resource } from "@opentelemetry/resources";
@@ -11,6 +11,7 @@ import type { Log } from "#shared/log.ts";
 import type { Exported, OtelVariables } from "./exported.ts";
 import { exportedSignals } from "./exported.ts";
 import { createIdsOnlyTracerProvider } from "./ids-only.ts";
+import { createPropagator } from "./propagators.ts";
 import { createPushReaders } from "./push-metrics.ts";
 import { createResource } from "./resource.ts";
 
@@ -38,6 +39,7 @@ export async function startTelemetry(options: TelemetryOptions): Promise<Telemet
   const meterProvider = new MeterProvider({ resource, readers });
   metrics.setGlobalMeterProvider(meterProvider);
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
+  propagation.setGlobalPropagator(await createPropagator(variables, (message) => diag.warn(message)));
   const flushTraces = await startTraces(options, { exported, resource });
   const stop = async (): Promise<void> => void (await Promise.allSettled([flushTraces(), meterProvider.shutdown()]));
   const serializer = new PrometheusSerializer(undefined, false, undefined, true, true);
