@@ -7,9 +7,9 @@ import type { OtelVariables } from "./exported.ts";
 const DEFAULT = "tracecontext,baggage";
 
 /** B3 is loaded only where it is named. */
-const PROPAGATORS: Readonly<Record<string, () => TextMapPropagator | Promise<TextMapPropagator>>> = {
-  tracecontext: () => new W3CTraceContextPropagator(),
-  baggage: () => new W3CBaggagePropagator(),
+const PROPAGATORS: Readonly<Record<string, () => Promise<TextMapPropagator>>> = {
+  tracecontext: async () => new W3CTraceContextPropagator(),
+  baggage: async () => new W3CBaggagePropagator(),
   b3: async () => new (await import("@opentelemetry/propagator-b3")).B3Propagator(),
   b3multi: async () => {
     const { B3InjectEncoding, B3Propagator } = await import("@opentelemetry/propagator-b3");
