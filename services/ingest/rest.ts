@@ -43,13 +43,25 @@ declare module "fastify" {
   }
 }
 
+/** On connections that are still open while the service drains. */
+function refuseWhenClosing(app: FastifyInstance): void {
+  let isClosing = false;
+  app.addHook("preClose", async () => void (isClosing = true));
+  app.addHook("onRequest", async (_request, reply) =>
+    isClosing ? sendProblem(reply, problemOf(503, "This process is being stopped.")) : undefined,
+  );
+}
+
 /** The server, not yet listening. */
 export function createRest(parts: RestParts): FastifyInstance {
   const app = fastify({
     bodyLimit: MAX_REQUEST_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
     routerOptions: { caseSensitive: true },
+    // Fastify's own 503 has no Retry-After.
+    return503OnClosing: false,
   });
+  refuseWhenClosing(app);
   app.decorateRequest("account", undefined);
   app.removeAllContentTypeParsers();
   app.addContentTypeParser(/^application\/json\s*(;|$)/i, (request: FastifyRequest, payload: Readable) =>
