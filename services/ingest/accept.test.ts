@@ -74,7 +74,10 @@ function requestTo(addresses: number, more: object = {}): Submission {
   return { account, content: { kind: "request", request } };
 }
 
-const keyed = (submission: Submission): Submission => ({ ...submission, idempotency: { key: "k", bodyHash: "h" } });
+const keyed = (submission: Submission): Submission => ({
+  ...submission,
+  idempotency: { key: "k", bodyHash: "h", field: "message_id" },
+});
 
 describe("accepting", () => {
   it("publishes one job with its content, and answers its id", async () => {

@@ -47,11 +47,15 @@ export function createKeyed(
       case "done":
         return { kind: "accepted", jobId: beginning.jobId };
       case "other-body":
-        return refusedAs(422, "The idempotency key came before, with another body.");
+        return refused(422, "The idempotency key came before, with another body.", [
+          { path: idempotency.field, message: "used before with another body" },
+        ]);
       case "in-progress": {
-        const refused = refusedAs(409, "A submission with this idempotency key is in progress.");
         const leftMs = beginning.leaseUntil.getTime() - clock.nowMs();
-        return { ...refused, retryAfterSeconds: Math.max(1, Math.ceil(leftMs / 1_000)) };
+        return {
+          ...refused(409, "A submission with this idempotency key is in progress."),
+          retryAfterSeconds: Math.max(1, Math.ceil(leftMs / 1_000)),
+        };
       }
       case "new":
         return performKeyed({ keys, keyed, isNew: true }, () => perform(submission, identity));
@@ -65,9 +69,8 @@ export function createKeyed(
   };
 }
 
-function refusedAs(status: 409 | 422, detail: string): Extract<Acceptance, { kind: "refused" }> {
-  const errors = status === 422 ? [{ path: "Idempotency-Key", message: "used before with another body" }] : undefined;
-  return { kind: "refused", problem: problemOf(status, detail, errors) };
+function refused(...problem: Parameters<typeof problemOf>): Extract<Acceptance, { kind: "refused" }> {
+  return { kind: "refused", problem: problemOf(...problem) };
 }
 
 interface Keyed {

@@ -43,6 +43,11 @@ declare module "fastify" {
   }
 }
 
+/** A client that asks before it sends is told to go on once who it is and what it announces were looked at (RFC 9110 §10.1.1). */
+function answerExpectations(app: FastifyInstance): void {
+  app.server.on("checkContinue", (request, response) => void app.server.emit("request", request, response));
+}
+
 /** On connections that are still open while the service drains. */
 function refuseWhenClosing(app: FastifyInstance): void {
   let isClosing = false;
@@ -62,6 +67,7 @@ export function createRest(parts: RestParts): FastifyInstance {
     return503OnClosing: false,
   });
   refuseWhenClosing(app);
+  answerExpectations(app);
   app.decorateRequest("account", undefined);
   app.removeAllContentTypeParsers();
   app.addContentTypeParser(/^application\/json\s*(;|$)/i, (request: FastifyRequest, payload: Readable) =>
@@ -118,10 +124,12 @@ async function admit(parts: RestParts, places: LargePlaces, { request, reply }: 
   const refused = (await authenticate(parts, request, reply)) ?? unreadable(request);
   if (refused !== undefined) return sendProblem(reply, refused);
   const length = lengthOf(request);
-  if (length !== undefined && length <= LARGE_BYTES) return undefined;
-  const release = await places.take();
-  if (release === undefined) return sendProblem(reply, problemOf(503, "Too many large requests at once."));
-  reply.raw.once("close", release);
+  if (length === undefined || length > LARGE_BYTES) {
+    const release = await places.take();
+    if (release === undefined) return sendProblem(reply, problemOf(503, "Too many large requests at once."));
+    reply.raw.once("close", release);
+  }
+  if (request.headers.expect !== undefined && request.raw.httpVersion === "1.1") reply.raw.writeContinue();
   return undefined;
 }
 
@@ -190,7 +198,7 @@ function readSubmission(request: FastifyRequest, account: Account): Submission |
   return {
     account,
     content: { kind: "request", request: job.data },
-    ...(typeof key === "string" ? { idempotency: { key, bodyHash: hashOf(job.data) } } : {}),
+    ...(typeof key === "string" ? { idempotency: { key, bodyHash: hashOf(job.data), field: "Idempotency-Key" } } : {}),
   };
 }
 

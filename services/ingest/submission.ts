@@ -26,11 +26,8 @@ export interface ReadyMessage {
 export interface Submission {
   account: Account;
   content: { kind: "request"; request: JobRequest } | { kind: "ready"; ready: ReadyMessage };
-  /**
-   * Of the caller, and the hash of what it sent (`hashOf`): the same key within 48 h answers the same job id.
-   * Over the broker: `message_id`.
-   */
-  idempotency?: { key: string; bodyHash: string } | undefined;
+  /** Of the caller, and the hash of what it sent (`hashOf`): the same key within 48 h answers the same job id. */
+  idempotency?: { key: string; bodyHash: string; field: "Idempotency-Key" | "message_id" } | undefined;
   /** The input was redelivered: what is published carries the mark (broker only). */
   suspect?: boolean | undefined;
 }

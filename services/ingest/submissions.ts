@@ -60,7 +60,7 @@ export function readSubmission(
     submission: {
       account,
       content: { kind: "request", request: request.data },
-      idempotency: { key: messageId, bodyHash: hashOf(request.data) },
+      idempotency: { key: messageId, bodyHash: hashOf(request.data), field: "message_id" },
       suspect: message.suspect,
     },
   };

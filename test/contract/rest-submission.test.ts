@@ -1,5 +1,6 @@
 // Operator contract, REST submission: a test for each sentence.
 import { request as httpRequest } from "node:http";
+import { connect } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { eventually } from "#test/support/eventually.ts";
 import type { JobParts } from "#test/support/job.ts";
@@ -34,6 +35,23 @@ function recipient(): string {
 
 const job = (parts: JobParts = {}): object => jobOf(account, [recipient()], parts);
 const base64 = (bytes: Buffer): string => bytes.toString("base64");
+
+/** What the server says to a request that waits for `100 Continue` before its body. */
+async function expectContinue(headers: Record<string, string>, body = ""): Promise<string> {
+  const { hostname, port } = new URL(system.httpUrl);
+  const socket = connect({ host: hostname, port: Number(port) });
+  let said = "";
+  socket.setEncoding("latin1").on("data", (text: string) => {
+    said += text;
+    if (/^HTTP\/1.1 100 [^\r]*\r\n\r\n$/.test(said)) socket.write(body);
+  });
+  const closed = new Promise((resolve) => socket.once("close", resolve));
+  const fields = { host: "waypost", connection: "close", expect: "100-continue", ...headers };
+  const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.write(`POST /v1/jobs HTTP/1.1\r\n${lines.join("")}\r\n`);
+  await closed;
+  return said;
+}
 
 /** A POST whose headers say what fetch would not let be said. */
 function post(headers: Record<string, string>, body = ""): Promise<{ status: number; text: string }> {
@@ -98,6 +116,17 @@ describe("what is refused", () => {
     expect(whole.status).toBe(413);
     const chunked = await post({ ...json, "transfer-encoding": "chunked" }, "x".repeat(33 * 1024 * 1024));
     expect(chunked.status).toBe(413);
+  });
+
+  it("asks for a body that is announced only where it would read it: 413 and 401 come straight away", async () => {
+    const authorization = basicOf(account);
+    const large = { ...json, "content-length": String(33 * 1024 * 1024) };
+    expect(await expectContinue({ ...large, authorization })).toMatch(/^HTTP\/1.1 413 /);
+    expect(await expectContinue(large)).toMatch(/^HTTP\/1.1 401 /);
+    const body = JSON.stringify(job());
+    const length = String(Buffer.byteLength(body));
+    const said = await expectContinue({ ...json, authorization, "content-length": length }, body);
+    expect(said).toMatch(/^HTTP\/1.1 100 [^]*HTTP\/1.1 202 /);
   });
 
   it("answers 413 to a mail over 20,971,520 bytes as MIME, and relays one below", async () => {

@@ -119,7 +119,10 @@ describe("a job over the broker", () => {
     const job = jobOf(app.account, [recipient]);
     const jobId = await accepted(app, job, { messageId: "m1" });
     expect((await ask(app, job, { messageId: "m1" })).body).toEqual({ jobId });
-    expect((await ask(app, jobOf(app.account, [newRecipient()]), { messageId: "m1" })).body.error?.status).toBe(422);
+    expect((await ask(app, jobOf(app.account, [newRecipient()]), { messageId: "m1" })).body.error).toMatchObject({
+      status: 422,
+      errors: [{ path: "message_id" }],
+    });
     await eventually(() => relay.recipients.includes(recipient));
     await accepted(app, jobOf(app.account, [newRecipient()]));
     expect(relay.recipients.filter((to) => to === recipient)).toHaveLength(1);
