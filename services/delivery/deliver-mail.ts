@@ -20,6 +20,7 @@ import type { Lane } from "#shared/routing/lane.ts";
 import { laneOf } from "#shared/routing/lane.ts";
 import type { Route } from "#shared/routing/route.ts";
 import { route } from "#shared/routing/route.ts";
+import type { SigningRule } from "#shared/signing/signing-rule.ts";
 import type { Ledger, LedgerKey } from "#shared/store/ledger.ts";
 import type { AttemptMade, AttemptMaker } from "./make-attempt.ts";
 import type { Destination } from "./destination.ts";
@@ -36,6 +37,7 @@ export interface DeliverPorts {
   clock: Clock;
   metrics: DeliveryMetrics;
   attempts: AttemptMaker;
+  signing: SigningRule;
   /** The body of a mail that travels in the store; undefined where it is gone. */
   fetchContent(id: string): Promise<Buffer | undefined>;
 }
@@ -49,12 +51,13 @@ const PATIENCE_MS = 1_000;
 const LONGEST_STALE_MS = 300_000;
 const FRESH_POLL_MS = 250;
 
-/** The route of this attempt, or undefined where it is not this lane's: then the mail is routed again, unsent. */
+/** The route of this attempt, or undefined where it is not this lane's, or the mail is to be signed first: then it is routed again, unsent. */
 function routeHere(
-  { head, recipient, lane }: MailMessage,
+  mail: MailMessage,
   here: Lane,
   { configuration, ports }: { configuration: Configuration; ports: DeliverPorts },
 ): SendingRoute | undefined {
+  const { head, recipient, lane } = mail;
   const queued = { lane, receivedTs: head.receivedTs };
   const question = { account: head.account, sender: head.sender, recipient, queued };
   const found = route(question, configuration);
@@ -63,7 +66,9 @@ function routeHere(
     ports.metrics.countFailClosed();
     return undefined;
   }
-  return laneOf(found).name === here.name ? found : undefined;
+  const lacksSignature =
+    found.kind === "mx" && mail.signature === undefined && ports.signing.domainFor(head, configuration) !== undefined;
+  return laneOf(found).name === here.name && !lacksSignature ? found : undefined;
 }
 
 const destinationName = (found: SendingRoute): string => (found.kind === "relay" ? RELAY : found.domain);

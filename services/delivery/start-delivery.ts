@@ -6,6 +6,7 @@ import { createSealer } from "#shared/secrets.ts";
 import type { RunningService, ServiceContext } from "#shared/service.ts";
 import { watchConfiguration } from "#shared/store/configuration.ts";
 import { createLanes } from "#shared/store/lanes.ts";
+import { createSigningRule } from "#shared/signing/signing-rule.ts";
 import { createContents } from "#shared/store/contents.ts";
 import { createLedger } from "#shared/store/ledger.ts";
 import { prepareWhenThere } from "#shared/store/prepare.ts";
@@ -98,6 +99,7 @@ function deliverPortsOf({ store, clock }: Context, parts: Parts, attempts: Attem
     clock,
     metrics: parts.metrics,
     attempts,
+    signing: createSigningRule(),
     fetchContent: (id) => contents.find(id),
   };
 }

@@ -1,6 +1,5 @@
 // Signs the mails of a job whose sender domain has message signing on (contract, Message Signing). The signature covers what all
 // mails of a job share, so it is made once a job; delivery puts it around the message. What cannot be signed is not sent.
-import { domainToASCII } from "node:url";
 import { LRUCache } from "lru-cache";
 import type { Clock } from "#shared/clock.ts";
 import type { JobMessage } from "#shared/contracts/mail.ts";
@@ -9,11 +8,12 @@ import type { Log } from "#shared/log.ts";
 import type { Configuration, SenderDomain } from "#shared/routing/configuration.ts";
 import type { Sealer } from "#shared/secrets.ts";
 import type { CertificateFacts, SigningMaterial } from "#shared/signing/certificate.ts";
-import { certificateFacts, covers, materialProblems, validityProblem } from "#shared/signing/certificate.ts";
+import { certificateFacts, materialProblems, validityProblem } from "#shared/signing/certificate.ts";
 import type { Signer } from "#shared/signing/cms.ts";
 import { createSigner } from "#shared/signing/cms.ts";
 import type { Signature } from "#shared/signing/multipart-signed.ts";
 import { boundaryOf, digestOf } from "#shared/signing/multipart-signed.ts";
+import { createSigningRule } from "#shared/signing/signing-rule.ts";
 import type { MailFate } from "./split.ts";
 
 export interface SigningPorts {
@@ -37,14 +37,6 @@ export interface JobToSign {
 }
 
 const DOMAINS_KEPT = 500;
-
-/** The domain whose certificate signs this job, or undefined where nothing is to be signed. */
-export function signingDomainOf({ head }: JobMessage, configuration: Configuration): SenderDomain | undefined {
-  if (head.messageSigning === false) return undefined;
-  const domain = domainToASCII(head.sender.slice(head.sender.lastIndexOf("@") + 1)).toLowerCase();
-  const found = configuration.domain(head.account, domain);
-  return found?.messageSigning === true ? found : undefined;
-}
 
 /** What does not change of a domain's signing material, looked at once. */
 interface Prepared {
@@ -71,6 +63,7 @@ function createTurns(): <T>(work: () => Promise<T>) => Promise<T> {
 
 export function createJobSigner(ports: SigningPorts): JobSigner {
   const known = new LRUCache<string, Prepared>({ max: DOMAINS_KEPT });
+  const rule = createSigningRule();
   const inTurn = createTurns();
 
   const preparedOf = (domain: SenderDomain, signing: NonNullable<SenderDomain["signing"]>): Prepared => {
@@ -86,15 +79,11 @@ export function createJobSigner(ports: SigningPorts): JobSigner {
     return message.content.kind === "stored" ? inTurn(digest) : digest();
   };
 
-  const signatureOf = async (
-    job: JobToSign,
-    domain: SenderDomain,
-  ): Promise<Signature | { problem: string } | undefined> => {
+  const signatureOf = async (job: JobToSign, domain: SenderDomain): Promise<Signature | { problem: string }> => {
     const { signing } = domain;
     if (signing === undefined) return { problem: "message signing is on and no certificate is stored" };
     const now = ports.clock.now();
     const { problems, facts, signer } = preparedOf(domain, signing);
-    if (facts !== undefined && !covers(facts, job.message.head.sender)) return undefined;
     const untimely = facts === undefined ? undefined : validityProblem(facts, now);
     if (untimely !== undefined || signer === undefined) {
       return { problem: [...(untimely === undefined ? [] : [untimely]), ...problems].join("; ") };
@@ -106,11 +95,10 @@ export function createJobSigner(ports: SigningPorts): JobSigner {
 
   return {
     sign: async (fates, job, configuration) => {
-      const domain = signingDomainOf(job.message, configuration);
+      const domain = rule.domainFor(job.message.head, configuration);
       const takesMx = fates.some((fate) => fate.kind === "routed" && fate.route.kind === "mx");
       if (domain === undefined || !takesMx) return fates;
       const signature = await signatureOf(job, domain).catch((error: unknown) => problemOf(error));
-      if (signature === undefined) return fates;
       if ("problem" in signature) {
         ports.countUnsigned();
         ports.log.error({ domain: domain._id, problem: signature.problem }, "signing.failed");
