@@ -1,13 +1,24 @@
 // Imported first by every main.ts, before the service and what it needs are loaded: what must be set by then.
 import { enableCompileCache } from "node:module";
-import { setFlagsFromString } from "node:v8";
+import { getHeapSpaceStatistics, setFlagsFromString } from "node:v8";
 
 /**
- * Messages live for milliseconds: a large young generation only holds their dead buffers. Measured: 10 MB less of an
- * idle process and 50 MB less of one at full load, at no more CPU.
+ * Messages live for milliseconds: a large young generation only holds their dead buffers, a small one is collected all
+ * the time. V8 begins with 1 MiB and doubles it up to 32; here it stops at 8. Measured at full load: a quarter of the
+ * services' CPU less than with 1 MiB, at 10 MB a process more. Only this flag counts in a process that already runs.
  */
-setFlagsFromString("--max-semi-space-size=1");
+const YOUNG_BYTES = 8 * 1024 * 1024;
+const LOOK_MS = 100;
+
+function boundYoungGeneration(): void {
+  const young = getHeapSpaceStatistics().find(({ space_name: name }) => name === "new_space");
+  const mayGrow = young !== undefined && young.space_size < YOUNG_BYTES;
+  setFlagsFromString(`--semi-space-growth-factor=${mayGrow ? 2 : 1}`);
+}
+
+// What the sources' own loading leaves behind would make it grow at once, for good.
 setFlagsFromString("--semi-space-growth-factor=1");
+setInterval(boundYoungGeneration, LOOK_MS).unref();
 
 /** Sources compiled at the last start: 170 ms and 20 MB less, for types need not be stripped again. */
 enableCompileCache();
