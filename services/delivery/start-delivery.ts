@@ -83,7 +83,7 @@ async function partsOf(context: Context): Promise<Parts> {
   });
   return {
     replica: clock.uuid(),
-    ledger: createLedger(store),
+    ledger: createLedger(store, clock),
     metrics: createDeliveryMetrics(),
     mx: mxPortsOf(context),
     configuration,

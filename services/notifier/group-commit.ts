@@ -1,5 +1,6 @@
-// One write at a time, taking along all that came while the last one ran; and one every `everyMs` at most, so that a busy
-// system writes few large groups. After a pause the first item is written at once.
+// One write at a time, taking along all that came while the last one ran; and one every `everyMs` at most, or every
+// `busy.everyMs` where groups come to be large: a busy system writes few large groups, and a mail's points together.
+// After a pause the first item is written at once.
 import type { Clock } from "#shared/clock.ts";
 
 export interface GroupCommit<T, R> {
@@ -11,6 +12,8 @@ export interface GroupTerms {
   /** Most items in one write. */
   max: number;
   everyMs: number;
+  /** The same after a group of so many items. */
+  busy?: { items: number; everyMs: number };
   clock: Pick<Clock, "nowMs" | "sleep">;
 }
 
@@ -23,11 +26,12 @@ interface Waiting<T, R> {
 /** `write` answers results in the order of the items. */
 export function createGroupCommit<T, R>(
   write: (items: readonly T[]) => Promise<readonly R[]>,
-  { max, everyMs, clock }: GroupTerms,
+  { max, everyMs, busy, clock }: GroupTerms,
 ): GroupCommit<T, R> {
   const waiting: Waiting<T, R>[] = [];
   let isWriting = false;
   let begunMs = 0;
+  let paceMs = everyMs;
 
   const writeGroup = async (group: readonly Waiting<T, R>[]): Promise<void> => {
     try {
@@ -43,10 +47,12 @@ export function createGroupCommit<T, R>(
     // Lets everything that arrives in the same turn into the first group.
     await Promise.resolve();
     while (waiting.length > 0) {
-      const earlyMs = begunMs + everyMs - clock.nowMs();
-      if (earlyMs > 0 && earlyMs <= everyMs && waiting.length < max) await clock.sleep(earlyMs);
+      const earlyMs = begunMs + paceMs - clock.nowMs();
+      if (earlyMs > 0 && earlyMs <= paceMs && waiting.length < max) await clock.sleep(earlyMs);
       begunMs = clock.nowMs();
-      await writeGroup(waiting.splice(0, max));
+      const group = waiting.splice(0, max);
+      paceMs = busy !== undefined && group.length >= busy.items ? busy.everyMs : everyMs;
+      await writeGroup(group);
     }
     isWriting = false;
   };

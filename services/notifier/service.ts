@@ -36,6 +36,8 @@ const EVENTS_IN_HAND = 3_000;
 const MOST_EVENTS_IN_ONE_WRITE = 500;
 /** What a busy system's tracking point waits for others to be written with it. */
 const RECORD_EVERY_MS = 10;
+/** From a thousand points a second on: a mail's points then come to be written together, most of them as one insert. */
+const RECORD_BUSY = { items: 10, everyMs: 80 };
 /** Above what all endpoints that hang hold (board.ts), so that the others go on. */
 const BATCHES_IN_HAND = 500;
 const COMMANDS_IN_HAND = 4;
@@ -105,7 +107,7 @@ function startEvents({ broker, clock, log, settings, store }: Context, parts: Pa
       parts.figures.countRecorded(events.length);
       return late;
     },
-    { max: MOST_EVENTS_IN_ONE_WRITE, everyMs: RECORD_EVERY_MS, clock },
+    { max: MOST_EVENTS_IN_ONE_WRITE, everyMs: RECORD_EVERY_MS, busy: RECORD_BUSY, clock },
   );
   const isIdle = async (): Promise<boolean> => consumption.inHand === 0 && (await broker.depth(QUEUES.events)) === 0;
   const mark = createMark({ replica: clock.uuid(), marks: createRecordMarks(store), clock, isIdle });

@@ -27,7 +27,7 @@ export const service: ServiceDefinition<"retry-scheduler"> = {
   start: async ({ broker, store, clock, log, settings }) => {
     const ladder = ladderOf(settings.WAYPOST_RETRY_SCHEDULE);
     const metrics = createRetryMetrics();
-    const ledger = createLedger(store);
+    const ledger = createLedger(store, clock);
     await declareTiers(broker, ladder, log);
     const attempts = broker.start(createAttemptsActor({ ladder, ledger, clock, log, metrics }));
     const sweep = startSweep({

@@ -29,6 +29,9 @@ export interface JobPorts {
   broker: Pick<Broker, "declare">;
 }
 
+/** What a busy router's job waits for others to be looked up with it. */
+const BUSY_MS = 8;
+
 /** A change of the configuration counts within this time: an account that a younger job names may still be on its way here. */
 const CHANGE_COUNTS_MS = 2_000;
 
@@ -40,7 +43,7 @@ export function createJobsActor(
     mailbox: size.mailbox,
     contracts: { job: jobMessageSchema },
     prefetch: size.prefetch,
-    batch: { max: size.batch, lingerMs: 1 },
+    batch: { max: size.batch, lingerMs: 0, everyMs: BUSY_MS },
     handleBatch: (deliveries) => handleJobs(ports, deliveries),
   };
 }

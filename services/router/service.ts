@@ -65,7 +65,7 @@ export const service: ServiceDefinition<"router"> = {
     const consumptions = [
       broker.start(createJobsActor(ports, INTERACTIVE)),
       broker.start(createJobsActor(ports, BULK)),
-      broker.start(createDueActor({ ...ports, ledger: createLedger(store) }, DUE)),
+      broker.start(createDueActor({ ...ports, ledger: createLedger(store, clock) }, DUE)),
       broker.start(createBouncesActor(ports)),
       broker.start(createCommandsActor(ports)),
     ];

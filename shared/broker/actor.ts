@@ -85,11 +85,19 @@ export interface SingleActor<M> {
   handle(delivery: Delivery<M>): Promise<Verdict>;
 }
 
+export interface BatchTerms {
+  max: number;
+  /** Longest wait for more to come. */
+  lingerMs: number;
+  /** A batch begins this long after the one before, unless it is full: a busy mailbox has few large ones. */
+  everyMs?: number;
+}
+
 export interface BatchActor<M> {
   mailbox: string;
   contracts: Contracts<M>;
   prefetch: number;
-  batch: { max: number; lingerMs: number };
+  batch: BatchTerms;
   /** Verdicts in the order of the deliveries. Throws as `handle` does: then each is handled alone, to find the culprit. */
   handleBatch(deliveries: readonly Delivery<M>[]): Promise<readonly Verdict[]>;
 }

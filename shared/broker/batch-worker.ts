@@ -25,6 +25,7 @@ class Batches<M> {
   #gathered: Item<M>[] = [];
   #isRunning = false;
   #linger: NodeJS.Timeout | undefined;
+  #begunMs = 0;
 
   constructor(shop: WorkShop, actor: BatchActor<M>) {
     this.#shop = shop;
@@ -42,13 +43,20 @@ class Batches<M> {
   #schedule(): void {
     if (this.#isRunning || this.#gathered.length === 0) return;
     if (this.#gathered.length >= this.#actor.batch.max) return void this.#run();
-    this.#linger ??= setTimeout(() => void this.#run(), this.#actor.batch.lingerMs);
+    this.#linger ??= setTimeout(() => void this.#run(), this.#waitMs());
+  }
+
+  #waitMs(): number {
+    const { lingerMs, everyMs = 0 } = this.#actor.batch;
+    const sinceMs = this.#shop.clock.nowMs() - this.#begunMs;
+    return Math.max(lingerMs, sinceMs < 0 ? 0 : everyMs - sinceMs);
   }
 
   async #run(): Promise<void> {
     clearTimeout(this.#linger);
     this.#linger = undefined;
     this.#isRunning = true;
+    this.#begunMs = this.#shop.clock.nowMs();
     const items = this.#gathered.splice(0, this.#actor.batch.max);
     const alive = items.filter((item) => !item.held.isLost);
     for (const item of items) if (item.held.isLost) item.finish();

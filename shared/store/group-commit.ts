@@ -1,5 +1,6 @@
 // Group commit: single writes that come while another is on its way are written together once that one has returned.
-// At rest a write goes out at once; under load the batches grow by themselves.
+// At rest a write goes out at once; under load one goes out every few milliseconds, for small ones cost nearly as much.
+import type { Clock } from "#shared/clock.ts";
 
 export interface GroupCommit<T> {
   /** Resolves once the item is written; rejects with what its batch met. */
@@ -10,6 +11,8 @@ export interface GroupCommitOptions<T> {
   write: (items: readonly T[]) => Promise<void>;
   /** Most items in one write. */
   max: number;
+  /** From the beginning of one write to the next, unless that is full. Without: as soon as the one before has returned. */
+  pace?: { everyMs: number; clock: Pick<Clock, "nowMs" | "sleep"> };
 }
 
 interface Waiting<T> {
@@ -18,12 +21,19 @@ interface Waiting<T> {
   reject: (error: unknown) => void;
 }
 
-export function createGroupCommit<T>({ write, max }: GroupCommitOptions<T>): GroupCommit<T> {
+export function createGroupCommit<T>({ write, max, pace }: GroupCommitOptions<T>): GroupCommit<T> {
   let waiting: Waiting<T>[] = [];
   let isWriting = false;
+  let begunMs = 0;
+  const untilDue = async ({ everyMs, clock }: NonNullable<typeof pace>): Promise<void> => {
+    const earlyMs = begunMs + everyMs - clock.nowMs();
+    if (earlyMs > 0 && earlyMs <= everyMs && waiting.length < max) await clock.sleep(earlyMs);
+    begunMs = clock.nowMs();
+  };
   const flush = async (): Promise<void> => {
     isWriting = true;
     while (waiting.length > 0) {
+      if (pace !== undefined) await untilDue(pace);
       const batch = waiting.slice(0, max);
       waiting = waiting.slice(max);
       await write(batch.map(({ item }) => item)).then(

@@ -2,6 +2,7 @@
 // An outcome is written before anything that follows from it; a claim is a lease, so that a dead process holds it for seconds only.
 import type { Document } from "mongodb";
 import { MongoBulkWriteError } from "mongodb";
+import type { Clock } from "#shared/clock.ts";
 import type { Attempt } from "#shared/contracts/attempt.ts";
 import type { Store } from "./connection.ts";
 import { guard, isDuplicateKey } from "./connection.ts";
@@ -48,6 +49,8 @@ export const CLAIM_RENEWAL_MS = 5_000;
 /** How long an outcome is kept after its mail's deadline. */
 const KEPT_MS = 86_400_000;
 const BATCH = 500;
+/** Between two writes of a busy replica. */
+const EVERY_MS = 6;
 const DUPLICATE_KEY = 11_000;
 
 const idOf = ({ mailId, attempt }: LedgerKey): string => `${mailId}:${attempt}`;
@@ -94,11 +97,12 @@ function onlyDuplicates(error: unknown): boolean {
   return errors.every((one) => one.code === DUPLICATE_KEY);
 }
 
-export function createLedger(store: Store): Ledger {
+export function createLedger(store: Store, clock: Clock): Ledger {
   const outcomes = store.collection<OutcomeDocument>("ledger");
   const claims = store.collection<ClaimDocument>("claims");
   const commit = createGroupCommit<OutcomeDocument>({
     max: BATCH,
+    pace: { everyMs: EVERY_MS, clock },
     write: (documents) =>
       guard(async () => {
         try {

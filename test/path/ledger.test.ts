@@ -1,5 +1,6 @@
 // The ledger: the first outcome of an attempt stays; a claim is one process's until its lease is over.
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { systemClock } from "#shared/clock.ts";
 import { createLog } from "#shared/log.ts";
 import type { Store } from "#shared/store/connection.ts";
 import { connectStore } from "#shared/store/connection.ts";
@@ -18,7 +19,7 @@ const deadline = new Date(Date.now() + 3_600_000);
 beforeAll(async () => {
   place = await ownPlace(testBacking());
   store = connectStore(place.mongodbUri, createLog("test", "silent"));
-  ledger = createLedger(store);
+  ledger = createLedger(store, systemClock);
   await ledger.prepare();
 });
 afterAll(async () => {
