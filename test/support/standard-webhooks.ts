@@ -4,6 +4,7 @@ import { execFile } from "node:child_process";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { apt } from "#deploy/local/apt.ts";
 import { ROOT } from "./service-process.ts";
 
 const run = promisify(execFile);
@@ -79,8 +80,24 @@ async function ask(
   return (await asked).stdout.trim() === "verified";
 }
 
-/** Needs python3 with pip. */
+/** A language that the machine lacks: installed on Debian or Ubuntu as root, otherwise one line that says what is needed. */
+async function need(command: readonly [string, ...string[]], packages: readonly string[]): Promise<void> {
+  const [program, ...args] = command;
+  const isThere = await run(program, args).then(
+    () => true,
+    () => false,
+  );
+  if (isThere) return;
+  const wanted = `${command.join(" ")} does not run, and this test judges by it`;
+  if (process.getuid?.() !== 0 || !existsSync("/usr/bin/apt-get"))
+    throw new Error(`${wanted}: install ${packages.join(" and ")}, or run as root on Debian or Ubuntu`);
+  await apt(["update", "-q"]);
+  const problem = await apt(["install", "-y", "-q", "--no-install-recommends", ...packages]);
+  if (problem !== undefined) throw new Error(`${wanted}: apt-get install ${packages.join(" ")} failed: ${problem}`);
+}
+
 export async function pythonJudge(): Promise<Judge> {
+  await need(["python3", "-m", "pip", "--version"], ["python3", "python3-pip"]);
   const directory = join(CACHE, `python-${PYTHON_VERSION}`);
   if (!existsSync(join(directory, "standardwebhooks"))) {
     mkdirSync(directory, { recursive: true });
@@ -92,13 +109,13 @@ export async function pythonJudge(): Promise<Judge> {
   return (post) => ask(["python3", "-c", PYTHON], post, { PYTHONPATH: directory });
 }
 
-/** Needs go. */
 export async function goJudge(): Promise<Judge> {
   const directory = join(CACHE, `go-${GO_VERSION}`);
   const program = join(directory, "judge");
   if (!existsSync(program)) {
+    await need(["go", "version"], ["golang-go", "ca-certificates"]);
     mkdirSync(directory, { recursive: true });
-    writeFileSync(join(directory, "go.mod"), "module judge\n\ngo 1.21\n");
+    writeFileSync(join(directory, "go.mod"), "module judge\n\ngo 1.18\n");
     writeFileSync(join(directory, "main.go"), GO);
     const wanted = `github.com/standard-webhooks/standard-webhooks/libraries@${GO_VERSION}`;
     await run("go", ["get", wanted], { cwd: directory, timeout: INSTALL_MS });
