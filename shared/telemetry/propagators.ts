@@ -27,8 +27,8 @@ export async function createPropagator(
   const unknown = wanted.filter((name) => !Object.hasOwn(PROPAGATORS, name));
   if (unknown.length > 0)
     warn(`OTEL_PROPAGATORS: ${unknown.join(", ")} left out: ${Object.keys(PROPAGATORS).join(", ")} or none`);
-  const propagators = await Promise.all(wanted.map((name) => PROPAGATORS[name]?.()));
-  return new CompositePropagator({ propagators: propagators.filter((one) => one !== undefined) });
+  const known = Object.entries(PROPAGATORS).filter(([name]) => wanted.includes(name));
+  return new CompositePropagator({ propagators: await Promise.all(known.map(([, create]) => create())) });
 }
 
 /** The context that a caller names in its headers; an empty one where it names none. */
