@@ -9,10 +9,8 @@ import type { Endpoints } from "#shared/store/endpoints.ts";
 import { isRetriable } from "#shared/errors.ts";
 import type { Board } from "./board.ts";
 import type { DeadKeeper } from "./dead.ts";
-import type { EndpointDetails } from "./endpoint.ts";
-import { ofAccount } from "./endpoint.ts";
 import type { Poster } from "./post.ts";
-import { sampleBatch } from "./samples.ts";
+import { tryEndpoint } from "./try-endpoint.ts";
 
 export interface CommandOptions {
   board: Pick<Board, "open">;
@@ -29,32 +27,6 @@ export interface CommandOptions {
 
 const done = (result: Record<string, unknown>): CommandReply => ({ status: "done", result });
 const refused = (reason: string): CommandReply => ({ status: "refused", reason });
-
-/** The account's own details where the URL is its own; otherwise its signature alone: credentials go nowhere else. */
-function detailsFor(settings: EndpointDetails | undefined, account: string, url: string): EndpointDetails {
-  if (settings?.url === url) return settings;
-  return { account, url, headers: [], signingSecrets: settings?.signingSecrets ?? [] };
-}
-
-async function testEndpoint(
-  options: CommandOptions,
-  command: Extract<Command, { command: "test-endpoint" }>,
-): Promise<CommandReply> {
-  const account = options.configuration.current().account(command.account);
-  if (account === undefined) return refused("unknown account");
-  const { notification } = account;
-  const own = notification === undefined ? undefined : ofAccount(account._id, notification, options.sealer);
-  const batch = sampleBatch(account, options.clock);
-  const startedMs = options.clock.nowMs();
-  const outcome = await options.poster.post(batch, detailsFor(own, account._id, command.url));
-  return done({
-    outcome: outcome.kind,
-    status: outcome.status,
-    ms: options.clock.nowMs() - startedMs,
-    notifications: batch.push.notifications.length,
-    ...(outcome.kind === "delivered" ? {} : { reason: outcome.reason }),
-  });
-}
 
 async function replay(
   options: CommandOptions,
@@ -73,8 +45,10 @@ async function obey(options: CommandOptions, command: Command): Promise<CommandR
     }
     case "replay-notifications":
       return replay(options, command);
-    case "test-endpoint":
-      return testEndpoint(options, command);
+    case "test-endpoint": {
+      const samples = await tryEndpoint(options, command);
+      return samples === undefined ? refused("unknown account") : done({ samples });
+    }
     case "erase": {
       const [mails, notifications] = [
         await options.erase(command.email),

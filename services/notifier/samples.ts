@@ -44,8 +44,8 @@ const DETAILS: Readonly<Partial<Record<TrackingPointName, Pick<TrackedFact, "des
   },
 };
 
-/** A batch of samples, each of a mail of its own. */
-export function sampleBatch(account: Account, clock: Clock): BatchMessage {
+/** A POST for each tracking point, each of a mail of its own: so it shows which of them an endpoint does not take. */
+export function sampleBatches(account: Account, clock: Clock): BatchMessage[] {
   const jobId = `test-${clock.uuid()}`;
   const now = clock.now();
   const deadline = now.toISOString();
@@ -62,20 +62,20 @@ export function sampleBatch(account: Account, clock: Clock): BatchMessage {
     bulk: false,
   };
   const names = Object.keys(TRACKING_POINTS) as TrackingPointName[];
-  const notifications = names.map((point, index) => {
+  return names.map((point, index) => {
     const mail = {
       head,
       mailId: mailIdOf(jobId, index),
       email: "ToName <to@example.com>",
       recipient: "to@example.com",
     };
-    return makeEvent(mail, { point, attempt: 1, at: now, ...DETAILS[point] }).body.notification;
+    const { notification } = makeEvent(mail, { point, attempt: 1, at: now, ...DETAILS[point] }).body;
+    return {
+      version: MESSAGE_VERSION,
+      batchId: `msg_${clock.uuid().replaceAll("-", "")}`,
+      push: { meta: jobMetaOf(head), notifications: [notification] },
+      attempts: 0,
+      deadline,
+    };
   });
-  return {
-    version: MESSAGE_VERSION,
-    batchId: `msg_${clock.uuid().replaceAll("-", "")}`,
-    push: { meta: jobMetaOf(head), notifications },
-    attempts: 0,
-    deadline,
-  };
 }

@@ -83,11 +83,18 @@ it("lists dead notifications and replays them by account", async () => {
   expect((await system.control.get<Listed>(`/v1/notifications/dead?account=${account.name}`)).body.items).toEqual([]);
 });
 
-it("posts samples to an endpoint", async () => {
+it("posts a sample of each tracking point to an endpoint, and tells which it does not take", async () => {
   const account = await system.account({ notification: { url: endpoint.url } });
   status = 200;
   const tried = await system.control.post("/v1/notifications/test", { account: account.name, url: endpoint.url });
-  expect(tried).toMatchObject({ status: 200, body: { items: [{ ok: true, status: 200 }] } });
+  expect(tried).toMatchObject({ status: 200, body: { items: Array(12).fill({ ok: true, status: 200 }) } });
+  const picky = await startEndpoint(({ raw }) => ({ status: raw.includes("HARD_BOUNCE") ? 500 : 200 }));
+  const some = await system.control.post<{ items: { ok: boolean; subType: string }[] }>("/v1/notifications/test", {
+    account: account.name,
+    url: picky.url,
+  });
+  await picky.close();
+  expect(some.body.items.filter(({ ok }) => !ok)).toMatchObject([{ subType: "HARD_BOUNCE", status: 500 }]);
   const url = "http://10.0.0.1/";
   const refused = await system.control.post("/v1/notifications/test", { account: account.name, url });
   expect(refused).toMatchObject({ status: 200, body: { items: [{ ok: false }] } });

@@ -5,6 +5,8 @@ import { startEndpoint } from "#test/support/endpoint.ts";
 import type { NotifierAlone } from "#test/support/notifier.ts";
 import { startNotifier } from "#test/support/notifier.ts";
 
+const REFUSED: unknown = expect.stringContaining("a network that is refused");
+
 let notifier: NotifierAlone;
 let endpoint: Endpoint;
 let account: string;
@@ -27,6 +29,20 @@ it.each([
   "0x7f000001",
   "0177.0.0.1",
   "127.1",
+  "0x7f.1",
+  "017700000001",
+  "127.0.0.1.",
+  "127。0。0。1",
+  "１２７.0.0.1",
+  "%31%32%37.0.0.1",
+  "user:pass@127.0.0.1",
+  "[::127.0.0.1]",
+  "[::ffff:0:127.0.0.1]",
+  "[0:0:0:0:0:ffff:7f00:0001]",
+  "[fec0::1]",
+  "100.64.0.1",
+  "224.0.0.1",
+  "255.255.255.255",
   "0",
   "0.0.0.0",
   "localhost",
@@ -50,7 +66,7 @@ it.each([
   notifier.system.dns.set("mapped.loop.test", { aaaa: ["::ffff:127.0.0.1"] });
   const url = `http://${host}:${endpoint.port}/`;
   const reply = await notifier.command({ command: "test-endpoint", account, url });
-  expect(reply).toMatchObject({ status: "done", result: { outcome: "failed", status: 0 } });
+  expect(reply).toMatchObject({ status: "done", result: { samples: [{ ok: false, status: 0, reason: REFUSED }] } });
   expect(endpoint.requests).toHaveLength(0);
   expect(endpoint.openConnections).toBe(0);
 });

@@ -172,46 +172,35 @@ function notificationOperations(context: ApiContext): Operation[] {
   ];
 }
 
-const testAnswer = z.object({
-  outcome: z.string(),
-  status: z.int().optional().catch(undefined),
+const triedSample = z.object({
+  type: z.string(),
+  subType: z.string(),
+  ok: z.boolean(),
+  status: z.int().describe("0 where there was no answer"),
   ms: z.number(),
-  notifications: z.int(),
   reason: z.string().optional(),
 });
+const triedSamples = z.object({ samples: z.array(triedSample) });
 
 function testOperation(context: ApiContext): Operation {
   return operation({
     method: "POST",
     path: "/v1/notifications/test",
     tag: "Notifications",
-    summary: "Post one sample of each tracking point to an endpoint, in one POST",
+    summary: "Post one sample of each tracking point to an endpoint, each in a POST of its own",
+    description: "Ends with the first that gets no answer.",
     params: NOTHING,
     query: NOTHING,
     body: z.strictObject({ url: z.url({ protocol: /^https?$/ }).max(1_000), account: z.string().min(1) }),
-    answer: z.object({
-      items: z.array(
-        z.object({
-          type: z.string(),
-          subType: z.string(),
-          ok: z.boolean(),
-          status: z.int().optional(),
-          ms: z.number(),
-          reason: z.string().optional(),
-        }),
-      ),
-    }),
+    answer: z.object({ items: z.array(triedSample) }),
     refusals: [404, 422, 503],
     handle: async ({ body: { url, account } }) => {
       if ((await context.accounts.find(account)) === undefined) return notFound(`account ${account}`);
       const command = { command: "test-endpoint", account, url } as const;
       const asked = await ask(context.broker, "notifier", { command, timeoutMs: REPLAY_TIMEOUT_MS });
       if (asked.kind === "refused") return badInput([{ path: "url", message: asked.reason }]);
-      const answer = testAnswer.safeParse(asked.kind === "done" ? asked.result : undefined);
-      if (!answer.success) return unavailable("the notifier does not answer");
-      const { outcome, status, ms, notifications, reason } = answer.data;
-      const facts = { ok: outcome === "delivered", ms, ...present({ status, reason }) };
-      return { items: [{ type: "SAMPLE", subType: `${notifications} tracking points in one POST`, ...facts }] };
+      const answer = triedSamples.safeParse(asked.kind === "done" ? asked.result : undefined);
+      return answer.success ? { items: answer.data.samples } : unavailable("the notifier does not answer");
     },
   });
 }

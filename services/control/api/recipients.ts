@@ -1,6 +1,7 @@
 // An account's suppression list, and the state of its push endpoint: the router's and the notifier's, changed by commands.
 import { z } from "zod";
 import { comparableAddress, parseAddress } from "#shared/email/address.ts";
+import { displayUrl } from "#shared/store/endpoints.ts";
 import type { Suppression } from "#shared/store/suppressions.ts";
 import { suppressionIdOf } from "#shared/store/suppressions.ts";
 import { decodeCursor, pageOf } from "#shared/store/documents.ts";
@@ -145,8 +146,8 @@ async function endpointOf(context: ApiContext, account: string): Promise<z.outpu
   if (stored?.notification === undefined) {
     return notFound(stored === undefined ? `account ${account}` : `push endpoint of account ${account}`);
   }
-  const { url } = stored.notification;
-  const state = await context.endpoints.get(account, url);
+  const state = await context.endpoints.get(account, stored.notification.url);
+  const url = displayUrl(stored.notification.url);
   if (state === undefined) return { url, state: "open" };
   const { lastAnswer, since, until } = state;
   return {
