@@ -96,11 +96,6 @@ export async function deliverMail(
     if (!destination.isSuspended) return done(mailToTier(putBack(carried), SUSPECT_TIER_MS));
     return done(setAside(carried, suspensionOf(found.domain, destination)));
   }
-  let isInside = true;
-  const leave = (): void => {
-    if (isInside) destination.leave();
-    isInside = false;
-  };
   try {
     // What counts is the configuration at the start of the attempt, and time may have passed before the gate.
     await untilFresh(ports);
@@ -110,9 +105,10 @@ export async function deliverMail(
     if (now === undefined || destinationName(now) !== destinationName(found)) {
       return done(mailToDue(putBack(carried)));
     }
-    return await attemptHere(ports, { delivery, found: now, configuration, destination, leave });
+    return await attemptHere(ports, { delivery, found: now, configuration, destination });
   } finally {
-    leave();
+    // Not before the outcome is recorded: a kill can double no more mails than there are places.
+    destination.leave();
   }
 }
 
@@ -155,8 +151,6 @@ export interface AttemptHere {
   found: SendingRoute;
   configuration: Configuration;
   destination: Destination;
-  /** Makes room for the next mail as soon as the server has answered. */
-  leave(): void;
 }
 
 async function attemptHere(ports: DeliverPorts, here: AttemptHere): Promise<Verdict> {

@@ -43,7 +43,7 @@ export function sourceAddressOf(lane: Lane, configuration: Configuration): strin
 
 const accountOf = (name: string, configuration: Configuration): Account | undefined => configuration.account(name);
 
-/** As many as are under way, and as many again on their way to the ledger and back to the broker. */
+/** As many as have a place, and as many again on their way from and to the broker. */
 const prefetchOf = (connections: number): number => connections * 2 + 2;
 
 export function planLane(ground: LaneGround): LanePlan {

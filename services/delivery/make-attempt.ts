@@ -150,7 +150,6 @@ class Maker implements AttemptMaker {
       result: markCopy(attempted.result, request.isCopy),
     };
     request.destination.report(attempt.result);
-    request.leave();
     metrics.countAttempt(attempt);
     logAttempt(log, mail, attempt);
     return attempt;
