@@ -11,14 +11,14 @@ const EIGHT_BIT = `${PLAIN}Content-Type: text/plain; charset=utf-8\r\nContent-Tr
 const mailOf = (message: string | Buffer, addresses = {}) => ({
   from: "a@example.com",
   to: "b@example.net",
-  message: Buffer.isBuffer(message) ? message : Buffer.from(message),
+  message: [Buffer.isBuffer(message) ? message : Buffer.from(message)],
   ...addresses,
 });
 
 function sent(message: string | Buffer, capabilities = NO_CAPABILITIES, addresses = {}) {
   const fitted = fitMessage(mailOf(message, addresses), capabilities);
   if (!fitted.ok) throw new Error(fitted.detail);
-  return fitted.transaction;
+  return { ...fitted.transaction, message: Buffer.concat(fitted.transaction.message) };
 }
 
 describe("a mail that the server can take", () => {

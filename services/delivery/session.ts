@@ -1,7 +1,6 @@
 // One SMTP session over Nodemailer's SMTPConnection: its opening up to AUTH, then transaction after transaction.
 // Everything ends in a value: what the server said, or what we concluded. The caller says how long it may take.
 import type { Socket } from "node:net";
-import { Readable } from "node:stream";
 import type { SmtpStep } from "#shared/contracts/attempt.ts";
 import { parseReply } from "#shared/email/reply.ts";
 import type { TlsMode } from "#shared/routing/configuration.ts";
@@ -9,6 +8,8 @@ import type { Capabilities } from "./capabilities.ts";
 import type { Bounds, ConnectPlan } from "./connect.ts";
 import { endOfConversation, nameOf } from "./conversation-end.ts";
 import type { AttemptEnd, ConversationEnd } from "./outcome.ts";
+import type { MessagePieces } from "./message-pieces.ts";
+import { bufferOrStream, bytesOf } from "./message-pieces.ts";
 import { SmtpClient } from "./smtp-client.ts";
 import { StepTimer } from "./step-timer.ts";
 import type { CertificateCheck, CertificateFacts, TlsFacts } from "./tls.ts";
@@ -35,25 +36,13 @@ export interface SessionPlan extends ConnectPlan {
 export interface Transaction {
   from: string;
   to: string;
-  /** Goes before `message`. */
-  head?: Buffer;
-  message: Buffer;
+  message: MessagePieces;
   use8BitMime: boolean;
   useSmtpUtf8: boolean;
 }
 
 type Done = (error?: unknown, response?: string) => void;
 export type Answer = { kind: "ok"; response: string } | ConversationEnd;
-
-const SLICE_BYTES = 64 * 1024;
-
-/** Head and message as they are in memory, in slices that share it. */
-function streamOf(head: Buffer, message: Buffer): Readable {
-  const slices = Array.from({ length: Math.ceil(message.length / SLICE_BYTES) }, (_, index) =>
-    message.subarray(index * SLICE_BYTES, (index + 1) * SLICE_BYTES),
-  );
-  return Readable.from([head, ...slices], { objectMode: false });
-}
 
 export class SmtpSession {
   readonly plan: SessionPlan;
@@ -161,7 +150,7 @@ export class SmtpSession {
   }
 
   /** One mail to one recipient, up to the reply to the final dot. */
-  async transact({ from, to, head, message, ...options }: Transaction, bounds: Bounds): Promise<ConversationEnd> {
+  async transact({ from, to, message, ...options }: Transaction, bounds: Bounds): Promise<ConversationEnd> {
     this.#transcript.begin();
     if (this.#isDirty) {
       const reset = await this.#run(bounds, (done) => this.#connection.reset((error) => done(error)));
@@ -170,12 +159,10 @@ export class SmtpSession {
     }
     this.transactions += 1;
     this.#isDirty = true;
-    const envelope = { from, to: [to], size: (head?.length ?? 0) + message.length, use8BitMime: options.use8BitMime };
+    const envelope = { from, to: [to], size: bytesOf(message), use8BitMime: options.use8BitMime };
     this.#connection.wantsSmtpUtf8 = options.useSmtpUtf8;
     const answer = await this.#run(bounds, (done) =>
-      this.#connection.send(envelope, head === undefined ? message : streamOf(head, message), (error, info) =>
-        done(error, info?.response),
-      ),
+      this.#connection.send(envelope, bufferOrStream(message), (error, info) => done(error, info?.response)),
     );
     const end = answer.kind === "ok" ? this.#acceptance(answer.response) : answer;
     if (this.#transcript.wasEarly || end.kind !== "reply" || end.reply.code === 421) this.close();
