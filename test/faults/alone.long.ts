@@ -22,5 +22,5 @@ keepsPromise({ proxied: true, env: { NODE_OPTIONS: `--import ${CLOCK}` } }, [
   unknownVersion,
   relayRemoved("reroute"),
   relayRemoved("bounce"),
-  ...[QUEUES.events, QUEUES.attempts, QUEUES.batches, QUEUES.jobsInteractive].map((queue) => deletionOf(queue)),
+  ...[QUEUES.events, QUEUES.attempts, QUEUES.batches].map((queue) => deletionOf(queue)),
 ]);

@@ -19,6 +19,8 @@ export interface LoadPlan {
 
 export interface AcceptedJob {
   jobId: string;
+  /** By performance.now(). */
+  submittedMs: number;
   recipients: readonly string[];
 }
 
@@ -69,10 +71,12 @@ export function startLoad(ground: Ground, plan: LoadPlan): Load {
   const label = uniqueLabel("load");
   const one = async (index: number): Promise<void> => {
     const count = RECIPIENTS[index % RECIPIENTS.length] ?? 1;
+    const submittedMs = performance.now();
     const recipients = Array.from({ length: count }, (_, at) => `${label}-${index}-${at}@${RECIPIENT_DOMAIN}`);
     for (let turn = index; ; turn += 1) {
       const answer = await submitOnce(ground, { key: `${label}-${index}`, recipients, turn });
-      if (answer?.status === 202) return void accepted.push({ jobId: answer.body.jobId ?? "", recipients });
+      if (answer?.status === 202)
+        return void accepted.push({ jobId: answer.body.jobId ?? "", submittedMs, recipients });
       const status = answer?.status ?? 0;
       refusals.set(status, (refusals.get(status) ?? 0) + 1);
       if (status === 503 && !answer?.headers.has("retry-after")) counts.unhelpful += 1;

@@ -104,14 +104,15 @@ export const memoryAlarm = alarm("memory alarm of RabbitMQ", [WATERMARK, "0"], [
 const FREE = "set_disk_free_limit";
 export const diskAlarm = alarm("disk alarm of RabbitMQ", [FREE, "9000000000000000"], [FREE, "100MB"]);
 
-/** Deleted while it is empty: what a queue holds is the one thing that its deletion may cost. */
+/** Deleted as the load begins: what a queue holds or is just given is the one thing that its deletion may cost. */
 export function deletionOf(queue: string): Fault {
   return {
     name: `queue ${queue} deleted`,
     begins: 0,
-    apply: async ({ system, vhost }) => {
+    apply: async ({ system, vhost }, course) => {
       const path = `/queues/${encodeURIComponent(vhost)}/${encodeURIComponent(queue)}`;
       await connectManagement(system.managementUrl).call("DELETE", path);
+      course.mayHaveLost();
     },
   };
 }

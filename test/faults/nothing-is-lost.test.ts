@@ -1,7 +1,7 @@
 // The promise under each fault: what was accepted ends exactly once, reaches the relay and the endpoint, and nothing is left over.
 // `npm run test:faults -- --long` plays many more (the files *.long.ts).
-import { SERVICES } from "#shared/broker/topology.ts";
-import { brokerKilled, databaseKilled, killOf, memoryAlarm, poisonEverywhere } from "./faults.ts";
+import { QUEUES, SERVICES } from "#shared/broker/topology.ts";
+import { brokerKilled, databaseKilled, deletionOf, killOf, memoryAlarm, poisonEverywhere } from "./faults.ts";
 import { keepsPromise } from "./keeps-promise.ts";
 
 keepsPromise({}, [
@@ -10,4 +10,5 @@ keepsPromise({}, [
   databaseKilled,
   memoryAlarm,
   poisonEverywhere,
+  deletionOf(QUEUES.jobsInteractive),
 ]);

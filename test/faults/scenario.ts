@@ -13,6 +13,8 @@ export interface Course {
   readonly load: Load;
   /** So many mails more may be at the relay twice: their sender was killed before it could record them. */
   mayDouble(count: number): void;
+  /** What was submitted up to now may have been in a queue that is gone. */
+  mayHaveLost(): void;
 }
 
 export interface Fault {
@@ -79,13 +81,18 @@ export async function play(ground: Ground, fault: Fault, plan: LoadPlan): Promis
   const first = Math.floor(plan.jobs * (fault.begins ?? 0.25));
   await eventually(() => load.accepted.length >= first, PATIENCE_MS);
   let mayDouble = 0;
-  await fault.apply(ground, { load, mayDouble: (count) => void (mayDouble += count) });
+  let exposedUntilMs = 0;
+  await fault.apply(ground, {
+    load,
+    mayDouble: (count) => void (mayDouble += count),
+    mayHaveLost: () => void (exposedUntilMs = performance.now()),
+  });
   const recoveryMs = await recovery(ground);
   await Promise.race([
     load.done,
     eventually(() => load.accepted.length === plan.jobs, REPEATS_MS), // Rejects when the system refuses for ever.
   ]);
-  const verdict = await judge(ground, load, { ...USUAL, strays, ...fault.expected });
+  const verdict = await judge(ground, load, { ...USUAL, strays, exposedUntilMs, ...fault.expected });
   const made = (await deadLettersOf(ground)).length - letters;
   await fault.after?.(ground);
   const outcome = { ...verdict, fault: fault.name, recoveryMs };
@@ -101,7 +108,8 @@ export function tableOf(outcomes: readonly Outcome[]): string {
     const refused = Object.entries(item.refusals).map(
       ([status, count]) => `${count} x ${status === "0" ? "none" : status}`,
     );
-    const kept = item.broken.length === 0 ? "kept" : `broken: ${item.broken.slice(0, 3).join("; ")}`;
+    const cost = item.lost === 0 ? "" : `, ${item.lost} mails gone with the queue`;
+    const kept = item.broken.length === 0 ? `kept${cost}` : `broken: ${item.broken.slice(0, 3).join("; ")}`;
     const seconds = (item.recoveryMs / 1_000).toFixed(1);
     return [item.fault, item.jobs, item.mails, refused.join(", "), item.doubles, item.repeats, `${seconds} s`, kept];
   });

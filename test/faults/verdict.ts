@@ -20,13 +20,17 @@ export interface Expected {
   byMxToo: boolean;
   /** How many the exchanger had before. */
   strays: number;
+  /** Jobs submitted before may have been in a queue that was deleted: the one fault that may cost mails. */
+  exposedUntilMs: number;
 }
 
-export const USUAL: Omit<Expected, "strays"> = { ends: ["DELIVERED"], byMxToo: false };
+export const USUAL: Omit<Expected, "strays" | "exposedUntilMs"> = { ends: ["DELIVERED"], byMxToo: false };
 
 export interface Verdict {
   jobs: number;
   mails: number;
+  /** Mails that a deleted queue took with it, as far as it may. */
+  lost: number;
   /** Mails that the relay accepted more than once, each with an uncertain attempt in the record. */
   doubles: number;
   /** Notifications that came again with a tag that was told before. */
@@ -137,12 +141,12 @@ export async function deadLettersOf(ground: Ground): Promise<{ queue: string }[]
   return body.items;
 }
 
-/** Waits until all is over, as far as it ever will be. */
-async function settle(ground: Ground, jobs: readonly AcceptedJob[]): Promise<Seen[]> {
-  const wanted = jobs.flatMap((job) => job.recipients).length;
+/** Waits until all is over, as far as it ever will be; `wanted` mails must come to an end, and all that are known. */
+async function settle(ground: Ground, jobs: readonly AcceptedJob[], wanted: number): Promise<Seen[]> {
   await eventually(async () => {
     const mails = await recorded(ground, jobs);
-    return mails.filter((mail) => endsOf(mail).length > 0).length >= wanted && toldEnds(ground, mails).size >= wanted;
+    const ended = mails.filter((mail) => endsOf(mail).length > 0).length;
+    return ended >= Math.max(wanted, mails.length) && toldEnds(ground, mails).size >= ended;
   }, SETTLED_MS).catch(() => undefined);
   await eventually(async () => (await heldQueues(ground)).length === 0, DRAINED_MS).catch(() => undefined);
   return recorded(ground, jobs);
@@ -160,13 +164,19 @@ async function strayProblems(ground: Ground, expected: Expected): Promise<string
 
 export async function judge(ground: Ground, load: Load, expected: Expected): Promise<Verdict> {
   const jobs = [...load.accepted];
-  const mails = await settle(ground, jobs);
-  const wanted = jobs.flatMap((job) => job.recipients);
+  const accepted = jobs.flatMap((job) => job.recipients);
+  const exposed = jobs.flatMap((job) => (job.submittedMs < expected.exposedUntilMs ? job.recipients : []));
+  const known = await settle(ground, jobs, accepted.length - exposed.length);
+  const ended = new Set(known.flatMap((mail) => (endsOf(mail).length > 0 ? mail.recipient : [])));
+  const lost = new Set(exposed.filter((recipient) => !ended.has(recipient)));
+  const mails = known.filter((mail) => !lost.has(mail.recipient));
+  const wanted = accepted.filter((recipient) => !lost.has(recipient));
   const servers = serverProblems(ground, mails);
   const endpoint = endpointProblems(ground, mails);
   return {
     jobs: jobs.length,
-    mails: wanted.length,
+    mails: accepted.length,
+    lost: lost.size,
     doubles: servers.doubles,
     repeats: endpoint.repeats,
     refusals: Object.fromEntries(load.refusals),
