@@ -4,7 +4,7 @@ import { connect } from "node:net";
 import type { Clock } from "#shared/clock.ts";
 import type { Peer } from "./conversation-end.ts";
 import { endOfConnect, nameOf } from "./conversation-end.ts";
-import type { ConversationEnd } from "./outcome.ts";
+import type { ConversationEnd } from "#shared/life/outcome.ts";
 import type { TimeLimits } from "./time-limits.ts";
 import { limitOf } from "./time-limits.ts";
 

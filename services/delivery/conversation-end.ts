@@ -1,7 +1,7 @@
 // Translates what SMTPConnection and sockets throw into how an attempt ended: each error code in one place.
 import type { SmtpStep } from "#shared/contracts/attempt.ts";
 import { parseReply } from "#shared/email/reply.ts";
-import type { AttemptEnd, LocalCause } from "./outcome.ts";
+import type { AttemptEnd, LocalCause } from "#shared/life/outcome.ts";
 import type { Transcript } from "./transcript.ts";
 
 interface ConversationError extends Error {

@@ -24,7 +24,7 @@ import type { SigningRule } from "#shared/signing/signing-rule.ts";
 import type { Ledger, LedgerKey } from "#shared/store/ledger.ts";
 import type { AttemptMade, AttemptMaker } from "./make-attempt.ts";
 import type { Destination } from "./destination.ts";
-import { followUpOf, setAside } from "./follow-up.ts";
+import { followUpOf, setAside } from "#shared/life/follow-up.ts";
 import type { LaneRunner } from "./lane-runner.ts";
 import { RELAY } from "./lane-runner.ts";
 import type { DeliveryMetrics } from "./metrics.ts";

@@ -3,7 +3,7 @@
 import { isAscii } from "node:buffer";
 import { wireAddress } from "#shared/email/address.ts";
 import type { Capabilities } from "./capabilities.ts";
-import type { LocalCause } from "./outcome.ts";
+import type { LocalCause } from "#shared/life/outcome.ts";
 import type { MessagePieces } from "./message-pieces.ts";
 import { bytesOf, hasAsciiHeader } from "./message-pieces.ts";
 import { toSevenBit } from "./seven-bit.ts";

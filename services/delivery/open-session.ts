@@ -2,7 +2,7 @@
 import type { Bounds } from "./connect.ts";
 import { connectTo } from "./connect.ts";
 import { nameOf } from "./conversation-end.ts";
-import type { ConversationEnd } from "./outcome.ts";
+import type { ConversationEnd } from "#shared/life/outcome.ts";
 import type { Answer } from "./session.ts";
 import { SmtpSession } from "./session.ts";
 import type { Target } from "./target.ts";

@@ -7,7 +7,7 @@ import type { TlsMode } from "#shared/routing/configuration.ts";
 import type { Capabilities } from "./capabilities.ts";
 import type { Bounds, ConnectPlan } from "./connect.ts";
 import { endOfConversation, nameOf } from "./conversation-end.ts";
-import type { AttemptEnd, ConversationEnd } from "./outcome.ts";
+import type { AttemptEnd, ConversationEnd } from "#shared/life/outcome.ts";
 import type { MessagePieces } from "./message-pieces.ts";
 import { bufferOrStream, bytesOf } from "./message-pieces.ts";
 import { SmtpClient } from "./smtp-client.ts";

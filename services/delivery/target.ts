@@ -6,7 +6,7 @@ import { familyOf } from "#shared/network/policy.ts";
 import type { Relay, TlsMode } from "#shared/routing/configuration.ts";
 import type { Route } from "#shared/routing/route.ts";
 import type { Sealer } from "#shared/secrets.ts";
-import type { AttemptEnd, LocalCause } from "./outcome.ts";
+import type { AttemptEnd, LocalCause } from "#shared/life/outcome.ts";
 import type { CertificateCheck } from "./tls.ts";
 
 export interface Target {

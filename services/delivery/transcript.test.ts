@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { endOfConversation } from "./conversation-end.ts";
-import { outcomeOf } from "./outcome.ts";
+import { outcomeOf } from "#shared/life/outcome.ts";
 import { Transcript } from "./transcript.ts";
 
 const PEER = { host: "relay.example.net", address: "192.0.2.1", port: 25 };

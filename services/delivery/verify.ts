@@ -4,7 +4,7 @@ import { cleanText, parseReply } from "#shared/email/reply.ts";
 import type { Bounds } from "./connect.ts";
 import { nameOf } from "./conversation-end.ts";
 import { openSession } from "./open-session.ts";
-import type { ConversationEnd } from "./outcome.ts";
+import type { ConversationEnd } from "#shared/life/outcome.ts";
 import type { Answer, SmtpSession } from "./session.ts";
 import type { RelayPlace, Target, TargetPorts } from "./target.ts";
 import { relayTargets } from "./target.ts";

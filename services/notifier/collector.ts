@@ -5,8 +5,8 @@ import type { Broker, Outgoing } from "#shared/broker/actor.ts";
 import { EXCHANGES, ROUTING_KEYS } from "#shared/broker/topology.ts";
 import type { Clock } from "#shared/clock.ts";
 import type { BatchMessage } from "#shared/contracts/batch.ts";
-import type { BatchTerms, HeldJob } from "./batch.ts";
-import { batchesOf, dueMs } from "./batch.ts";
+import type { BatchTerms, HeldJob } from "#shared/life/notification-batch.ts";
+import { batchesOf, dueMs } from "#shared/life/notification-batch.ts";
 import type { RecordedEvent } from "./record.ts";
 
 export interface Collector {

@@ -2,6 +2,7 @@
 // The first FINISHED wins (by tag); another end that differs is kept under `late`; the state never goes back.
 import type { Attempt } from "#shared/contracts/attempt.ts";
 import type { EventMessage, EventRecord } from "#shared/contracts/event.ts";
+import { PROGRESS } from "#shared/contracts/tracking-point.ts";
 import { ERASED } from "#shared/store/mail-erasure.ts";
 import type { MailPoint, MailRecord } from "#shared/store/mails.ts";
 
@@ -15,9 +16,6 @@ export interface RecordTerms {
   /** Whether the mail's tracking points are told to an endpoint. */
   hasEndpoint: boolean;
 }
-
-/** How far each kind of tracking point brings a mail. */
-export const PROGRESS = { STARTED: 1, PROCESSED: 2, DEFERRED: 3, DELIVERED: 4, BOUNCED: 4, DROPPED: 4 } as const;
 
 /** A finished mail is kept at least this long after its deadline, however short the retention. */
 const LEAST_AFTER_DEADLINE_MS = 86_400_000;

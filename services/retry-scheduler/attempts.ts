@@ -8,11 +8,11 @@ import type { MailMessage } from "#shared/contracts/mail.ts";
 import { mailMessageSchema } from "#shared/contracts/mail.ts";
 import type { Log } from "#shared/log.ts";
 import type { Ledger } from "#shared/store/ledger.ts";
-import type { RetryFate } from "./decide.ts";
-import { decideDeferred, decideExpired, needsLedger } from "./decide.ts";
-import type { Ladder } from "./ladder.ts";
+import type { RetryFate } from "#shared/life/retry-fate.ts";
+import { decideDeferred, decideExpired, needsLedger } from "#shared/life/retry-fate.ts";
+import type { Ladder } from "#shared/life/ladder.ts";
 import type { RetryMetrics } from "./metrics.ts";
-import { consequencesOf } from "./points.ts";
+import { consequencesOf } from "#shared/life/retry-points.ts";
 
 export interface AttemptPorts {
   ladder: Ladder;

@@ -13,7 +13,7 @@ import type { RecordMarks } from "#shared/store/marks.ts";
 import type { ParkedMails } from "#shared/store/parked-mails.ts";
 import type { RetryMetrics } from "./metrics.ts";
 import { endParkedJobs } from "./parked-jobs.ts";
-import { outcomeAgain, processingFailed, softBounce } from "./points.ts";
+import { outcomeAgain, processingFailed, softBounce } from "#shared/life/retry-points.ts";
 
 /** A mail that lies in the dead letters ends at its deadline; any other has this much time to end by itself. */
 export const GRACE_MS = 60_000;

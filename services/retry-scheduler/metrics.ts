@@ -1,7 +1,7 @@
 // What the retry-scheduler counts.
 import { metrics } from "@opentelemetry/api";
 import { METRICS } from "#shared/telemetry/names.ts";
-import type { RetryFate } from "./decide.ts";
+import type { RetryFate } from "#shared/life/retry-fate.ts";
 
 export interface RetryMetrics {
   countFate(fate: RetryFate): void;

@@ -9,8 +9,8 @@ import { createParkedMails } from "#shared/store/parked-mails.ts";
 import type { ServiceDefinition } from "#shared/service.ts";
 import { createAttemptsActor } from "./attempts.ts";
 import { startSweep } from "./deadline.ts";
-import type { Ladder } from "./ladder.ts";
-import { ladderOf } from "./ladder.ts";
+import type { Ladder } from "#shared/life/ladder.ts";
+import { ladderOf } from "#shared/life/ladder.ts";
 import { createRetryMetrics } from "./metrics.ts";
 
 /** Before anything is taken. A tier that cannot be declared now is declared with the rest when the broker is back. */

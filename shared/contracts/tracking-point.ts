@@ -45,6 +45,9 @@ export const FOLLOWERS: Readonly<Record<TrackingPointName | "ACCEPTED", readonly
   SOFT_BOUNCE: [],
 };
 
+/** How far each kind of tracking point brings a mail. */
+export const PROGRESS = { STARTED: 1, PROCESSED: 2, DEFERRED: 3, DELIVERED: 4, BOUNCED: 4, DROPPED: 4 } as const;
+
 export const trackingPointTypes = ["STARTED", "PROCESSED", "DROPPED", "DEFERRED", "DELIVERED", "BOUNCED"] as const;
 
 export const trackingPointSchema = z.object({

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { makeEvent } from "#shared/contracts/make-event.ts";
 import type { TrackingPointName } from "#shared/contracts/tracking-point.ts";
-import type { HeldJob } from "./batch.ts";
-import { batchesOf, dueMs } from "./batch.ts";
+import type { HeldJob } from "./notification-batch.ts";
+import { batchesOf, dueMs } from "./notification-batch.ts";
 
 const TERMS = { max: 100, lingerMs: 1_000 };
 const held = (job: Partial<HeldJob>): HeldJob => ({

@@ -7,7 +7,7 @@ import type { TrackedFact, TrackedMail } from "#shared/contracts/make-event.ts";
 import type { SmtpContent } from "#shared/contracts/push-notification.ts";
 import { formatDuration } from "#shared/duration.ts";
 import { smtpContentOf } from "#shared/email/smtp-content.ts";
-import type { RetryFate } from "./decide.ts";
+import type { RetryFate } from "./retry-fate.ts";
 
 /** RFC 3463 X.4.7, delivery time expired: the end of a mail that no attempt was made for. */
 const DELIVERY_TIME_EXPIRED = "5.4.7";

@@ -9,9 +9,9 @@
 import { createHash } from "node:crypto";
 import type { BatchMessage } from "#shared/contracts/batch.ts";
 import { MESSAGE_VERSION } from "#shared/contracts/mail.ts";
+import type { TrackedEvent } from "#shared/contracts/make-event.ts";
 import type { Notification } from "#shared/contracts/push-notification.ts";
-import type { RecordedEvent } from "./record.ts";
-import { PROGRESS } from "./record.ts";
+import { PROGRESS } from "#shared/contracts/tracking-point.ts";
 
 export interface BatchTerms {
   max: number;
@@ -40,7 +40,7 @@ export function dueMs(job: HeldJob, terms: BatchTerms): number {
   return Math.min(job.newestMs + quietMs, job.oldestMs + terms.lingerMs);
 }
 
-function compareEvents(a: RecordedEvent, b: RecordedEvent): number {
+function compareEvents(a: TrackedEvent, b: TrackedEvent): number {
   const [left, right] = [a.body.notification.meta.event, b.body.notification.meta.event];
   return Date.parse(left.ts) - Date.parse(right.ts) || PROGRESS[left.type] - PROGRESS[right.type];
 }
@@ -58,8 +58,8 @@ function chunk<T>(items: readonly T[], size: number): T[][] {
 }
 
 /** Each tag once: of a point that came twice the first copy counts. */
-function withoutRepetitions(events: readonly RecordedEvent[]): RecordedEvent[] {
-  const byTag = new Map<string, RecordedEvent>();
+function withoutRepetitions(events: readonly TrackedEvent[]): TrackedEvent[] {
+  const byTag = new Map<string, TrackedEvent>();
   for (const event of events) {
     const { tag } = event.body.notification.meta;
     if (!byTag.has(tag)) byTag.set(tag, event);
@@ -69,7 +69,7 @@ function withoutRepetitions(events: readonly RecordedEvent[]): RecordedEvent[] {
 
 /** The batches of one job's tracking points. */
 export function batchesOf(
-  events: readonly RecordedEvent[],
+  events: readonly TrackedEvent[],
   terms: { max: number; deadline: Date },
 ): readonly BatchMessage[] {
   const ordered = withoutRepetitions(events).toSorted(compareEvents);

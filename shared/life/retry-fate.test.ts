@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { MESSAGE_VERSION } from "#shared/contracts/mail.ts";
 import { aMail, anAttempt, DEADLINE } from "#test/support/build-mail.ts";
-import { decideDeferred, decideExpired, needsLedger } from "./decide.ts";
+import { decideDeferred, decideExpired, needsLedger } from "./retry-fate.ts";
 import { ladderOf } from "./ladder.ts";
 
 const ladder = ladderOf([60_000, 300_000]);

@@ -5,7 +5,7 @@ import { tagOf } from "#shared/contracts/ids.ts";
 import { trackedMailOf } from "#shared/contracts/outgoing.ts";
 import { mailMessageSchema } from "#shared/contracts/mail.ts";
 import { aMail, anAttempt } from "#test/support/build-mail.ts";
-import { consequencesOf, outcomeAgain, softBounce } from "./points.ts";
+import { consequencesOf, outcomeAgain, softBounce } from "./retry-points.ts";
 
 const now = new Date("2026-03-01T12:00:02.000Z");
 const content = Buffer.from("hello");
