@@ -69,6 +69,8 @@ export function outcomeOfError(error: unknown): PostOutcome {
   if (known !== undefined) return { kind: "failed", status: 0, reason: known };
   if (error instanceof Error && error.name === "HTTPParserError")
     return { kind: "failed", status: 0, reason: "the answer is no HTTP" };
+  if (code === "EPROTO" || code?.startsWith("ERR_SSL_") === true)
+    return { kind: "failed", status: 0, reason: `TLS: the handshake failed (${code})` };
   const words = code ?? (error instanceof Error ? error.name : "unknown");
   return { kind: "failed", status: 0, reason: `no usable answer (${words})` };
 }

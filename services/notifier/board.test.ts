@@ -26,7 +26,8 @@ function start(mostWaiting = 100) {
   };
   const endpoints = {
     get: async (account: string, url: string) => states.get(endpointKey(account, url)),
-    off: async () => [...states.values()].filter(({ state }) => state === "off"),
+    held: async (now: Date) =>
+      [...states.values()].filter(({ state, until }) => state === "off" || (until !== undefined && until > now)),
     save: async (saved: readonly EndpointState[]) => {
       for (const state of saved) states.set(state._id, state);
     },
@@ -92,7 +93,7 @@ describe("the board of endpoints", () => {
       state: "off",
       lastAnswer: { status: 410, error: "410" },
     });
-    expect(await board.admit(DETAILS)).toMatchObject({ kind: "parked", reason: "the endpoint is off" });
+    expect(await board.admit(DETAILS)).toMatchObject({ kind: "parked", reason: "the endpoint is off: 410" });
     expect(board.counts()).toEqual({ open: 0, slowed: 0, off: 1 });
   });
 
@@ -105,6 +106,26 @@ describe("the board of endpoints", () => {
     states.set(KEY, { ...off, state: "open" });
     await board.synchronize();
     expect((await board.admit(DETAILS)).kind).toBe("turn");
+  });
+
+  it("waits as the endpoint asked another replica, and no longer", async () => {
+    const { board, states, advance } = start();
+    const until = new Date(1_060_000);
+    const lastAnswer = { at: new Date(1_000_000), status: 429, error: "429: wait" };
+    states.set(KEY, { _id: KEY, account: "acme", url: "", state: "slowed", since: new Date(0), until, lastAnswer });
+    await board.synchronize();
+    const reason = "the endpoint is slowed: 429: wait";
+    expect(await board.admit(DETAILS)).toMatchObject({
+      kind: "parked",
+      reason,
+      expectedMs: expect.any(Number) as number,
+    });
+    await advance(59_000);
+    await board.synchronize();
+    expect((await board.admit(DETAILS)).kind).toBe("parked");
+    await advance(1_001);
+    await board.synchronize();
+    expect(await turns(board, 1)).toHaveLength(1);
   });
 
   it("lets one at a time to a slowed endpoint, all again after a success", async () => {

@@ -102,7 +102,9 @@ function parkedFor(entry: Entry, nowMs: number): Admission {
   const { state, sinceMs, untilMs } = entry.health;
   const backlogMs = entry.pace.notePark(nowMs);
   const troubleMs = state === "open" ? 0 : (nowMs - sinceMs) / 2;
-  const reason = state === "open" ? "the endpoint is at its bound" : `the endpoint is ${state}`;
+  const answer = entry.lastAnswer?.error;
+  const trouble = `the endpoint is ${state}${answer === undefined ? "" : `: ${answer}`}`;
+  const reason = state === "open" ? "the endpoint is at its bound" : trouble;
   return { kind: "parked", reason, expectedMs: Math.max(backlogMs, troubleMs, untilMs - nowMs) };
 }
 
@@ -130,7 +132,7 @@ class EndpointBoard implements Board {
   readonly #log: Log;
   readonly #entries = new LRUCache<string, Entry>({ max: MOST_ENDPOINTS });
   readonly #mostWaiting: number;
-  #off = new Map<string, EndpointState>();
+  #held = new Map<string, EndpointState>();
   #waiting = 0;
   #isLooking = false;
 
@@ -169,7 +171,7 @@ class EndpointBoard implements Board {
     const changed = [...this.#entries.values()].filter(({ isChanged }) => isChanged);
     for (const entry of changed) Object.assign(entry, { isChanged: false, savedMs: nowMs });
     await this.#endpoints.save(changed.map(stateOf));
-    this.#off = new Map((await this.#endpoints.off()).map((state) => [state._id, state]));
+    this.#held = new Map((await this.#endpoints.held(this.#clock.now())).map((state) => [state._id, state]));
     for (const entry of this.#entries.values()) this.#adopt(entry);
   }
 
@@ -183,15 +185,20 @@ class EndpointBoard implements Board {
     return entry;
   }
 
-  /** Off elsewhere is off here; what is off here and no longer in the store was switched on. */
+  /** What holds it elsewhere holds it here; what is off here and no longer in the store was switched on. */
   #adopt(entry: Entry): void {
     if (entry.isChanged) return;
-    const stored = this.#off.get(entry.key);
-    if (stored !== undefined && entry.health.state !== "off") {
-      entry.health = { ...entry.health, state: "off", sinceMs: stored.since.getTime() };
-    } else if (stored === undefined && entry.health.state === "off") {
-      this.#reopen(entry);
+    const stored = this.#held.get(entry.key);
+    const { state, untilMs } = entry.health;
+    if (stored === undefined) {
+      if (state === "off") this.#reopen(entry);
+      return;
     }
+    const storedMs = stored.until?.getTime() ?? 0;
+    const isNews = state !== stored.state || storedMs > untilMs;
+    if (!isNews) return;
+    entry.health = { ...entry.health, state: stored.state, sinceMs: stored.since.getTime(), untilMs: storedMs };
+    entry.lastAnswer = stored.lastAnswer ?? entry.lastAnswer;
   }
 
   #reopen(entry: Entry): void {

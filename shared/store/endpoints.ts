@@ -45,8 +45,8 @@ export interface EndpointReader {
 }
 
 export interface Endpoints extends EndpointReader {
-  /** Those that are switched off. */
-  off(): Promise<readonly EndpointState[]>;
+  /** Those that are switched off, or asked for nothing before a later moment. */
+  held(now: Date): Promise<readonly EndpointState[]>;
   /** What is off is opened by `enable` alone, never by what another replica still thinks of it. */
   save(states: readonly EndpointState[]): Promise<void>;
   /** Opens all endpoints of an account; answers how many were not open. */
@@ -89,7 +89,8 @@ export function createEndpoints(store: Store): Endpoints {
   return {
     get: (account, url) =>
       guard(async () => (await endpoints.findOne({ _id: endpointKey(account, url) })) ?? undefined),
-    off: () => guard(() => endpoints.find({ state: "off" }).toArray()),
+    held: (now) =>
+      guard(() => endpoints.find({ $or: [{ state: "off" }, { state: "slowed", until: { $gt: now } }] }).toArray()),
     save: (states) => guard(() => saveStates(endpoints, states)),
     enable: (account, now) =>
       guard(async () => {

@@ -114,9 +114,9 @@ async function addAccount(store: Store, settings: Partial<Account>): Promise<Acc
 /** Starts a notifier with settings of its own. */
 export async function startNotifier(
   env: Record<string, string> = {},
-  options: Omit<SystemOptions, "env" | "services"> = {},
+  options: Omit<SystemOptions, "env"> = {},
 ): Promise<NotifierAlone> {
-  const system = await startSystem({ ...options, services: ["notifier"], env });
+  const system = await startSystem({ services: ["notifier"], ...options, env });
   const log = createLog("test", "silent");
   const store = connectStore(system.mongodbUri, log);
   const broker = connectBroker({ urls: [system.amqpUrl], service: "control", log, clock: systemClock });
