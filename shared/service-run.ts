@@ -6,7 +6,7 @@ import type { ServiceName } from "#shared/broker/topology.ts";
 import { systemClock } from "#shared/clock.ts";
 import { serveHealth } from "#shared/health.ts";
 import type { Log } from "#shared/log.ts";
-import type { RunningService, ServiceDefinition } from "#shared/service.ts";
+import type { RunningService, ServiceDefinition } from "#shared/service-definition.ts";
 import type { CommonSettings, SettingsOf } from "#shared/settings.ts";
 import { openTelemetryVariables } from "#shared/settings.ts";
 import type { Store } from "#shared/store/connection.ts";

@@ -1,42 +1,15 @@
 // How every service starts, answers for its health, drains and exits (operator contract, Processes).
-import type { Broker } from "#shared/broker/actor.ts";
 import type { ServiceName } from "#shared/broker/topology.ts";
-import type { Clock } from "#shared/clock.ts";
 import type { Log } from "#shared/log.ts";
 import { createLog } from "#shared/log.ts";
 import { takenPorts } from "#shared/ports.ts";
+import type { ServiceDefinition } from "#shared/service-definition.ts";
 import { startRun } from "#shared/service-run.ts";
-import type { CommonSettings, SettingsOf } from "#shared/settings.ts";
+import type { CommonSettings } from "#shared/settings.ts";
 import { healthPortOf, readSettings } from "#shared/settings.ts";
-import type { Store } from "#shared/store/connection.ts";
 
 const EXIT_CONFIG = 78;
 const EXIT_FAILED = 1;
-
-export interface ServiceContext<S extends ServiceName> {
-  name: S;
-  settings: SettingsOf<S>;
-  log: Log;
-  clock: Clock;
-  broker: Broker;
-  store: Store;
-}
-
-export interface RunningService {
-  /** What keeps the service from being ready, beside broker and database; undefined when nothing does. */
-  notReady?(): string | undefined;
-  /** Takes no new work and finishes what is in hand; called on SIGTERM before the broker and the store are closed. */
-  stop(): Promise<void>;
-}
-
-export interface ServiceDefinition<S extends ServiceName> {
-  name: S;
-  /** The ports it listens on, beside the health port: checked before anything is opened. */
-  ports(settings: SettingsOf<S>): readonly { setting: string; port: number }[];
-  /** Further mistakes in the settings that only a look at the machine shows (files): one line each. */
-  check?(settings: SettingsOf<S>): Promise<readonly string[]>;
-  start(context: ServiceContext<S>): Promise<RunningService>;
-}
 
 /** Runs a service until a signal ends it: what `main.ts` of every service calls. */
 export async function runService<S extends ServiceName>(definition: ServiceDefinition<S>): Promise<void> {

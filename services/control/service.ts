@@ -1,6 +1,6 @@
 // Control: the administration API, the console, and the end of what nobody could handle.
 import { createSealer } from "#shared/secrets.ts";
-import type { ServiceContext, ServiceDefinition } from "#shared/service.ts";
+import type { ServiceContext, ServiceDefinition } from "#shared/service-definition.ts";
 import { createAccounts } from "#shared/store/accounts.ts";
 import { createAudit } from "#shared/store/audit.ts";
 import { watchConfiguration } from "#shared/store/configuration.ts";

@@ -3,7 +3,7 @@ import { networkInterfaces } from "node:os";
 import { createNetworkPolicy } from "#shared/network/policy.ts";
 import type { Configuration, ConfigurationPort } from "#shared/routing/configuration.ts";
 import { createSealer } from "#shared/secrets.ts";
-import type { RunningService, ServiceContext } from "#shared/service.ts";
+import type { RunningService, ServiceContext } from "#shared/service-definition.ts";
 import { watchConfiguration } from "#shared/store/configuration.ts";
 import { createLanes } from "#shared/store/lanes.ts";
 import { createSigningRule } from "#shared/signing/signing-rule.ts";

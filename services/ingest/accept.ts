@@ -19,7 +19,7 @@ import type { IngestMetrics } from "./metrics.ts";
 import { countMails, prepareJob, senderOf } from "./prepare-job.ts";
 import { problemOf } from "./problem.ts";
 import type { Rate } from "./rate.ts";
-import type { Accept, Acceptance, Submission } from "./submission.ts";
+import type { Accept, Acceptance, Identity, Submission } from "./submission.ts";
 import type { WaitingMails } from "./waiting-mails.ts";
 
 /** Jobs up to this many addresses are interactive. */
@@ -42,12 +42,6 @@ export interface AcceptorParts {
   log: Log;
   metrics: IngestMetrics;
   retryDeadlineMs: number;
-}
-
-/** The job that a submission becomes: a new one, or one that was begun before. */
-export interface Identity {
-  jobId: string;
-  suspect: boolean;
 }
 
 export function createAcceptor(parts: AcceptorParts): Accept {

@@ -3,9 +3,8 @@ import { createHash } from "node:crypto";
 import type { Clock } from "#shared/clock.ts";
 import { BrokerUnavailable } from "#shared/errors.ts";
 import type { IdempotencyKeys, KeyedSubmission } from "#shared/store/idempotency.ts";
-import type { Identity } from "./accept.ts";
 import { problemOf } from "./problem.ts";
-import type { Acceptance, Submission } from "./submission.ts";
+import type { Acceptance, Identity, Submission } from "./submission.ts";
 
 export const MAX_KEY_CHARACTERS = 255;
 

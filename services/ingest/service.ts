@@ -2,7 +2,7 @@
 import { createPasswordVerifier } from "#shared/passwords.ts";
 import type { Sealer } from "#shared/secrets.ts";
 import { createSealer } from "#shared/secrets.ts";
-import type { ServiceContext, ServiceDefinition } from "#shared/service.ts";
+import type { ServiceContext, ServiceDefinition } from "#shared/service-definition.ts";
 import { systemClock } from "#shared/clock.ts";
 import { watchConfiguration } from "#shared/store/configuration.ts";
 import { createContents } from "#shared/store/contents.ts";

@@ -32,6 +32,12 @@ export interface Submission {
   suspect?: boolean | undefined;
 }
 
+/** The job that a submission becomes: a new one, or one that was begun before. */
+export interface Identity {
+  jobId: string;
+  suspect: boolean;
+}
+
 export type Acceptance =
   /** Confirmed by the broker (and written with majority, where there was a key). */
   | { kind: "accepted"; jobId: string }

@@ -5,7 +5,7 @@ import { batchMessageSchema } from "#shared/contracts/batch.ts";
 import { eventMessageSchema } from "#shared/contracts/event.ts";
 import { createNetworkPolicy } from "#shared/network/policy.ts";
 import { createSealer } from "#shared/secrets.ts";
-import type { RunningService, ServiceContext, ServiceDefinition } from "#shared/service.ts";
+import type { RunningService, ServiceContext, ServiceDefinition } from "#shared/service-definition.ts";
 import { watchConfiguration } from "#shared/store/configuration.ts";
 import { createDeadNotifications, ensureDeadNotificationIndexes } from "#shared/store/dead-notifications.ts";
 import { createEndpoints, ensureEndpointIndexes } from "#shared/store/endpoints.ts";

@@ -6,7 +6,7 @@ import { createLedger } from "#shared/store/ledger.ts";
 import { createMailReader } from "#shared/store/mail-reader.ts";
 import { createRecordMarks } from "#shared/store/marks.ts";
 import { createParkedMails } from "#shared/store/parked-mails.ts";
-import type { ServiceDefinition } from "#shared/service.ts";
+import type { ServiceDefinition } from "#shared/service-definition.ts";
 import { createAttemptsActor } from "./attempts.ts";
 import { startSweep } from "./deadline.ts";
 import type { Ladder } from "#shared/life/ladder.ts";

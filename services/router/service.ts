@@ -2,7 +2,7 @@
 import { QUEUES } from "#shared/broker/topology.ts";
 import { parseAddress, parseMailbox, wireAddress } from "#shared/email/address.ts";
 import { createSealer } from "#shared/secrets.ts";
-import type { ServiceContext, ServiceDefinition } from "#shared/service.ts";
+import type { ServiceContext, ServiceDefinition } from "#shared/service-definition.ts";
 import { createContents } from "#shared/store/contents.ts";
 import { watchConfiguration } from "#shared/store/configuration.ts";
 import { createLanes } from "#shared/store/lanes.ts";
