@@ -17,7 +17,7 @@ async function runForEver(options: RepeatOptions, work: () => Promise<unknown>):
     try {
       if ((await work()) === "done") return;
     } catch (error) {
-      log.warn({ work: name, err: error }, "notifier.repeat_failed");
+      if (!signal.aborted) log.warn({ work: name, err: error }, "notifier.repeat_failed");
     }
     await clock.sleep(everyMs, signal).catch(() => undefined);
   }

@@ -1,4 +1,5 @@
 // The notifier: records tracking points and tells the customer's endpoint of them (design, The record and the notifier).
+import type { Consumption } from "#shared/broker/actor.ts";
 import { commandsQueueOf, notifyTier, QUEUES } from "#shared/broker/topology.ts";
 import { commandMessageSchema } from "#shared/contracts/command.ts";
 import { batchMessageSchema } from "#shared/contracts/batch.ts";
@@ -114,10 +115,10 @@ function startEvents({ broker, clock, log, settings, store }: Context, parts: Pa
   const handle = createEventHandler({ collector: parts.collector, recorded, mark, hasEndpoint });
   const contracts = { event: eventMessageSchema };
   const consumption = broker.start({ mailbox: QUEUES.events, contracts, prefetch: EVENTS_IN_HAND, handle });
-  return mark;
+  return { mark, consumption };
 }
 
-function startBatches({ broker, clock, log, settings }: Context, parts: Parts): void {
+function startBatches({ broker, clock, log, settings }: Context, parts: Parts): Consumption {
   const handle = createNotify({
     ...parts,
     clock,
@@ -126,13 +127,13 @@ function startBatches({ broker, clock, log, settings }: Context, parts: Parts): 
     notes: createNotes(parts.writer, clock),
   });
   const contracts = { batch: batchMessageSchema };
-  broker.start({ mailbox: QUEUES.batches, contracts, prefetch: BATCHES_IN_HAND, handle });
+  return broker.start({ mailbox: QUEUES.batches, contracts, prefetch: BATCHES_IN_HAND, handle });
 }
 
-function startCommands({ broker, clock, store }: Context, parts: Parts): void {
+function startCommands({ broker, clock, store }: Context, parts: Parts): Consumption {
   const handle = createCommandHandler({ ...parts, clock, erase: (address) => eraseRecipient(store, address) });
   const contracts = { command: commandMessageSchema };
-  broker.start({ mailbox: commandsQueueOf("notifier"), contracts, prefetch: COMMANDS_IN_HAND, handle });
+  return broker.start({ mailbox: commandsQueueOf("notifier"), contracts, prefetch: COMMANDS_IN_HAND, handle });
 }
 
 async function prepareStore({ store }: Context): Promise<void> {
@@ -155,11 +156,10 @@ async function start(context: Context): Promise<RunningService> {
   });
   await parts.board.synchronize().catch(() => undefined);
   repeat({ clock, log, signal, everyMs: BOARD_EVERY_MS, name: "board" }, () => parts.board.synchronize());
-  const mark = startEvents(context, parts);
+  const { mark, consumption } = startEvents(context, parts);
   repeat({ clock, log, signal, everyMs: MARK_EVERY_MS, name: "mark" }, () => mark.state());
   parts.figures.observe({ endpoints: () => parts.board.counts(), recordAge: () => mark.ageSeconds() });
-  startBatches(context, parts);
-  startCommands(context, parts);
+  const consumptions = [consumption, startBatches(context, parts), startCommands(context, parts)];
   return {
     notReady: () => {
       if (!isPrepared) return "the indexes of the record are not made yet";
@@ -168,6 +168,8 @@ async function start(context: Context): Promise<RunningService> {
     stop: async () => {
       stopping.abort();
       parts.collector.drain();
+      await Promise.all(consumptions.map((each) => each.cancel()));
+      await parts.configuration.close();
       await Promise.allSettled([mark.remove(), parts.board.synchronize()]);
     },
   };
