@@ -1,6 +1,7 @@
 // What follows from a mail's fate, as messages: STARTED, PROCESSED and the mail to its lane, or its end.
 import type { Outgoing } from "#shared/broker/actor.ts";
 import { eventToPublish, mailToExpired, mailToLane, trackedMailOf } from "#shared/contracts/outgoing.ts";
+import { processingPoints, STEP_MS } from "#shared/life/processing-points.ts";
 import type { MailFate } from "./split.ts";
 
 export interface Moment {
@@ -10,9 +11,6 @@ export interface Moment {
   /** Behind the JSON of the job; the same bytes for each of its mails. */
   content: Buffer;
 }
-
-/** STARTED and PROCESSED of one pass lie a millisecond apart: receivers order by time. */
-const STEP_MS = 1;
 
 export function consequencesOf(fate: MailFate, { now, mails, content }: Moment): Outgoing[] {
   const later = new Date(now.getTime() + STEP_MS);
@@ -37,8 +35,7 @@ export function consequencesOf(fate: MailFate, { now, mails, content }: Moment):
       const carried = { mail: fate.mail, content };
       const isOver = Date.parse(fate.mail.head.deadline) <= now.getTime();
       return [
-        eventToPublish(tracked, { point: "STARTED", attempt: 0, at: now, record: { mails } }),
-        eventToPublish(tracked, { point: "PROCESSED", attempt: 0, at: later, record: { mails, ...wayOf(fate) } }),
+        ...processingPoints(tracked, { now, mails, way: wayOf(fate) }),
         isOver ? mailToExpired(carried) : mailToLane(carried, now),
       ];
     }

@@ -11,6 +11,7 @@ import { addDomainVerbs } from "./verbs/domain.ts";
 import { addMailVerbs } from "./verbs/mail.ts";
 import { addRecipientVerbs } from "./verbs/recipient.ts";
 import { addRelayVerbs } from "./verbs/relay.ts";
+import { addSimulateVerb } from "./verbs/simulate.ts";
 import { addSystemVerbs } from "./verbs/system.ts";
 
 const PROJECT = join(dirname(fileURLToPath(import.meta.url)), "../../..");
@@ -60,6 +61,7 @@ addRelayVerbs(verbs);
 addMailVerbs(verbs);
 addRecipientVerbs(verbs);
 addSystemVerbs(verbs, output, PROJECT);
+addSimulateVerb(verbs, output);
 settle(program);
 
 try {
