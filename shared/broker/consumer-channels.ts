@@ -4,6 +4,7 @@
 import type { Channel, ChannelModel } from "amqplib";
 import type { Clock } from "#shared/clock.ts";
 import type { Log } from "#shared/log.ts";
+import { settleTogether } from "./settle.ts";
 
 const LANES_PER_CHANNEL = 32;
 const LONGEST_BACKOFF_MS = 3_000;
@@ -117,6 +118,7 @@ export class ConsumerChannels {
 
   async #create(slot: Slot, model: ChannelModel): Promise<Channel> {
     const channel = await model.createChannel();
+    settleTogether(channel);
     channel.on("error", (error) => this.#log.warn({ err: error }, "broker.consume_channel_closed"));
     channel.on("close", () => {
       for (const member of slot.members) member.lose(channel);

@@ -16,7 +16,7 @@ export function writeTogether(model: ChannelModel): void {
     if (!isCorked) {
       isCorked = true;
       socket.cork();
-      process.nextTick(uncork);
+      setImmediate(uncork);
     }
     return write(...args);
   };
