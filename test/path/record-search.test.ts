@@ -6,9 +6,11 @@ import { connectStore } from "#shared/store/connection.ts";
 import { eraseRecipient } from "#shared/store/mail-erasure.ts";
 import type { MailReader } from "#shared/store/mail-reader.ts";
 import { createMailReader } from "#shared/store/mail-reader.ts";
+import { createMailWriter } from "#shared/store/mail-writer.ts";
 import type { MailQuery } from "#shared/store/mail-search.ts";
 import { mailFilter } from "#shared/store/mail-search.ts";
 import { ensureMailIndexes, MAIL_ORDER, mailsOf } from "#shared/store/mails.ts";
+import { findUntoldMails } from "#shared/store/untold-mails.ts";
 import type { OwnPlace } from "#test/support/backing.ts";
 import { ownPlace, testBacking } from "#test/support/backing.ts";
 import { fillRecord } from "#test/support/record.ts";
@@ -67,6 +69,25 @@ async function explain(filter: object, sort: object, limit = 101): Promise<Expla
     examined: plan.executionStats.totalDocsExamined,
     returned: plan.executionStats.nReturned,
   };
+}
+
+interface Asked {
+  op: string;
+  planSummary: string;
+}
+
+/** What the database was asked of the record meanwhile, as its profiler saw it. */
+async function profiled(work: () => Promise<string>): Promise<{ id: string; asked: Asked[] }> {
+  await store.db.command({ profile: 2 });
+  try {
+    const id = await work();
+    await store.db.command({ profile: 0 });
+    const ns = mailsOf(store).namespace;
+    const asked = store.collection<Asked>("system.profile").find({ ns, planSummary: { $exists: true } });
+    return { id, asked: await asked.project<Asked>({ op: 1, planSummary: 1, command: 1 }).toArray() };
+  } finally {
+    await store.db.command({ profile: 0 });
+  }
 }
 
 describe("a search of 200,000 mails", () => {
@@ -148,6 +169,37 @@ describe("a search of 200,000 mails", () => {
     expect(await reader.waiting("acct-1")).toBe(0);
     expect(await reader.overdue(NEWEST, 10)).toEqual([]);
     expect(await reader.overdue(new Date(NEWEST.getTime() + 50 * 3_600_000), 10)).toHaveLength(10);
+  });
+
+  it("asks nothing of the record, reading or writing, that scans the collection", async () => {
+    const { id, asked } = await profiled(async () => {
+      const { items } = await reader.search({ account: "acct-7", limit: 1 });
+      const mailId = items[0]?.mailId ?? "";
+      const lane = "delivery.relay.acct-7.example.com";
+      const now = new Date(NEWEST.getTime() + 50 * 3_600_000);
+      for (const [, query] of queries) await reader.search({ ...query, limit: 5 });
+      await reader.job(items[0]?.jobId ?? "");
+      await reader.mail(mailId);
+      await reader.hasEnded(mailId);
+      await reader.waiting("acct-7", lane);
+      await reader.awaitsNotification("acct-7");
+      await reader.overdue(now, 10);
+      await reader.audit({ since, now: NEWEST });
+      await findUntoldMails(store, { account: "acct-7", name: lane }, { before: now, limit: 10 });
+      const writer = createMailWriter(store);
+      const record = (await writer.load([mailId])).get(mailId);
+      if (record === undefined) throw new Error("no mail");
+      await writer.append([record]);
+      await writer.replace([{ ...record, version: record.version + 1 }]);
+      const note = { at: now, url: "https://endpoint.example/", status: 200, id: "msg_1" };
+      await writer.note([{ mailIds: [mailId], note, settled: [mailId] }]);
+      await writer.settle([mailId]);
+      await eraseRecipient(store, "to-4568@example.org");
+      return mailId;
+    });
+    expect(id).not.toBe("");
+    expect(asked.length).toBeGreaterThan(queries.length + 10);
+    expect(asked.filter(({ planSummary }) => planSummary.includes("COLLSCAN"))).toEqual([]);
   });
 
   it("has the TTL index that retention rests on", async () => {
