@@ -93,7 +93,8 @@ export class SubmissionConnection extends SMTPConnection {
   }
 
   override _onCommand(command: Buffer, callback?: () => void): void {
-    this.#idleCommands += 1;
+    // Within a transaction, the recipients of a large mail: their number is bounded by itself.
+    if (!this.session.envelope?.mailFrom) this.#idleCommands += 1;
     this.#arm();
     if (this.#isDraining && !this.session.envelope?.mailFrom) {
       this.send(421, "4.3.2 the service is shutting down");

@@ -1,6 +1,6 @@
 // What happens in an SMTP session: who it is, whether it may send so, and the message handed over to be accepted.
 // The answers are values (refusals); smtp-server's callbacks are met in smtp-server.ts alone.
-import type { SMTPServerSession } from "smtp-server";
+import type { SMTPServerAddress, SMTPServerSession } from "smtp-server";
 import type { Clock } from "#shared/clock.ts";
 import type { ConfigurationPort } from "#shared/routing/configuration.ts";
 import type { Authenticator } from "./authenticate.ts";
@@ -35,14 +35,16 @@ const LOGIN_REFUSALS = {
   "foreign-address": refusal(535, "5.7.1", "the account does not send from this address"),
   limited: refusal(454, "4.7.0", "too many failed logins, please try again in a minute"),
 } as const;
+/** Of SIZE, 8BITMIME, SMTPUTF8 and AUTH (RFC 4954 §5). RCPT has none. */
+const MAIL_PARAMETERS = ["SIZE", "BODY", "SMTPUTF8", "AUTH"];
 const NON_ASCII = /[^\u0020-\u007e]/;
 
 /** The handlers of one listener; each throws SmtpRefusal for what it refuses, or the fault of a backing service. */
 export interface SessionHandlers {
   /** The name of the account that logged in. */
   login(name: string, password: string, remoteAddress: string): Promise<string>;
-  mail(path: string, session: SMTPServerSession): void;
-  rcpt(path: string, session: SMTPServerSession): void;
+  mail(address: SMTPServerAddress, session: SMTPServerSession): void;
+  rcpt(address: SMTPServerAddress, session: SMTPServerSession): void;
   /** The text of the 250. */
   data(stream: Readable, session: SMTPServerSession): Promise<string>;
 }
@@ -54,14 +56,24 @@ export function createSessionHandlers(settings: SmtpSettings, ports: SmtpPorts):
       if (found.kind === "known") return found.account._id;
       throw new SmtpRefusal(LOGIN_REFUSALS[found.kind]);
     },
-    mail: (path, session) => {
-      requireUtf8(path, session);
-      const found = checkMail(candidatesIn(session, ports), path);
+    mail: ({ address, args }, session) => {
+      requireKnown(args, MAIL_PARAMETERS);
+      requireUtf8(address, session);
+      const found = checkMail(candidatesIn(session, ports), address);
       if (found !== undefined) throw new SmtpRefusal(found);
     },
-    rcpt: requireUtf8,
+    rcpt: ({ address, args }, session) => {
+      requireKnown(args, []);
+      requireUtf8(address, session);
+    },
     data: (stream, session) => receive(stream, session, { settings, ports }),
   };
+}
+
+/** RFC 5321 §4.1.1.11: a parameter of an extension that is not offered; what it asks for would not be done. */
+function requireKnown(parameters: SMTPServerAddress["args"], known: readonly string[]): void {
+  const unknown = Object.keys(parameters || {}).find((name) => !known.includes(name));
+  if (unknown !== undefined) throw new SmtpRefusal(refusal(555, "5.5.4", `unknown parameter ${unknown.slice(0, 40)}`));
 }
 
 /** RFC 6531 §3.4: an address outside ASCII needs SMTPUTF8. */

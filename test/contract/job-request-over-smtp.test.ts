@@ -324,6 +324,16 @@ describe("the extensions", () => {
     expect(lines).toEqual(expect.arrayContaining(wanted));
   });
 
+  it("of others, parameters are refused: 555 5.5.4", async () => {
+    const account = await relayedAccount();
+    const dialog = await session(account);
+    const unknown = { code: 555, enhanced: "5.5.4" };
+    expect(await dialog.command(`MAIL FROM:<${account.sender}> REQUIRETLS`)).toMatchObject(unknown);
+    expect((await dialog.command(`MAIL FROM:<${account.sender}> BODY=8BITMIME SIZE=10 AUTH=<>`)).code).toBe(250);
+    expect(await dialog.command(`RCPT TO:<${newRecipient()}> NOTIFY=NEVER`)).toMatchObject(unknown);
+    expect((await dialog.command(`RCPT TO:<${newRecipient()}>`)).code).toBe(250);
+  });
+
   it("take a whole envelope in one write", async () => {
     const account = await relayedAccount();
     const dialog = await session(account);

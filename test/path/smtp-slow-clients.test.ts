@@ -102,3 +102,13 @@ it("ends a session of a hundred commands without a message", async () => {
   while (reply.code === 250) reply = await dialog.reply();
   expect(reply).toMatchObject({ code: 421, enhanced: "4.7.0" });
 });
+
+it("does not count the recipients of a mail as commands without a message", async () => {
+  const dialog = await open();
+  await dialog.command("EHLO client.example");
+  await dialog.command("MAIL FROM:<a@acme.example>");
+  dialog.write("RCPT TO:<to@recipient.example>\r\n".repeat(120));
+  for (let index = 0; index < 120; index += 1) expect((await dialog.reply()).code).toBe(250);
+  expect((await dialog.command("RSET")).code).toBe(250);
+  expect((await dialog.command("MAIL FROM:<a@acme.example>")).code).toBe(250);
+});
