@@ -1,6 +1,6 @@
 // Asks a service what is not control's to do (waypost.commands): each collection has one writer.
 import type { Broker } from "#shared/broker/actor.ts";
-import type { ServiceName } from "#shared/broker/topology.ts";
+import type { CommandedService } from "#shared/broker/topology.ts";
 import type { Command } from "#shared/contracts/command.ts";
 import { commandReplySchema } from "#shared/contracts/command.ts";
 import { MESSAGE_VERSION } from "#shared/contracts/mail.ts";
@@ -16,7 +16,7 @@ export type Asked =
 
 export async function ask(
   broker: Pick<Broker, "request">,
-  service: ServiceName,
+  service: CommandedService,
   order: { command: Command; timeoutMs?: number },
 ): Promise<Asked> {
   try {

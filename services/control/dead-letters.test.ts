@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { expect, it } from "vitest";
 import type { StoredDeadLetter } from "#shared/store/dead-letters.ts";
-import { replayMessage, subjectOf } from "./dead-letters.ts";
+import { isUnansweredCommand, replayMessage, subjectOf } from "./dead-letters.ts";
 import { createSealer } from "#shared/secrets.ts";
 
 const sealer = createSealer(randomBytes(32));
@@ -52,4 +52,12 @@ it("replays a mail through the router, which knows its way as of now", () => {
     exchange: "waypost.due",
     routingKey: "delivery.relay.acme.example.com",
   });
+});
+
+it.each([
+  ["command", "expired", true],
+  ["command", "delivery_limit", false],
+  ["mail", "expired", false],
+])("keeps nothing of an unanswered command alone (%s, %s)", (type, reason, isUnanswered) => {
+  expect(isUnansweredCommand({ type, reason })).toBe(isUnanswered);
 });

@@ -58,6 +58,11 @@ function idOf(letter: DeadLetter): string {
     .slice(0, 32);
 }
 
+/** Nobody took it in time: whoever asked was told so, and a replay would do it behind their back. */
+export function isUnansweredCommand({ type, reason }: Pick<DeadLetter, "type" | "reason">): boolean {
+  return type === "command" && reason === "expired";
+}
+
 export interface CollectorPorts {
   deadLetters: DeadLetters;
   clock: Clock;
@@ -72,6 +77,10 @@ export function createDeadLettersActor({ deadLetters, clock, log, retentionMs }:
     prefetch: 4,
     handle: async (delivery) => {
       const { body, ...letter } = readDeadLetter(delivery);
+      if (isUnansweredCommand(letter)) {
+        log.warn({ queue: letter.queue }, "control.command_expired");
+        return { kind: "done", publish: [] };
+      }
       const subject = subjectOf(body);
       const id = idOf({ ...letter, body });
       const at = clock.now();

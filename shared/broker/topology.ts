@@ -5,6 +5,10 @@ import { formatDuration } from "#shared/duration.ts";
 export const SERVICES = ["ingest", "router", "delivery", "retry-scheduler", "notifier", "control"] as const;
 export type ServiceName = (typeof SERVICES)[number];
 
+/** Those that an operator asks something of through control. */
+export const COMMANDED = ["router", "delivery", "notifier"] as const satisfies readonly ServiceName[];
+export type CommandedService = (typeof COMMANDED)[number];
+
 export const EXCHANGES = {
   submissions: "waypost.submissions",
   jobs: "waypost.jobs",
@@ -98,7 +102,7 @@ function mailbox(name: string, options: MailboxOptions): QueueSpec {
   };
 }
 
-export const commandsQueueOf = (service: ServiceName): string => `${service}.commands`;
+export const commandsQueueOf = (service: CommandedService): string => `${service}.commands`;
 
 /** What every service declares at its start. */
 export const TOPOLOGY: { readonly exchanges: readonly ExchangeSpec[]; readonly queues: readonly QueueSpec[] } = {
@@ -130,7 +134,7 @@ export const TOPOLOGY: { readonly exchanges: readonly ExchangeSpec[]; readonly q
     mailbox(QUEUES.events, { bindings: [[EXCHANGES.events, "#"]] }),
     mailbox(QUEUES.batches, { bindings: [[EXCHANGES.notifications, ROUTING_KEYS.batch]] }),
     mailbox(QUEUES.deadLetters, { bindings: [[EXCHANGES.dead, "#"]], deliveryLimit: "none" }),
-    ...SERVICES.map((service) => mailbox(commandsQueueOf(service), { bindings: [[EXCHANGES.commands, service]] })),
+    ...COMMANDED.map((service) => mailbox(commandsQueueOf(service), { bindings: [[EXCHANGES.commands, service]] })),
   ],
 };
 

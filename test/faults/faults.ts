@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { connect } from "amqplib";
 import type { ServiceName } from "#shared/broker/topology.ts";
-import { commandsQueueOf, QUEUES, TOPOLOGY } from "#shared/broker/topology.ts";
+import { QUEUES, TOPOLOGY } from "#shared/broker/topology.ts";
 import { uniqueLabel } from "#test/support/addresses.ts";
 import { eventually } from "#test/support/eventually.ts";
 import { connectManagement } from "#test/support/management.ts";
@@ -117,10 +117,8 @@ export function deletionOf(queue: string): Fault {
   };
 }
 
-/** Services that no command is for: nobody reads their mailbox. */
-const WITHOUT_COMMANDS = ["ingest", "retry-scheduler", "control"] as const;
-const UNREAD: readonly string[] = [QUEUES.deadLetters, ...WITHOUT_COMMANDS.map(commandsQueueOf)];
-const POISONED = TOPOLOGY.queues.map(({ name }) => name).filter((name) => !UNREAD.includes(name));
+/** What lies there is poison already. */
+const POISONED = TOPOLOGY.queues.map(({ name }) => name).filter((name) => name !== QUEUES.deadLetters);
 
 async function intoEveryMailbox(ground: Ground, message: { type: string; body: string }): Promise<void> {
   const connection = await connect(ground.system.amqpUrl);
