@@ -4,7 +4,6 @@ import type { Delivery, Verdict } from "#shared/broker/actor.ts";
 import type { EventMessage } from "#shared/contracts/event.ts";
 import { eventRecordSchema } from "#shared/contracts/event.ts";
 import type { Collector } from "./collector.ts";
-import type { GroupCommit } from "./group-commit.ts";
 import type { Mark } from "./mark.ts";
 import type { RecordedEvent } from "./record.ts";
 
@@ -24,8 +23,8 @@ const recordHeaderSchema = z
 
 export interface EventsOptions {
   collector: Collector;
-  /** Writes events to the record, many at once; answers whether each lost against another end. */
-  recorded: GroupCommit<RecordedEvent, boolean>;
+  /** Resolves once the event is in the record, written with others; answers whether it lost against another end. */
+  recorded(event: RecordedEvent): Promise<boolean>;
   mark: Mark;
   hasEndpoint(event: RecordedEvent): boolean;
 }
@@ -37,7 +36,7 @@ export function createEventHandler(options: EventsOptions): (delivery: Delivery<
     if (!record.success) return { kind: "park", reason: "a tracking point without what its record needs" };
     const event = { body: message, record: record.data };
     options.mark.begin(event);
-    const isLate = await options.recorded.add(event);
+    const isLate = await options.recorded(event);
     options.mark.end(event);
     if (!isLate && options.hasEndpoint(event)) await options.collector.add(event, suspect);
     return { kind: "done", publish: [] };

@@ -1,9 +1,9 @@
 // Notes POSTs in the record of their mails, many in one write.
 import type { Clock } from "#shared/clock.ts";
 import type { BatchMessage } from "#shared/contracts/batch.ts";
+import { createGroupCommit } from "#shared/store/group-commit.ts";
 import type { MailWriter, NoteOfMails } from "#shared/store/mail-writer.ts";
 import type { PostOutcome } from "./answer.ts";
-import { createGroupCommit } from "./group-commit.ts";
 
 export interface Notes {
   /** Resolves once it is written. */
@@ -25,13 +25,11 @@ export function endedMailsOf(batch: BatchMessage): string[] {
 }
 
 export function createNotes(writer: Pick<MailWriter, "note">, clock: Clock): Notes {
-  const commit = createGroupCommit<NoteOfMails, void>(
-    async (notes) => {
-      await writer.note(notes);
-      return [];
-    },
-    { max: MOST_IN_ONE_WRITE, everyMs: WRITE_EVERY_MS, clock },
-  );
+  const commit = createGroupCommit<NoteOfMails>({
+    write: (notes) => writer.note(notes),
+    max: MOST_IN_ONE_WRITE,
+    pace: { everyMs: WRITE_EVERY_MS, clock },
+  });
   return {
     addPost: (batch, { url, outcome }) =>
       commit.add({

@@ -10,6 +10,7 @@ import type { RunningService, ServiceContext, ServiceDefinition } from "#shared/
 import { watchConfiguration } from "#shared/store/configuration.ts";
 import { createDeadNotifications, ensureDeadNotificationIndexes } from "#shared/store/dead-notifications.ts";
 import { createEndpoints, ensureEndpointIndexes } from "#shared/store/endpoints.ts";
+import { createGroupCommit } from "#shared/store/group-commit.ts";
 import { eraseRecipient } from "#shared/store/mail-erasure.ts";
 import { createMailWriter } from "#shared/store/mail-writer.ts";
 import { ensureMailIndexes } from "#shared/store/mails.ts";
@@ -20,7 +21,6 @@ import { createCommandHandler } from "./commands.ts";
 import { createDeadKeeper } from "./dead.ts";
 import { createEventHandler } from "./events.ts";
 import { createFigures } from "./figures.ts";
-import { createGroupCommit } from "./group-commit.ts";
 import { createHttpClient } from "./http-client.ts";
 import { createMark } from "./mark.ts";
 import { createNotes } from "./notes.ts";
@@ -102,14 +102,20 @@ function startEvents({ broker, clock, log, settings, store }: Context, parts: Pa
       log.error({ mailId: notification.meta.mail.id, type: notification.meta.event.type }, "record.late");
     },
   });
-  const recorded = createGroupCommit<RecordedEvent, boolean>(
-    async (events) => {
-      const late = await recorder.record(events);
-      parts.figures.countRecorded(events.length);
-      return late;
+  const commit = createGroupCommit<{ event: RecordedEvent; isLate: boolean }>({
+    write: async (items) => {
+      const late = await recorder.record(items.map(({ event }) => event));
+      for (const [index, item] of items.entries()) item.isLate = late[index] === true;
+      parts.figures.countRecorded(items.length);
     },
-    { max: MOST_EVENTS_IN_ONE_WRITE, everyMs: RECORD_EVERY_MS, busy: RECORD_BUSY, clock },
-  );
+    max: MOST_EVENTS_IN_ONE_WRITE,
+    pace: { everyMs: RECORD_EVERY_MS, busy: RECORD_BUSY, clock },
+  });
+  const recorded = async (event: RecordedEvent): Promise<boolean> => {
+    const item = { event, isLate: false };
+    await commit.add(item);
+    return item.isLate;
+  };
   const isIdle = async (): Promise<boolean> => consumption.inHand === 0 && (await broker.depth(QUEUES.events)) === 0;
   const mark = createMark({ replica: clock.uuid(), marks: createRecordMarks(store), clock, isIdle });
   const handle = createEventHandler({ collector: parts.collector, recorded, mark, hasEndpoint });

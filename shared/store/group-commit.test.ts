@@ -1,4 +1,4 @@
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { createGroupCommit } from "./group-commit.ts";
 
 it("writes together what comes while a write is on its way", async () => {
@@ -34,4 +34,59 @@ it("fails only the items of the write that failed", async () => {
   });
   const [one, two] = await Promise.allSettled([commit.add(1), commit.add(2)]);
   expect([one.status, two.status]).toEqual(["rejected", "fulfilled"]);
+});
+
+/** A clock whose sleeps end when told. */
+function createStillClock() {
+  let nowMs = 1_000;
+  const sleeping: { untilMs: number; wake(): void }[] = [];
+  return {
+    nowMs: () => nowMs,
+    sleep: (ms: number) => new Promise<void>((wake) => sleeping.push({ untilMs: nowMs + ms, wake })),
+    advance: async (ms: number) => {
+      nowMs += ms;
+      for (const sleeper of sleeping.filter(({ untilMs }) => untilMs <= nowMs)) sleeper.wake();
+      await new Promise((resolve) => setImmediate(resolve));
+    },
+  };
+}
+
+describe("at a pace", () => {
+  const start = (busy?: { items: number; everyMs: number }) => {
+    const clock = createStillClock();
+    const groups: number[][] = [];
+    const write = async (items: readonly number[]): Promise<void> => void groups.push([...items]);
+    const pace = { everyMs: 10, clock, ...(busy === undefined ? {} : { busy }) };
+    return { clock, groups, commit: createGroupCommit<number>({ write, max: 3, pace }) };
+  };
+
+  it("gathers until the next write is due, or is full", async () => {
+    const { clock, commit, groups } = start();
+    await Promise.all([commit.add(1), commit.add(2)]);
+    const later = [commit.add(3), commit.add(4)];
+    await clock.advance(5);
+    expect(groups).toEqual([[1, 2]]);
+    await clock.advance(5);
+    await Promise.all(later);
+    await Promise.all([5, 6, 7].map((item) => commit.add(item)));
+    expect(groups).toEqual([
+      [1, 2],
+      [3, 4],
+      [5, 6, 7],
+    ]);
+  });
+
+  it("gathers longer after a large write", async () => {
+    const { clock, commit, groups } = start({ items: 2, everyMs: 80 });
+    await Promise.all([commit.add(1), commit.add(2)]);
+    const later = commit.add(3);
+    await clock.advance(79);
+    expect(groups).toEqual([[1, 2]]);
+    await clock.advance(1);
+    await later;
+    const last = commit.add(4);
+    await clock.advance(10);
+    await last;
+    expect(groups).toEqual([[1, 2], [3], [4]]);
+  });
 });

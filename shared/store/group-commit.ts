@@ -11,8 +11,15 @@ export interface GroupCommitOptions<T> {
   write: (items: readonly T[]) => Promise<void>;
   /** Most items in one write. */
   max: number;
-  /** From the beginning of one write to the next, unless that is full. Without: as soon as the one before has returned. */
-  pace?: { everyMs: number; clock: Pick<Clock, "nowMs" | "sleep"> };
+  pace?: GroupPace;
+}
+
+/** From the beginning of one write to the next, unless that is full. Without: as soon as the one before has returned. */
+export interface GroupPace {
+  everyMs: number;
+  /** The same after a write of so many items: a busy system writes few large groups. */
+  busy?: { items: number; everyMs: number };
+  clock: Pick<Clock, "nowMs" | "sleep">;
 }
 
 interface Waiting<T> {
@@ -25,7 +32,9 @@ export function createGroupCommit<T>({ write, max, pace }: GroupCommitOptions<T>
   let waiting: Waiting<T>[] = [];
   let isWriting = false;
   let begunMs = 0;
-  const untilDue = async ({ everyMs, clock }: NonNullable<typeof pace>): Promise<void> => {
+  let lastCount = 0;
+  const untilDue = async ({ everyMs: quietMs, busy, clock }: GroupPace): Promise<void> => {
+    const everyMs = busy !== undefined && lastCount >= busy.items ? busy.everyMs : quietMs;
     const earlyMs = begunMs + everyMs - clock.nowMs();
     if (earlyMs > 0 && earlyMs <= everyMs && waiting.length < max) await clock.sleep(earlyMs);
     begunMs = clock.nowMs();
@@ -36,6 +45,7 @@ export function createGroupCommit<T>({ write, max, pace }: GroupCommitOptions<T>
       if (pace !== undefined) await untilDue(pace);
       const batch = waiting.slice(0, max);
       waiting = waiting.slice(max);
+      lastCount = batch.length;
       await write(batch.map(({ item }) => item)).then(
         () => {
           for (const { resolve } of batch) resolve();
