@@ -170,7 +170,7 @@ export const SETTINGS = define({
     meaning: "`host:port,…`, for MX, A and AAAA look-ups",
   },
   WAYPOST_DNSSEC: {
-    schema: z.enum(["untrusted", "trusted"]),
+    schema: z.enum(["untrusted", "trusted"], { error: "untrusted or trusted" }),
     default: "untrusted",
     meaning: "`trusted`: those servers validate DNSSEC; only then DANE is used",
   },

@@ -25,6 +25,14 @@ it("gives the contract's defaults", () => {
   });
 });
 
+it("says what a choice should be", () => {
+  const read = readSettings("delivery", { ...base, WAYPOST_DNSSEC: "maybe" });
+  expect(read).toEqual({
+    ok: false,
+    problems: ['WAYPOST_DNSSEC is "maybe": it should be untrusted or trusted'],
+  });
+});
+
 it("names every mistake on a line of its own, with the variable and what it should be", () => {
   const read = readSettings("ingest", {
     ...base,

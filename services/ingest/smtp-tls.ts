@@ -13,7 +13,7 @@ export interface TlsPair {
   isSelfSigned: boolean;
 }
 
-export type TlsResult = { ok: true; pair: TlsPair } | { ok: false; problem: string };
+export type TlsResult = { ok: true; pair: TlsPair } | { ok: false; problems: readonly string[] };
 
 const VALID_DAYS = 397;
 const DAY_MS = 86_400_000;
@@ -77,19 +77,20 @@ export async function loadTls(
     const [missing, other] = files.cert === undefined ? ["CERT", "KEY"] : ["KEY", "CERT"];
     return {
       ok: false,
-      problem: `WAYPOST_SMTP_TLS_${missing} is not set: it is needed beside WAYPOST_SMTP_TLS_${other}`,
+      problems: [`WAYPOST_SMTP_TLS_${missing} is not set: it is needed beside WAYPOST_SMTP_TLS_${other}`],
     };
   }
   const cert = await readPem("WAYPOST_SMTP_TLS_CERT", files.cert);
-  if ("problem" in cert) return { ok: false, problem: cert.problem };
   const key = await readPem("WAYPOST_SMTP_TLS_KEY", files.key);
-  if ("problem" in key) return { ok: false, problem: key.problem };
+  if ("problem" in cert || "problem" in key) {
+    return { ok: false, problems: [cert, key].flatMap((read) => ("problem" in read ? [read.problem] : [])) };
+  }
   try {
     createSecureContext({ cert: cert.pem, key: key.pem });
   } catch {
     return {
       ok: false,
-      problem: "WAYPOST_SMTP_TLS_CERT and WAYPOST_SMTP_TLS_KEY should be a PEM pair that belongs together",
+      problems: ["WAYPOST_SMTP_TLS_CERT and WAYPOST_SMTP_TLS_KEY should be a PEM pair that belongs together"],
     };
   }
   return { ok: true, pair: { cert: cert.pem, key: key.pem, isSelfSigned: false } };

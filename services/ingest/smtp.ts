@@ -59,7 +59,7 @@ export interface Smtp {
 export async function checkSmtpTls(settings: SmtpParts["settings"], clock: Clock): Promise<readonly string[]> {
   const files = { cert: settings.WAYPOST_SMTP_TLS_CERT, key: settings.WAYPOST_SMTP_TLS_KEY };
   const tls = await loadTls(files, settings.WAYPOST_HOSTNAME, clock);
-  return tls.ok ? [] : [tls.problem];
+  return tls.ok ? [] : tls.problems;
 }
 
 /** Listens for SMTP submissions. Throws WaypostError SETTINGS_INVALID for a TLS pair that is none. */
@@ -68,7 +68,7 @@ export async function startSmtp(parts: SmtpParts): Promise<Smtp> {
   const hostname = settings.WAYPOST_HOSTNAME;
   const files = { cert: settings.WAYPOST_SMTP_TLS_CERT, key: settings.WAYPOST_SMTP_TLS_KEY };
   const tls = await loadTls(files, hostname, clock);
-  if (!tls.ok) throw new WaypostError("SETTINGS_INVALID", tls.problem, { retriable: false });
+  if (!tls.ok) throw new WaypostError("SETTINGS_INVALID", tls.problems.join("; "), { retriable: false });
   if (tls.pair.isSelfSigned) log.warn({ hostname }, "ingest.smtp-self-signed");
   const tiers = TIERS.map(({ above, atOnce }) => ({ above, places: createLargePlaces(atOnce, PLACE_WAIT_MS, clock) }));
   const listeners = createSmtpListeners({

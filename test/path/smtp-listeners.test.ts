@@ -153,6 +153,7 @@ it.each([
   ["WAYPOST_SMTP_TLS_CERT", { WAYPOST_SMTP_TLS_CERT: "/nowhere/cert.pem" }],
   ["WAYPOST_SMTP_TLS_KEY", { WAYPOST_SMTP_TLS_KEY: "" }],
   ["WAYPOST_SMTP_TLS_KEY", { WAYPOST_SMTP_TLS_KEY: "package.json" }],
+  ["WAYPOST_SMTP_TLS_KEY", { WAYPOST_SMTP_TLS_CERT: "/nowhere/cert.pem", WAYPOST_SMTP_TLS_KEY: "/nowhere/key.pem" }],
 ])("a TLS file that is none: exit 78 and a line that names %s", async (name, env) => {
   const { code, stderr } = await startWith(env);
   expect(code).toBe(78);
