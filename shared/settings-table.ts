@@ -126,9 +126,12 @@ export const SETTINGS = define({
     meaning: "recipients that are dropped as FORBIDDEN_RECIPIENT",
   },
   WAYPOST_SMTP_HEADER_PREFIX: {
-    schema: z.string().regex(/^[A-Za-z][A-Za-z0-9-]*$/, { error: "a header name, e.g. X-Waypost" }),
+    schema: listOf((item) => /^[A-Za-z][A-Za-z0-9-]*$/.test(item), "header names, e.g. X-Waypost,X-RETARUS-M4A").refine(
+      (items) => items.length > 0,
+      { error: "at least one header name, e.g. X-Waypost" },
+    ),
     default: "X-Waypost",
-    meaning: "see the service contract; `X-RETARUS-M4A` for senders that have it",
+    meaning: "see the service contract; `X-RETARUS-M4A` for senders that have it, `X-Waypost,X-RETARUS-M4A` for both",
   },
   WAYPOST_HOSTNAME: {
     schema: z.string().regex(/^[A-Za-z0-9.-]+$/, { error: "a host name" }),

@@ -5,9 +5,9 @@ import { readHeaderSection } from "./header-fields.ts";
 
 const PREFIXES = ["X-Waypost", "X-RETARUS-M4A"];
 
-function read(lines: readonly string[], prefix = "X-Waypost"): ReturnType<typeof readControlHeaders> {
+function read(lines: readonly string[], ...prefixes: string[]): ReturnType<typeof readControlHeaders> {
   const text = Buffer.from(`${lines.join("\r\n")}\r\n\r\nbody`, "utf8").toString("latin1");
-  return readControlHeaders(readHeaderSection(text).fields, prefix);
+  return readControlHeaders(readHeaderSection(text).fields, prefixes.length === 0 ? ["X-Waypost"] : prefixes);
 }
 
 describe.each(PREFIXES)("control headers under %s", (prefix) => {
@@ -45,6 +45,29 @@ describe.each(PREFIXES)("control headers under %s", (prefix) => {
         },
       },
     });
+  });
+});
+
+describe("both prefixes at once", () => {
+  it("are read, and named as they were spelled", () => {
+    expect(read(["X-Waypost-REFERENCE: r1", "X-RETARUS-M4A-COST-CENTER: 7"], ...PREFIXES)).toEqual({
+      ok: true,
+      details: { referenceJob: "r1", costCenter: "7" },
+    });
+    const wrong = ["X-Waypost-REFERENCE: r1", "X-RETARUS-M4A-MESSAGE-SIGNING-ACTIVE: perhaps"];
+    expect(read(wrong, ...PREFIXES)).toMatchObject({ header: "X-RETARUS-M4A-MESSAGE-SIGNING-ACTIVE" });
+    expect(read(["X-RETARUS-M4A-NOTIFICATION-HEADER: a=b"], ...PREFIXES)).toMatchObject({
+      header: "X-RETARUS-M4A-NOTIFICATION-URL",
+    });
+  });
+
+  it("are one where one is set", () => {
+    expect(read(["X-RETARUS-M4A-REFERENCE: r1"], "X-Waypost")).toEqual({ ok: true, details: {} });
+  });
+
+  it("say each thing once", () => {
+    const twice = ["X-Waypost-REFERENCE: r1", "X-RETARUS-M4A-REFERENCE: r1"];
+    expect(read(twice, ...PREFIXES)).toMatchObject({ ok: false, reason: "it is given more than once" });
   });
 });
 
@@ -118,7 +141,7 @@ describe("refusals name the header", () => {
 
   it("refuses bytes that are no UTF-8", () => {
     const text = "X-Waypost-REFERENCE: \xff\xfe\r\n\r\n";
-    expect(readControlHeaders(readHeaderSection(text).fields, "X-Waypost")).toMatchObject({ ok: false });
+    expect(readControlHeaders(readHeaderSection(text).fields, ["X-Waypost"])).toMatchObject({ ok: false });
   });
 });
 
@@ -127,7 +150,7 @@ it("never throws, whatever the header section", () => {
     fc.property(fc.array(fc.string({ unit: "binary" })), (values) => {
       const text = values.map((value) => `X-Waypost-NOTIFICATION-HEADER:${value}\r\n`).join("");
       const { fields } = readHeaderSection(Buffer.from(text).toString("latin1"));
-      expect(readControlHeaders(fields, "X-Waypost")).toHaveProperty("ok");
+      expect(readControlHeaders(fields, ["X-Waypost"])).toHaveProperty("ok");
     }),
   );
 });

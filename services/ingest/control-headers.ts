@@ -40,12 +40,23 @@ type Values = ReadonlyMap<ControlName, readonly string[]>;
 type Refusal = { name: ControlName; reason: string };
 const refuse = (name: ControlName, reason: string): Refusal => ({ name, reason });
 
-/** Which control header a field is, if it is one, whatever its case. */
-export function controlNameOf(fieldName: string, prefix: string): ControlName | undefined {
-  const start = `${prefix.toLowerCase()}-`;
-  if (!fieldName.startsWith(start)) return undefined;
-  const rest = fieldName.slice(start.length).toUpperCase();
-  return CONTROL_NAMES.find((name) => name === rest);
+/** Which control header a field is, if it is one, whatever its case and whichever of the prefixes it has. */
+export function controlNameOf(fieldName: string, prefixes: readonly string[]): ControlName | undefined {
+  for (const prefix of prefixes) {
+    const start = `${prefix.toLowerCase()}-`;
+    if (!fieldName.startsWith(start)) continue;
+    const rest = fieldName.slice(start.length).toUpperCase();
+    const found = CONTROL_NAMES.find((name) => name === rest);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+/** The header as its sender spells it: one that is missing has the prefix of the others. */
+function spelled(name: ControlName, fields: readonly HeaderField[], prefixes: readonly string[]): string {
+  const used = prefixes.filter((prefix) => fields.some((field) => controlNameOf(field.name, [prefix]) !== undefined));
+  const own = used.find((prefix) => fields.some((field) => controlNameOf(field.name, [prefix]) === name));
+  return `${own ?? used[0] ?? ""}-${name}`;
 }
 
 /** A URL may be folded in mid-word by its writer: what folding put between is no part of it. */
@@ -56,10 +67,10 @@ function valueOf(name: ControlName, raw: string): string | undefined {
   return decoded === undefined ? undefined : decodeWords(decoded);
 }
 
-function gather(fields: readonly HeaderField[], prefix: string): Values | Refusal {
+function gather(fields: readonly HeaderField[], prefixes: readonly string[]): Values | Refusal {
   const values = new Map<ControlName, string[]>();
   for (const field of fields) {
-    const name = controlNameOf(field.name, prefix);
+    const name = controlNameOf(field.name, prefixes);
     if (name === undefined) continue;
     const value = valueOf(name, field.raw);
     if (value === undefined) return refuse(name, "its value is not UTF-8");
@@ -160,9 +171,13 @@ function readSigning(values: Values): { messageSigning?: boolean } | Refusal {
 }
 
 /** What the control headers among `fields` say, or the first that says something it may not. */
-export function readControlHeaders(fields: readonly HeaderField[], prefix: string): ControlResult {
-  const fail = ({ name, reason }: Refusal): ControlResult => ({ ok: false, header: `${prefix}-${name}`, reason });
-  const values = gather(fields, prefix);
+export function readControlHeaders(fields: readonly HeaderField[], prefixes: readonly string[]): ControlResult {
+  const fail = ({ name, reason }: Refusal): ControlResult => ({
+    ok: false,
+    header: spelled(name, fields, prefixes),
+    reason,
+  });
+  const values = gather(fields, prefixes);
   if ("reason" in values) return fail(values);
   const references = readReferences(values);
   if ("reason" in references) return fail(references);

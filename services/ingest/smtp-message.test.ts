@@ -8,7 +8,7 @@ const LINE = "Received: from a\r\n\tby b; now\r\n";
 const free = [{ above: 1_000, places: { take: async () => () => undefined } }];
 
 function relayed(message: string, prefix = "X-Waypost"): string {
-  const result = readMessage([Buffer.from(message, "latin1")], prefix);
+  const result = readMessage([Buffer.from(message, "latin1")], [prefix]);
   return result.ok ? result.message.below(LINE).toString("latin1") : `refused: ${result.refusal.text}`;
 }
 
@@ -34,28 +34,28 @@ describe("a message is relayed as it came", () => {
     fc.assert(
       fc.property(fc.array(line), fc.nat(30), (lines, cut) => {
         const whole = Buffer.from(lines.map((text) => `${text}\r\n`).join(""), "latin1");
-        const result = readMessage([whole.subarray(0, cut), whole.subarray(cut)], "X-None");
+        const result = readMessage([whole.subarray(0, cut), whole.subarray(cut)], ["X-None"]);
         expect(result.ok && result.message.below("").equals(whole)).toBe(true);
       }),
     );
   });
 
   it("tells message id and From", () => {
-    const result = readMessage([Buffer.from("Message-ID: <1@a>\r\nFrom: A\r\n <a@b.example>\r\n\r\n")], "X-Waypost");
+    const result = readMessage([Buffer.from("Message-ID: <1@a>\r\nFrom: A\r\n <a@b.example>\r\n\r\n")], ["X-Waypost"]);
     expect(result).toMatchObject({ ok: true, message: { messageId: "<1@a>", from: ["A <a@b.example>"] } });
   });
 });
 
 it("refuses a message with 50 Received lines", () => {
   expect(relayed(`${"Received: x\r\n".repeat(49)}\r\n`)).toContain(LINE);
-  expect(readMessage([Buffer.from(`${"received: x\r\n".repeat(50)}\r\n`)], "X-Waypost")).toMatchObject({
+  expect(readMessage([Buffer.from(`${"received: x\r\n".repeat(50)}\r\n`)], ["X-Waypost"])).toMatchObject({
     ok: false,
     refusal: { code: 554, enhanced: "5.4.6" },
   });
 });
 
 it("names the control header that it refuses", () => {
-  expect(readMessage([Buffer.from("X-WAYPOST-reference:\r\n\r\n")], "X-Waypost")).toMatchObject({
+  expect(readMessage([Buffer.from("X-WAYPOST-reference:\r\n\r\n")], ["X-Waypost"])).toMatchObject({
     ok: false,
     refusal: { code: 554, text: "X-Waypost-REFERENCE: its value is empty" },
   });

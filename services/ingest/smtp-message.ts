@@ -100,7 +100,7 @@ const textOf = (field: HeaderField): string => decodeUtf8(unfold(field.raw)) ?? 
 /** Reads the header section of a whole message, or says why the message is refused. Owns `chunks` from then on. */
 export function readMessage(
   chunks: Buffer[],
-  prefix: string,
+  prefixes: readonly string[],
 ): { ok: true; message: SmtpMessage } | { ok: false; refusal: Refusal } {
   const { head, rest, headerBytes } = splitHeader(chunks);
   if (headerBytes > MOST_HEADER_BYTES)
@@ -108,11 +108,11 @@ export function readMessage(
   const { fields } = readHeaderSection(head.toString("latin1", 0, headerBytes));
   if (fields.filter((field) => field.name === "received").length >= MOST_RECEIVED_LINES)
     return { ok: false, refusal: refusal(554, "5.4.6", `${MOST_RECEIVED_LINES} Received lines: the message loops`) };
-  const control = readControlHeaders(fields, prefix);
+  const control = readControlHeaders(fields, prefixes);
   if (!control.ok) return { ok: false, refusal: refusal(554, "5.6.0", `${control.header}: ${control.reason}`) };
   const pieces = keptPieces(
     head,
-    fields.filter((field) => controlNameOf(field.name, prefix) !== undefined),
+    fields.filter((field) => controlNameOf(field.name, prefixes) !== undefined),
   );
   const messageId = fields.find((field) => field.name === "message-id");
   return {

@@ -19,7 +19,7 @@ import type { Readable } from "node:stream";
 export interface SmtpSettings {
   hostname: string;
   /** WAYPOST_SMTP_HEADER_PREFIX. */
-  headerPrefix: string;
+  headerPrefixes: readonly string[];
 }
 
 export interface SmtpPorts {
@@ -100,7 +100,7 @@ async function receive(stream: Readable, session: SMTPServerSession, context: Co
   const collected = await collectMessage(stream, context.ports.tiers);
   if (!collected.ok) throw new SmtpRefusal(collected.refusal);
   try {
-    const read = readMessage(collected.chunks, context.settings.headerPrefix);
+    const read = readMessage(collected.chunks, context.settings.headerPrefixes);
     if (!read.ok) throw new SmtpRefusal(read.refusal);
     return await tracedSubmission(session, () => submit(read.message, session, context));
   } finally {

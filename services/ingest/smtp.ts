@@ -78,7 +78,7 @@ export async function startSmtp(parts: SmtpParts): Promise<Smtp> {
     maxConnections: settings.WAYPOST_SMTP_MAX_CONNECTIONS,
     limits: parts.limits ?? SESSION_LIMITS,
     handlers: createSessionHandlers(
-      { hostname, headerPrefix: settings.WAYPOST_SMTP_HEADER_PREFIX },
+      { hostname, headerPrefixes: settings.WAYPOST_SMTP_HEADER_PREFIX },
       { configuration, authenticator, accept, tiers, clock },
     ),
     log,

@@ -30,7 +30,7 @@ beforeAll(async () => {
       WAYPOST_SMTP_MAX_CONNECTIONS: 10,
       WAYPOST_SMTP_TLS_CERT: undefined,
       WAYPOST_SMTP_TLS_KEY: undefined,
-      WAYPOST_SMTP_HEADER_PREFIX: "X-Waypost",
+      WAYPOST_SMTP_HEADER_PREFIX: ["X-Waypost"],
     },
     configuration: { current: () => configuration },
     authenticator: { byPassword: async () => ({ kind: "wrong" }), bySourceIp: () => [account] },
