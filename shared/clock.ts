@@ -23,3 +23,10 @@ export const systemClock: Clock = {
     await wait(ms, undefined, signal === undefined ? {} : { signal });
   },
 };
+
+/** A clock for how long something takes: setting the machine's clock does not move it. Its time of day may be wrong. */
+export function createSteadyClock(clock: Clock): Clock {
+  const sinceMs = clock.nowMs() - performance.now();
+  const nowMs = (): number => sinceMs + performance.now();
+  return { ...clock, nowMs, now: () => new Date(nowMs()) };
+}

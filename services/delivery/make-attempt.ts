@@ -22,6 +22,8 @@ import { wireMailOf } from "./wire-mail.ts";
 
 export interface MakerPorts {
   clock: Clock;
+  /** For the times of an attempt: a machine whose clock is set ends none of them. */
+  steady: Clock;
   log: Log;
   ledger: Ledger;
   metrics: DeliveryMetrics;
@@ -135,16 +137,17 @@ class Maker implements AttemptMaker {
   }
 
   async #attempt(request: AttemptRequest, running: Running): Promise<Attempt | undefined> {
-    const { clock, log, metrics } = this.#ports;
+    const { clock, steady, log, metrics } = this.#ports;
     const mail = request.delivery.message;
     const at = clock.now();
+    const startedMs = steady.nowMs();
     const attempted = await this.#send(request, running);
     if (attempted.kind === "abandoned") return undefined;
     const { found } = request;
     const attempt: Attempt = {
       attempt: mail.attempt,
       at: at.toISOString(),
-      durationMs: clock.nowMs() - at.getTime(),
+      durationMs: Math.round(steady.nowMs() - startedMs),
       lane: mail.lane,
       ...(found.kind === "relay" ? { relay: found.relay.host } : {}),
       result: markCopy(attempted.result, request.isCopy),
@@ -156,12 +159,14 @@ class Maker implements AttemptMaker {
   }
 
   async #send(request: AttemptRequest, running: Running): Promise<Attempted> {
-    const { clock, sealer, mx, timeouts, helloName } = this.#ports;
+    const { clock, steady, sealer, mx, timeouts, helloName } = this.#ports;
     const { found, configuration, destination, delivery } = request;
     const { head } = delivery.message;
     const isRelayed = found.kind === "relay";
     const domain = configuration.domain(head.account, domainOf(head.sender) ?? "");
     const mail = await wireMailOf(delivery.message, request.body, { sealer, domain, isRelayed });
+    const nowMs = steady.nowMs();
+    const deadlineMs = nowMs + Date.parse(head.deadline) - clock.nowMs();
     return makeAttempt({
       mail,
       helloName,
@@ -173,9 +178,9 @@ class Maker implements AttemptMaker {
           ? relayTargets(found.relay, found.sourceIp, mx)
           : mxTargets({ domain: found.domain, sourceIp: found.sourceIp }, mx),
       bounds: {
-        clock,
+        clock: steady,
         stopping: running.controller.signal,
-        limits: { timeouts, totalMs: clock.nowMs() + timeouts.total, deadlineMs: Date.parse(head.deadline) },
+        limits: { timeouts, totalMs: nowMs + timeouts.total, deadlineMs },
       },
       onSession: (session) => {
         running.session = session;

@@ -1,6 +1,7 @@
 // Puts delivery together: its ports, its lanes, what it says and hears; and how it comes to a stop.
 import { networkInterfaces } from "node:os";
 import { createNetworkPolicy } from "#shared/network/policy.ts";
+import { createSteadyClock } from "#shared/clock.ts";
 import type { Configuration, ConfigurationPort } from "#shared/routing/configuration.ts";
 import { createSealer } from "#shared/secrets.ts";
 import type { RunningService, ServiceContext } from "#shared/service-definition.ts";
@@ -53,6 +54,7 @@ function mxPortsOf({ settings, log, clock }: Context): MxPorts {
 function makerOf({ settings, log, clock }: Context, parts: Parts): AttemptMaker {
   return createAttemptMaker({
     clock,
+    steady: createSteadyClock(clock),
     log,
     ledger: parts.ledger,
     metrics: parts.metrics,
