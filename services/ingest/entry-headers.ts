@@ -85,7 +85,8 @@ export function entryOf(entry: JobRequestEntry, context: EntryContext): JobMessa
     ...(mail.xHeaders ?? []).map(({ name, value }) => textField(name, value)),
     plainField("MIME-Version", "1.0"),
   ]);
-  return { headers, messageId, addresses: addressesOf(entry) };
+  const { reference } = entry;
+  return { headers, messageId, addresses: addressesOf(entry), ...(reference === undefined ? {} : { reference }) };
 }
 
 /** RFC 5322 §3.4: a group without members, where nobody is shown. */

@@ -127,10 +127,13 @@ async function prepareRequest(request: JobRequest, surroundings: Surroundings): 
   );
   const sizes = entries.map(({ headers }) => Buffer.byteLength(headers));
   const largest = sizes.reduce((most, size) => Math.max(most, size), 0) + content.length;
-  const all = sizes.reduce((sum, size) => sum + size, 0);
+  const all = entries.reduce(
+    (sum, { reference = "" }, index) => sum + (sizes[index] ?? 0) + Buffer.byteLength(reference),
+    0,
+  );
   if (largest > MAX_MAIL_BYTES) return tooLarge(`the mail is ${largest} bytes as MIME; at most ${MAX_MAIL_BYTES}`);
   if (all > MAX_HEADER_BYTES)
-    return tooLarge(`the headers of all entries are ${all} bytes; at most ${MAX_HEADER_BYTES}`);
+    return tooLarge(`the headers and references of all entries are ${all} bytes; at most ${MAX_HEADER_BYTES}`);
   const mails = entries.reduce((sum, { addresses }) => sum + addresses.length, 0);
   return { ok: true, job: { message: { version: MESSAGE_VERSION, head, entries }, content, mails } };
 }

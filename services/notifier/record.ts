@@ -69,6 +69,7 @@ function begin({ body, record }: RecordedEvent, terms: RecordTerms): MailRecord 
     from: mail.from,
     ...(mail.mimeFrom === undefined ? {} : { mimeFrom: mail.mimeFrom }),
     sender: record.sender.toLowerCase(),
+    ...(record.reference === undefined ? {} : { reference: record.reference }),
     deadline,
     ...(record.traceparent === undefined ? {} : { traceparent: record.traceparent }),
     ...(record.endpoint === undefined ? {} : { endpoint: record.endpoint }),

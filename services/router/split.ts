@@ -19,6 +19,7 @@ export interface Recipient {
   mailId: string;
   headers: string;
   messageId: string | undefined;
+  reference: string | undefined;
 }
 
 export type MailFate =
@@ -31,11 +32,11 @@ const INTERACTIVE_ADDRESSES = 10;
 
 export function readRecipients(job: JobMessage, { readAddress }: Pick<RecipientRules, "readAddress">): Recipient[] {
   let index = 0;
-  return job.entries.flatMap(({ headers, messageId, addresses }) =>
+  return job.entries.flatMap(({ headers, messageId, reference, addresses }) =>
     addresses.map((email) => {
       const mailId = mailIdOf(job.head.jobId, index);
       index += 1;
-      return { email, read: readAddress(email), mailId, headers, messageId };
+      return { email, read: readAddress(email), mailId, headers, messageId, reference };
     }),
   );
 }
@@ -88,6 +89,7 @@ function trackedMailOf(head: JobHead, job: JobMessage, recipient: Recipient): Tr
     email: recipient.email,
     recipient: recipient.read?.address ?? recipient.email,
     messageId: recipient.messageId,
+    reference: recipient.reference,
     size: Buffer.byteLength(recipient.headers) + job.content.bytes,
   };
 }
@@ -105,6 +107,7 @@ function mailMessageOf(
     recipient: address,
     headers: recipient.headers,
     ...(recipient.messageId === undefined ? {} : { messageId: recipient.messageId }),
+    ...(recipient.reference === undefined ? {} : { reference: recipient.reference }),
     content: job.content,
     attempt: 1,
     lane: lane.name,

@@ -16,6 +16,8 @@ export const eventRecordSchema = z.object({
   mails: z.int().positive().optional(),
   recipient: z.string(),
   sender: z.string(),
+  /** `reference` of the mail's entry in the JobRequest. */
+  reference: z.string().optional(),
   deadline: z.iso.datetime({ offset: true }),
   lane: z.string().optional(),
   /** The configured relay of the route; "" says the default route. */

@@ -50,6 +50,8 @@ export const jobEntrySchema = z.object({
   messageId: z.string().optional(),
   /** The addresses of to, cc and bcc as they were given, in this order. */
   addresses: z.array(z.string()).min(1),
+  /** What the application calls this entry: shown in the record of its mails. */
+  reference: z.string().optional(),
 });
 
 export const jobMessageSchema = z.object({
@@ -71,6 +73,8 @@ export const mailMessageSchema = z.object({
   recipient: z.string(),
   headers: z.string(),
   messageId: z.string().optional(),
+  /** Of the entry. */
+  reference: z.string().optional(),
   content: contentRefSchema,
   /** Wraps the message as multipart/signed (shared/signing/multipart-signed.ts): a base64 CMS signature and its boundary. */
   signature: z.object({ der: z.string(), boundary: z.string() }).optional(),

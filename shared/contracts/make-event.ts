@@ -13,6 +13,7 @@ export interface TrackedMail {
   email: string;
   recipient: string;
   messageId?: string | undefined;
+  reference?: string | undefined;
   /** Bytes of the whole MIME. */
   size?: number | undefined;
 }
@@ -77,6 +78,7 @@ export function makeEvent(mail: TrackedMail, fact: TrackedFact): TrackedEvent {
       recipient: mail.recipient,
       sender: mail.head.sender,
       deadline: mail.head.deadline,
+      ...present(mail, ["reference"]),
       ...fact.record,
       ...present(mail.head, ["endpoint", "traceparent"]),
     },

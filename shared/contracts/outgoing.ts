@@ -26,6 +26,7 @@ export function trackedMailOf(mail: MailMessage): TrackedMail {
     email: mail.email,
     recipient: mail.recipient,
     messageId: mail.messageId,
+    reference: mail.reference,
     size: Buffer.byteLength(mail.headers) + mail.content.bytes,
   };
 }

@@ -36,6 +36,8 @@ const PIPELINE: Document[] = [
     $set: {
       email: ERASED,
       recipient: ERASED,
+      // What an application calls its recipient may tell who it is.
+      reference: "$$REMOVE",
       erased: true,
       points: erasedPoints("points"),
       late: { $cond: [{ $isArray: "$late" }, erasedPoints("late"), "$$REMOVE"] },

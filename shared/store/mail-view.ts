@@ -39,6 +39,8 @@ export interface MailSummary {
   email: string;
   from: string;
   receivedTs: string;
+  /** Of the mail's entry in the JobRequest. */
+  reference?: string;
   state: MailState;
   type: MailRecord["type"];
   subType: MailRecord["subType"];
@@ -135,6 +137,7 @@ export function summaryOf(record: MailRecord): MailSummary {
     email: record.email,
     from: record.from,
     receivedTs: record.meta.receivedTs,
+    ...present(record, ["reference"]),
     state: record.state,
     type: record.type,
     subType: record.subType,

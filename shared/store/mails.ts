@@ -45,6 +45,8 @@ export interface MailRecord {
   mimeFrom?: string;
   /** The sender that routing looked at, in lower case. */
   sender: string;
+  /** What the application called the mail's entry in its JobRequest. */
+  reference?: string;
   deadline: Date;
   traceparent?: string;
   /** The job's own endpoint, sealed; kept until the mail has ended, for points that the sweep makes. */

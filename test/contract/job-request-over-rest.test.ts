@@ -263,6 +263,24 @@ describe("recipients", () => {
     expect((await system.ended(bad.mailId)).trackingPoints.at(-1)?.meta.event.subType).toBe("INVALID_ADDRESS");
   });
 
+  it("show their reference in the record of their mails, and nowhere in the mail", async () => {
+    const [first, second, other] = [recipient(), recipient(), recipient()];
+    const recipients = [
+      { mail: { to: [{ email: first }], cc: [{ email: second }] }, reference: "order 7 für Zoë" },
+      { mail: { to: [{ email: other }] } },
+    ];
+    const jobId = await system.accept(account, { ...jobOf(account, []), recipients });
+    const mails = await system.mailsOf(jobId, 3);
+    const of = (email: string): unknown => mails.find((mail) => mail.email === email);
+    expect(of(first)).toMatchObject({ reference: "order 7 für Zoë" });
+    expect(of(second)).toMatchObject({ reference: "order 7 für Zoë" });
+    expect(of(other)).not.toHaveProperty("reference");
+    const { mailId } = mails.find((mail) => mail.email === first) ?? { mailId: "" };
+    expect((await system.control.get(`/v1/mails/${mailId}`)).body).toMatchObject({ reference: "order 7 für Zoë" });
+    const relayed = await eventually(() => relay.accepted.find(({ to }) => to.includes(first)));
+    expect(relayed.raw.toString("latin1")).not.toContain("order 7");
+  });
+
   it("override the job's fields", async () => {
     const job = { replyTo: { email: "job@reply.example" }, priority: "LOW", xHeaders: { "X-Level": "job" } };
     const own = {

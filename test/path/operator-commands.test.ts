@@ -104,7 +104,8 @@ it("erases a recipient and leaves the counts", async () => {
   const account = await system.account();
   const email = `box@${account.name}.rcpt.example`;
   await system.control.put(`/v1/accounts/${account.name}/suppressions/${email}`, {});
-  const jobId = await system.accept(account, jobOf(account, [email]));
+  const recipients = [{ mail: { to: [{ email }] }, reference: `for ${email}` }];
+  const jobId = await system.accept(account, { ...jobOf(account, [email]), recipients });
   const [mail] = await system.mailsOf(jobId);
   await system.ended(mail?.mailId ?? "");
   const erased = await system.control.post("/v1/erasures", { email });

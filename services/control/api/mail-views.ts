@@ -18,6 +18,7 @@ export const mailSummary = z
     email: z.string(),
     from: z.string(),
     receivedTs: isoTime,
+    reference: z.string().optional().describe("of the mail's entry in the JobRequest"),
     state: z.enum(MAIL_STATES),
     type: z.enum(MAIL_TYPES),
     subType: z.string(),
