@@ -11,6 +11,8 @@ const runningSchema = z.object({
   ingestUrl: z.url(),
   account: z.string(),
   password: z.string(),
+  /** What the services listen on, beside control's. */
+  ports: z.object({ http: z.int(), smtp: z.int(), health: z.record(z.string(), z.int()) }),
 });
 export type RunningSystem = z.infer<typeof runningSchema>;
 

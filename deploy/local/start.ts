@@ -121,7 +121,8 @@ async function start(running: Running): Promise<void> {
   const access = accessOf(ports, credentials);
   await setUpDemo(access, running.demo);
   const { adminToken, password, controlUrl, ingestUrl } = access;
-  tellRunning({ pid: process.pid, controlUrl, adminToken, ingestUrl, account: DEMO_ACCOUNT, password });
+  const demo = { account: DEMO_ACCOUNT, password };
+  tellRunning({ pid: process.pid, controlUrl, adminToken, ingestUrl, ...demo, ports });
   const outcome = await relayDemoMail(access);
   const push = await notificationOf(outcome.jobId, received);
   welcome({ access, ports, demo: running.demo, outcome, push });

@@ -1,4 +1,4 @@
-// What control asks of delivery: verify a relay, forget a lane's breaker. Answered to reply_to.
+// What control asks of delivery: verify a relay, look hosts up, forget a lane's breaker. Answered to reply_to.
 import type { Delivery, Outgoing, SingleActor, Verdict } from "#shared/broker/actor.ts";
 import { commandsQueueOf } from "#shared/broker/topology.ts";
 import type { Clock } from "#shared/clock.ts";
@@ -63,10 +63,24 @@ async function verify(ports: CommandPorts, command: VerifyCommand): Promise<Comm
   return { status: "done", result: { steps } };
 }
 
+/** Delivery's own answer counts: its DNS servers and refused networks are those of the attempts. */
+async function lookUp({ targets }: CommandPorts, hosts: readonly string[]): Promise<CommandReply> {
+  const found = await Promise.all(
+    hosts.map(async (host) => {
+      const resolution = await targets.network.resolve(host);
+      const detail = resolution.ok ? resolution.addresses.map(({ address }) => address).join(", ") : resolution.text;
+      return { host, ok: resolution.ok, detail };
+    }),
+  );
+  return { status: "done", result: { hosts: found } };
+}
+
 async function answer(ports: CommandPorts, command: Command): Promise<CommandReply> {
   switch (command.command) {
     case "verify-relay":
       return verify(ports, command);
+    case "look-up":
+      return lookUp(ports, command.hosts);
     case "reset-lane":
       ports.lanes.find(command.lane)?.relayDestination?.reset();
       return { status: "done", result: {} };

@@ -44,6 +44,7 @@ export async function perform({ suppressions, clock }: CommandPorts, command: Co
     case "forget-account":
       return { status: "done", result: { removed: await suppressions.forgetAccount(command.account) } };
     case "verify-relay":
+    case "look-up":
     case "reset-lane":
     case "enable-endpoint":
     case "replay-notifications":

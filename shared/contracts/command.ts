@@ -30,6 +30,8 @@ export const commandSchema = z.discriminatedUnion("command", [
       })
       .optional(),
   }),
+  /** delivery: what its DNS servers know of these hosts. */
+  z.object({ command: z.literal("look-up"), hosts: z.array(z.string()) }),
   /** delivery: forget the breaker of a lane (after `resume`). */
   z.object({ command: z.literal("reset-lane"), lane: z.string() }),
   /** notifier. */

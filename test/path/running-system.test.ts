@@ -13,6 +13,7 @@ const facts = {
   ingestUrl: "http://127.0.0.1:8080",
   account: "demo",
   password: "secret",
+  ports: { http: 8080, smtp: 2525, health: { ingest: 9464 } },
 };
 const NO_SETTINGS = { controlUrl: undefined, adminToken: undefined };
 

@@ -14,6 +14,7 @@ import { auditOperations } from "./audit.ts";
 import type { ApiContext } from "./context.ts";
 import { deadOperations } from "./dead.ts";
 import { dkimOperations } from "./dkim.ts";
+import { doctorOperations } from "./doctor.ts";
 import { domainOperations } from "./domains.ts";
 import { explainOperations } from "./explain.ts";
 import { mailOperations } from "./mails.ts";
@@ -109,6 +110,7 @@ export function operationsOf(context: ApiContext): ((app: FastifyInstance) => vo
     recipientOperations,
     deadOperations,
     auditOperations,
+    doctorOperations,
   ].flatMap((operations) => operations(context));
 }
 

@@ -12,12 +12,18 @@ const problemSchema = z.object({
 /** The API refused or failed: exit 1, with the problem as it came. */
 export class Refusal extends Error {
   override readonly name = "Refusal";
+  /** Absent where the answer that tells of it is printed already. */
   readonly problem: unknown;
 
-  constructor(message: string, problem: unknown, cause?: unknown) {
+  constructor(message: string, problem?: unknown, cause?: unknown) {
     super(message, cause === undefined ? {} : { cause });
     this.problem = problem;
   }
+}
+
+/** The flags of a verb do not go together: exit 2. */
+export class Misuse extends Error {
+  override readonly name = "Misuse";
 }
 
 export type Query = Readonly<Record<string, string | undefined>>;

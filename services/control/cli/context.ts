@@ -1,6 +1,6 @@
 // What a verb gets: the client, and how to print.
 import type { Command } from "commander";
-import type { Client } from "./client.ts";
+import type { Client, Query } from "./client.ts";
 import type { FoundSystem } from "./connection.ts";
 
 export interface Output {
@@ -25,6 +25,17 @@ export interface Verbs {
 /** Prints an answer: as JSON with --json, otherwise as the verb reads it. */
 export function show(output: Output, answer: unknown, read: (answer: never) => string): void {
   output.write(output.isJson ? JSON.stringify(answer, null, 2) : read(answer as never));
+}
+
+/** All of a list, page by page, as one answer. */
+export async function readAll(client: Client, path: string, query: Query = {}): Promise<{ items: unknown[] }> {
+  const items: unknown[] = [];
+  for (let cursor: string | undefined; ;) {
+    const page = (await client.get(path, { limit: "1000", ...query, cursor })) as { items: unknown[]; cursor?: string };
+    items.push(...page.items);
+    if (page.cursor === undefined) return { items };
+    cursor = page.cursor;
+  }
 }
 
 export const encode = encodeURIComponent;

@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Command, CommanderError } from "commander";
 import { readCliSettings } from "#shared/settings.ts";
-import { createClient, Refusal } from "./client.ts";
+import { createClient, Misuse, Refusal } from "./client.ts";
 import { findSystem } from "./connection.ts";
 import type { CliContext, Output, Verbs } from "./context.ts";
 import { addAccountVerbs } from "./verbs/account.ts";
@@ -49,9 +49,9 @@ function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT.usage;
   const message = error instanceof Error ? error.message : String(error);
   process.stderr.write(`waypost: ${message}\n`);
-  if (error instanceof Refusal && output().isJson)
+  if (error instanceof Refusal && error.problem !== undefined && output().isJson)
     process.stdout.write(`${JSON.stringify({ error: error.problem }, null, 2)}\n`);
-  return EXIT.refused;
+  return error instanceof Misuse ? EXIT.usage : EXIT.refused;
 }
 
 const verbs: Verbs = { program, run };

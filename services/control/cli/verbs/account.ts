@@ -1,7 +1,7 @@
 // waypost account set|list|show|remove
 import { InvalidArgumentError } from "commander";
 import type { Verbs } from "../context.ts";
-import { collect, encode, given, show } from "../context.ts";
+import { collect, encode, given, readAll, show } from "../context.ts";
 import type { Row } from "../print.ts";
 import { fields, table } from "../print.ts";
 
@@ -96,7 +96,7 @@ export function addAccountVerbs(verbs: Verbs): void {
     .description("all accounts")
     .action(() =>
       run(async ({ client, output }) => {
-        const answer = await client.get("/v1/accounts");
+        const answer = await readAll(client, "/v1/accounts");
         show(output, answer, ({ items }: { items: Row[] }) =>
           table(
             items,

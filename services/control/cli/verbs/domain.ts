@@ -1,5 +1,6 @@
 // waypost domain set
 import { readFileSync } from "node:fs";
+import { Misuse } from "../client.ts";
 import type { Verbs } from "../context.ts";
 import { encode, given, show } from "../context.ts";
 import type { Row } from "../print.ts";
@@ -9,6 +10,13 @@ interface DomainFlags {
   messageSigning?: boolean;
   certificate?: string;
   privateKey?: string;
+}
+
+function signingOf({ certificate, privateKey }: DomainFlags): object | undefined {
+  if (certificate === undefined && privateKey === undefined) return undefined;
+  if (certificate === undefined || privateKey === undefined)
+    throw new Misuse("--certificate and --private-key go together");
+  return { certificate: readFileSync(certificate, "utf8"), privateKey: readFileSync(privateKey, "utf8") };
 }
 
 export function addDomainVerbs({ program, run }: Verbs): void {
@@ -23,14 +31,7 @@ export function addDomainVerbs({ program, run }: Verbs): void {
     .option("--private-key <file>", "PEM, not encrypted")
     .action((account: string, domain: string, flags: DomainFlags) =>
       run(async ({ client, output }) => {
-        const hasMaterial = flags.certificate !== undefined && flags.privateKey !== undefined;
-        const signing = hasMaterial
-          ? {
-              certificate: readFileSync(flags.certificate ?? "", "utf8"),
-              privateKey: readFileSync(flags.privateKey ?? "", "utf8"),
-            }
-          : undefined;
-        const body = given({ messageSigning: flags.messageSigning, signing });
+        const body = given({ messageSigning: flags.messageSigning, signing: signingOf(flags) });
         const answer = await client.put(`/v1/accounts/${encode(account)}/domains/${encode(domain)}`, body);
         show(output, answer, (row: Row) => fields(row));
       }),

@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import { systemClock } from "#shared/clock.ts";
 import type { CliContext, Verbs } from "../context.ts";
 import { collect, encode, given, show } from "../context.ts";
-import { Refusal, submitJob } from "../client.ts";
+import { Misuse, Refusal, submitJob } from "../client.ts";
 import type { Row } from "../print.ts";
 import { pointLine, table, timeline } from "../print.ts";
 
@@ -66,10 +66,10 @@ async function send({ system, output }: CliContext, file: string | undefined, fl
   const password = flags.password ?? system.password;
   const url = flags.url ?? system.ingestUrl;
   if (account === undefined || password === undefined || url === undefined) {
-    throw new Refusal("say where and as whom: --url, --account and --password", { title: "missing credentials" });
+    throw new Misuse("say where and as whom: --url, --account and --password");
   }
   if (file === undefined && (flags.from === undefined || flags.to.length === 0)) {
-    throw new Refusal("give a job file, or --from and --to", { title: "nothing to send" });
+    throw new Misuse("give a job file, or --from and --to");
   }
   const job: unknown = file === undefined ? jobOf(flags) : JSON.parse(readFileSync(file === "-" ? 0 : file, "utf8"));
   const answer = await submitJob({ url, account, password }, job);
@@ -117,12 +117,24 @@ async function mailsOf({ client }: CliContext, id: string): Promise<MailView[]> 
 }
 
 const FOLLOW_EVERY_MS = 500;
+/** A job that was accepted a moment ago is not recorded yet. */
+const RECORDED_MS = 5_000;
+
+async function recordedMailsOf(context: CliContext, id: string, untilMs: number): Promise<MailView[]> {
+  try {
+    return await mailsOf(context, id);
+  } catch (error) {
+    if (!(error instanceof Refusal) || systemClock.nowMs() > untilMs) throw error;
+    return [];
+  }
+}
 
 /** Prints each new tracking point until every mail has ended. */
 async function follow(context: CliContext, id: string): Promise<void> {
   const shown = new Set<string>();
+  const recordedMs = systemClock.nowMs() + RECORDED_MS;
   for (;;) {
-    const mails = await mailsOf(context, id);
+    const mails = await recordedMailsOf(context, id, recordedMs);
     for (const mail of mails) {
       for (const point of mail.trackingPoints) {
         const line = `${mail.email}${pointLine(point)}`;

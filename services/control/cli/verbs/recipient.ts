@@ -1,8 +1,8 @@
 // waypost suppression list|add|remove · dead list|replay · notify test · erase
 import type { Command } from "commander";
 import type { Verbs } from "../context.ts";
-import { collect, encode, given, show } from "../context.ts";
-import { Refusal } from "../client.ts";
+import { collect, encode, given, readAll, show } from "../context.ts";
+import { Misuse, Refusal } from "../client.ts";
 import type { Row } from "../print.ts";
 import { table } from "../print.ts";
 
@@ -13,7 +13,7 @@ function addSuppression({ program, run }: Verbs): void {
     .command("list <account>")
     .action((account: string) =>
       run(async ({ client, output }) =>
-        show(output, await client.get(path(account)), ({ items }: { items: Row[] }) =>
+        show(output, await readAll(client, path(account)), ({ items }: { items: Row[] }) =>
           table(items, ["email", "reason", "listedAt", "until"], "nobody is listed"),
         ),
       ),
@@ -49,8 +49,9 @@ function addDead({ program, run }: Verbs): void {
     .option("--account <account>")
     .action((flags: DeadFlags) =>
       run(async ({ client, output }) => {
-        const notifications = await client.get("/v1/notifications/dead", { account: flags.account });
-        const messages = await client.get("/v1/dead-letters");
+        const query = { account: flags.account };
+        const notifications = await readAll(client, "/v1/notifications/dead", query);
+        const messages = await readAll(client, "/v1/dead-letters", query);
         show(
           output,
           { notifications, messages },
@@ -78,7 +79,7 @@ function addDead({ program, run }: Verbs): void {
           return show(output, answer, () => `dead letter ${letter} is on its way again`);
         }
         if (flags.account === undefined && flags.id.length === 0) {
-          throw new Refusal("say which: --account, --id, or the id of a dead letter", { title: "nothing chosen" });
+          throw new Misuse("say which: --account, --id, or the id of a dead letter");
         }
         const chosen = flags.account === undefined ? { ids: flags.id } : { account: flags.account };
         const answer = await client.post("/v1/notifications/dead/replay", chosen);
@@ -102,7 +103,7 @@ function addNotify(program: Command, run: Verbs["run"]): void {
           table(items, ["type", "subType", "status", "ms", "reason"], "nothing was posted"),
         );
         if (answer.items.some((item) => item["ok"] !== true))
-          throw new Refusal("the endpoint did not take every sample", answer);
+          throw new Refusal("the endpoint did not take every sample");
       }),
     );
 }

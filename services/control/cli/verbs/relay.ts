@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { InvalidArgumentError, Option } from "commander";
 import { TLS_MODES } from "#shared/routing/configuration.ts";
 import type { Verbs } from "../context.ts";
-import { collect, encode, given, show } from "../context.ts";
+import { collect, encode, given, readAll, show } from "../context.ts";
 import { Refusal } from "../client.ts";
 import type { Row } from "../print.ts";
 import { fields, table } from "../print.ts";
@@ -96,7 +96,7 @@ function addReading(relay: Command, { run }: Verbs): void {
           "since",
           "lastResponse",
         ];
-        show(output, await client.get("/v1/relays"), ({ items }: { items: Row[] }) =>
+        show(output, await readAll(client, "/v1/relays"), ({ items }: { items: Row[] }) =>
           table(items.map(laneRow), columns, "no relays yet: `waypost relay set`"),
         );
       }),
@@ -119,7 +119,7 @@ function addReading(relay: Command, { run }: Verbs): void {
           table(steps, ["step", "ok", "ms", "detail"], "nothing to verify"),
         );
         const failed = answer.steps.find((step) => step["ok"] !== true);
-        if (failed !== undefined) throw new Refusal(`the relay failed at ${String(failed["step"])}`, answer);
+        if (failed !== undefined) throw new Refusal(`the relay failed at ${String(failed["step"])}`);
       }),
     );
 }

@@ -9,6 +9,7 @@ import type { Output, Verbs } from "../context.ts";
 import { show } from "../context.ts";
 import { Refusal } from "../client.ts";
 import { runningSystemOf } from "../connection.ts";
+import { checkPorts } from "../port-checks.ts";
 import type { Row } from "../print.ts";
 import { table } from "../print.ts";
 
@@ -39,8 +40,7 @@ function addAudit({ program, run }: Verbs): void {
               : []),
           ].join("\n"),
         );
-        if (answer.offenders.length > 0)
-          throw new Refusal(`${answer.offenders.length} mails break the promise`, answer);
+        if (answer.offenders.length > 0) throw new Refusal(`${answer.offenders.length} mails break the promise`);
       }),
     );
 }
@@ -60,15 +60,18 @@ function addConfig({ program }: Verbs, output: () => Output): void {
 function addDoctor({ program, run }: Verbs): void {
   program
     .command("doctor")
-    .description("what is wrong with broker, database, topology, lanes and relays, and how to mend it")
+    .description("what is wrong with broker, database, topology, ports, DNS and relays, and how to mend it")
     .action(() =>
-      run(async ({ client, output }) => {
-        const answer = (await client.get("/v1/doctor")) as { checks: Row[] };
+      run(async ({ client, system, output }) => {
+        const [seen, ports] = await Promise.all([client.get("/v1/doctor"), checkPorts(system)]);
+        const answer = {
+          checks: [...(seen as { checks: Row[] }).checks, ...ports.map((check): Row => ({ ...check }))],
+        };
         show(output, answer, ({ checks }: { checks: Row[] }) =>
           table(checks, ["check", "ok", "detail", "mend"], "nothing to check"),
         );
         const failed = answer.checks.filter((check) => check["ok"] !== true);
-        if (failed.length > 0) throw new Refusal(`${failed.length} things are wrong`, answer);
+        if (failed.length > 0) throw new Refusal(`${failed.length} things are wrong`);
       }),
     );
 }

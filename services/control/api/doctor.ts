@@ -1,0 +1,140 @@
+// The check of what the system stands on: what is wrong, and how to mend it.
+import { z } from "zod";
+import { TOPOLOGY } from "#shared/broker/topology.ts";
+import { isRetriable } from "#shared/errors.ts";
+import type { Relay } from "#shared/routing/configuration.ts";
+import { relayLaneName } from "#shared/routing/lane.ts";
+import { ask } from "../commands.ts";
+import type { ApiContext } from "./context.ts";
+import type { Operation } from "./operation.ts";
+import { NOTHING, operation } from "./operation.ts";
+
+/** A look-up each: of more relays, the first ones stand for all. */
+const MOST_HOSTS = 200;
+
+interface Check {
+  check: string;
+  ok: boolean;
+  detail: string;
+  mend: string;
+}
+
+function fine(check: string, detail: string): Check {
+  return { check, ok: true, detail, mend: "" };
+}
+
+async function brokerChecks({ broker }: ApiContext): Promise<Check[]> {
+  if (broker.blocked !== undefined) {
+    const mend = "give the broker memory or disk: it takes no messages until the alarm is over";
+    return [{ check: "broker", ok: false, detail: `blocked: ${broker.blocked}`, mend }];
+  }
+  if (!broker.ready) {
+    return [{ check: "broker", ok: false, detail: "no connection", mend: "start RabbitMQ, and see AMQP_URL" }];
+  }
+  const depths = await Promise.all(
+    TOPOLOGY.queues.map(async ({ name }) => ({ name, depth: await broker.depth(name) })),
+  );
+  const missing = depths.filter(({ depth }) => depth === undefined).map(({ name }) => name);
+  const mend = "it is declared again within 30 s; mails that were in it end at their deadline";
+  return [
+    fine("broker", "connected"),
+    missing.length === 0
+      ? fine("topology", `${depths.length} queues`)
+      : { check: "topology", ok: false, detail: `missing: ${missing.join(", ")}`, mend },
+  ];
+}
+
+async function storeChecks({ store, configuration, deadLetters }: ApiContext): Promise<Check[]> {
+  try {
+    await store.ping();
+  } catch (error) {
+    if (!isRetriable(error)) throw error;
+    return [{ check: "database", ok: false, detail: "no primary answers", mend: "start MongoDB, and see MONGODB_URI" }];
+  }
+  const letters = await deadLetters.count();
+  return [
+    fine("database", "a primary answers"),
+    configuration.isFresh
+      ? fine("configuration", "fresh")
+      : {
+          check: "configuration",
+          ok: false,
+          detail: "not confirmed for 5 s",
+          mend: "see the change streams of MongoDB",
+        },
+    letters === 0
+      ? fine("dead letters", "none")
+      : { check: "dead letters", ok: false, detail: `${letters}`, mend: "waypost dead list, then waypost dead replay" },
+  ];
+}
+
+function activeRelays({ configuration }: ApiContext): Relay[] {
+  if (!configuration.isFresh) return [];
+  const relays = configuration.current().relays();
+  return relays.filter((relay) => relay.enabled && relay.removed === undefined);
+}
+
+const lookedUpSchema = z.object({
+  hosts: z.array(z.object({ host: z.string(), ok: z.boolean(), detail: z.string() })),
+});
+
+/** Asked of delivery, which has the DNS servers: whether it finds the relays. */
+async function dnsChecks(context: ApiContext, relays: readonly Relay[]): Promise<Check[]> {
+  const hosts = [...new Set(relays.map(({ host }) => host))].slice(0, MOST_HOSTS);
+  const asked = await ask(context.broker, "delivery", { command: { command: "look-up", hosts } });
+  const looked = lookedUpSchema.safeParse(asked.kind === "done" ? asked.result : undefined);
+  if (!looked.success) {
+    const detail = asked.kind === "refused" ? asked.reason : "delivery does not answer";
+    return [{ check: "dns", ok: false, detail, mend: "start delivery, or see its log" }];
+  }
+  const lost = looked.data.hosts.filter(({ ok }) => !ok);
+  if (lost.length === 0) return [fine("dns", `${hosts.length} relay names found`)];
+  const mend =
+    "see WAYPOST_DNS_SERVERS, WAYPOST_STATIC_HOSTS and WAYPOST_ALLOW_NETWORKS of delivery, and the relay's name";
+  return lost.map(({ host, detail }) => ({ check: `dns ${host}`, ok: false, detail, mend }));
+}
+
+async function relayChecks({ lanes }: ApiContext, relays: readonly Relay[]): Promise<Check[]> {
+  const states = await Promise.all(
+    relays.map(async (relay) => ({
+      relay,
+      lane: await lanes.of(relayLaneName(relay.account, relay.domain), relay.held),
+    })),
+  );
+  const stopped = states.filter(({ lane }) => lane.state !== "active");
+  if (stopped.length === 0) return [fine("relays", `${relays.length}, none suspended`)];
+  return stopped.map(({ relay, lane }) => ({
+    check: `relay ${relay.account} ${relay.domain}`,
+    ok: false,
+    detail: `${lane.state}, ${lane.depth} mails wait: ${lane.lastResponse ?? lane.reason ?? relay.host}`,
+    mend: lane.state === "held" ? "waypost relay resume" : "waypost relay verify says which step fails",
+  }));
+}
+
+function doctorOperation(context: ApiContext): Operation {
+  return operation({
+    method: "GET",
+    path: "/v1/doctor",
+    tag: "Operation",
+    summary: "What is wrong with broker, database, topology, DNS and relays, and how to mend it",
+    params: NOTHING,
+    query: NOTHING,
+    body: NOTHING,
+    answer: z.object({
+      checks: z.array(z.object({ check: z.string(), ok: z.boolean(), detail: z.string(), mend: z.string() })),
+    }),
+    refusals: [],
+    handle: async () => {
+      const parts = await Promise.all([brokerChecks(context), storeChecks(context)]);
+      const base = parts.flat();
+      if (base.some(({ check, ok }) => check === "broker" && !ok)) return { checks: base };
+      const relays = activeRelays(context);
+      const rest = await Promise.all([dnsChecks(context, relays), relayChecks(context, relays)]);
+      return { checks: [...base, ...rest.flat()] };
+    },
+  });
+}
+
+export function doctorOperations(context: ApiContext): Operation[] {
+  return [doctorOperation(context)];
+}
