@@ -34,8 +34,8 @@ function pick<T>(chance: Chance, from: readonly T[]): T {
 
 function killOfSome(chance: Chance, service: ServiceName): Fault {
   const signal = pick(chance, ["SIGKILL", "SIGTERM"] as const);
-  const replica = pick(chance, [undefined, 0, 1]);
-  return replica === undefined
+  const replica = pick(chance, ["both", 0, 1] as const);
+  return replica === "both"
     ? killOf(service, { signal, which: `both ${service}` })
     : killOf(service, { signal, replica, which: `one ${service}` });
 }
