@@ -1,8 +1,8 @@
 // The default route: the mail exchangers of a recipient domain (RFC 5321 §5.1), with MTA-STS and, where the resolver is
 // declared to validate, DANE. By preference, shuffled among equals; every address is checked and then connected to.
-import { createDaneVerifier } from "mx-connect/lib/dane.js";
 import type { Clock } from "#shared/clock.ts";
-import type { MxRecord, TlsaRecord } from "#shared/network/resolver.ts";
+import type { MxRecord } from "#shared/network/resolver.ts";
+import { daneCheck } from "./dane.ts";
 import type { MtaSts } from "./mta-sts.ts";
 import type { Target, TargetPorts, Targets } from "./target.ts";
 import { findAddresses, refusal } from "./target.ts";
@@ -45,19 +45,12 @@ async function findExchangers(domain: string, { network, clock }: MxPorts): Prom
   return { ok: true, hosts: orderHosts(named, () => clock.random()).slice(0, MOST_HOSTS) };
 }
 
-function daneCheck(records: readonly TlsaRecord[]): CertificateCheck {
-  const verify = createDaneVerifier(
-    records.map(({ usage, selector, matchingType, cert }) => ({ usage, selector, mtype: matchingType, cert })),
-  );
-  return (host, certificate) => verify(host, certificate)?.message;
-}
-
 type Demand = { ok: true; certificate: CertificateCheck | undefined } | (Targets & { ok: false });
 
-async function daneOf(host: string, { usesDane, network, port }: MxPorts): Promise<Demand> {
+async function daneOf(host: string, { usesDane, network, port, clock }: MxPorts): Promise<Demand> {
   if (!usesDane) return { ok: true, certificate: undefined };
   const lookup = await network.dns.tlsa(`_${port}._tcp.${host}`);
-  if (lookup.ok) return { ok: true, certificate: daneCheck(lookup.records) };
+  if (lookup.ok) return { ok: true, certificate: daneCheck(lookup.records, () => clock.nowMs()) };
   // What could not be asked is not known to be unprotected (RFC 7672 §2.1).
   return lookup.failure === "unavailable"
     ? refusal("policy-failed", lookup.text)

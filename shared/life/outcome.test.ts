@@ -27,6 +27,7 @@ describe("a reply", () => {
     ["ehlo", "502 no", "deferred", "setup", "4.5.1"],
     ["starttls", "454 4.7.0 not now", "deferred", "connection", "4.7.0"],
     ["starttls", "501 5.5.4 no", "deferred", "setup", "4.5.4"],
+    ["starttls", "502 no STARTTLS", "deferred", "setup", "4.7.4"],
     ["auth", "535 5.7.8 wrong", "deferred", "setup", "4.7.8"],
     ["auth", "535 wrong", "deferred", "setup", "4.7.8"],
     ["auth", "534 too weak", "deferred", "setup", "4.7.9"],

@@ -13,6 +13,7 @@ export interface DnsRecords {
   aaaa?: readonly string[];
   mx?: readonly { preference: number; exchange: string }[];
   txt?: readonly string[];
+  tlsa?: readonly { usage: number; selector: number; matchingType: number; certificate: Buffer }[];
   cname?: string;
   /** Answered instead of the records. */
   rcode?: "NXDOMAIN" | "SERVFAIL" | "REFUSED";
@@ -51,6 +52,8 @@ function answersTo(question: Question, records: DnsRecords): Answer[] {
       return (records.mx ?? []).map((data) => ({ type: "MX", name, ttl: TTL, data: { ...data } }));
     case "TXT":
       return (records.txt ?? []).map((data) => ({ type: "TXT", name, ttl: TTL, data }));
+    case "TLSA":
+      return (records.tlsa ?? []).map((data) => ({ type: "TLSA", name, ttl: TTL, data }));
     default:
       return [];
   }
