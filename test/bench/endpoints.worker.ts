@@ -8,8 +8,15 @@ import type { PushNotification } from "#shared/contracts/push-notification.ts";
 /** What the thread tells: where it listens, once; then what came since it last told. */
 export type EndpointReport = { kind: "urls"; urls: string[] } | { kind: "lags"; lags: number[]; posts: number };
 
+/** What the thread is told: who hangs from now on, and whose answers are not counted. */
+export interface EndpointOrder {
+  hanging: readonly number[];
+  uncounted: readonly number[];
+}
+
 const REPORT_MS = 50;
-const hanging = new Set<number>();
+let hanging = new Set<number>();
+let uncounted = new Set<number>();
 let lags: number[] = [];
 let posts = 0;
 
@@ -19,6 +26,7 @@ async function open(index: number): Promise<string> {
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
     request.on("end", () => {
       if (hanging.has(index)) return;
+      if (uncounted.has(index)) return void response.end();
       const at = Date.now();
       const push = JSON.parse(Buffer.concat(chunks).toString()) as PushNotification;
       posts += 1;
@@ -39,8 +47,9 @@ const { count } = workerData as { count: number };
 const urls: string[] = [];
 for (let index = 0; index < count; index += 1) urls.push(await open(index));
 tell({ kind: "urls", urls });
-parentPort?.on("message", (indexes: number[]) => {
-  for (const index of indexes) hanging.add(index);
+parentPort?.on("message", (order: EndpointOrder) => {
+  hanging = new Set(order.hanging);
+  uncounted = new Set(order.uncounted);
 });
 setInterval(() => {
   if (lags.length === 0) return;

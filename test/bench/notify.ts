@@ -1,19 +1,22 @@
 // `node test/bench/notify.ts`: lag from tracking point to POST, idle and at full load; and whether hanging endpoints cost
 // the healthy ones anything. The notifier alone, on real RabbitMQ and MongoDB; tracking points as router and delivery make them.
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+// Ends what it started, also when it is interrupted.
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
 import { startBacking } from "#deploy/local/backing.ts";
+import { endProcessesOf } from "#deploy/local/processes.ts";
 import type { Account } from "#shared/routing/configuration.ts";
 import { eventually } from "#test/support/eventually.ts";
 import { managementUrlOf } from "#test/support/management.ts";
 import type { NotifierAlone } from "#test/support/notifier.ts";
 import { startNotifier, testJob } from "#test/support/notifier.ts";
-import type { EndpointReport } from "./endpoints.worker.ts";
+import type { EndpointOrder, EndpointReport } from "./endpoints.worker.ts";
 import { cpuSecondsOf, percentile, pssMibOf } from "./processes.ts";
+import { machineLine } from "./report.ts";
 
 const { values } = parseArgs({
   options: {
@@ -22,6 +25,7 @@ const { values } = parseArgs({
     rate: { type: "string", default: "3000" },
     endpoints: { type: "string", default: "200" },
     hanging: { type: "string", default: "10" },
+    rounds: { type: "string", default: "3" },
     profile: { type: "boolean", default: false },
   },
 });
@@ -34,7 +38,6 @@ const say = (text: string): void => console.log(text);
 /** The endpoints of endpoints.worker.ts as seen from here. */
 class Endpoints {
   readonly lags: number[] = [];
-  readonly hanging = new Set<number>();
   urls: string[] = [];
   posts = 0;
   #worker: Worker | undefined;
@@ -55,9 +58,8 @@ class Endpoints {
     });
   }
 
-  hang(indexes: readonly number[]): void {
-    for (const index of indexes) this.hanging.add(index);
-    this.#worker?.postMessage(indexes);
+  order(order: EndpointOrder): void {
+    this.#worker?.postMessage(order);
   }
 
   reset(): void {
@@ -119,15 +121,38 @@ async function fullLoad(notifier: NotifierAlone, account: Account, endpoints: En
   say(`  notifier: ${((cpu / points) * 1e6).toFixed(0)} µs CPU a point, ${pssMibOf([pid]).toFixed(0)} MiB`);
 }
 
-async function spread(notifier: NotifierAlone, accounts: readonly Account[], endpoints: Endpoints): Promise<number> {
+/** The p99 of the healthy endpoints; the others are never counted, whether they hang or not. */
+async function spread(
+  notifier: NotifierAlone,
+  accounts: readonly Account[],
+  { endpoints, order }: { endpoints: Endpoints; order: EndpointOrder },
+): Promise<number> {
+  endpoints.order(order);
   endpoints.reset();
-  const points = await feed(notifier, accounts, SPREAD_RATE);
-  const lives = Array.from({ length: points / POINTS_OF_A_LIFE }, (_, index) => index % endpoints.urls.length);
-  const healthy = lives.filter((index) => !endpoints.hanging.has(index)).length * POINTS_OF_A_LIFE;
+  const lives = (await feed(notifier, accounts, SPREAD_RATE)) / POINTS_OF_A_LIFE;
+  const turns = Array.from({ length: lives }, (_, index) => index % accounts.length);
+  const healthy = turns.filter((index) => !order.uncounted.includes(index)).length * POINTS_OF_A_LIFE;
   await eventually(() => endpoints.lags.length >= healthy, 60_000);
-  const name = endpoints.hanging.size === 0 ? "none hanging" : `${endpoints.hanging.size} hanging`;
-  say(`${endpoints.urls.length} endpoints, ${SPREAD_RATE} points a second, ${name}: ${endpoints.figures()}`);
+  const name = `${order.hanging.length} hanging`.padEnd(10);
+  say(`  ${name} healthy ones: ${endpoints.figures()}`);
   return percentile(endpoints.lags, 0.99);
+}
+
+async function isolation(notifier: NotifierAlone): Promise<void> {
+  const endpoints = new Endpoints();
+  await endpoints.open(Number(values.endpoints));
+  const accounts = await accountsOf(notifier, endpoints.urls);
+  const uncounted = Array.from({ length: Number(values.hanging) }, (_, index) => index * 7);
+  const ratios: number[] = [];
+  say(`${endpoints.urls.length} endpoints, ${SPREAD_RATE} points a second:`);
+  for (let round = 0; round < Number(values.rounds); round += 1) {
+    const alone = await spread(notifier, accounts, { endpoints, order: { hanging: [], uncounted } });
+    const beside = await spread(notifier, accounts, { endpoints, order: { hanging: uncounted, uncounted } });
+    ratios.push(beside / alone);
+  }
+  say(
+    `p99 beside the hanging ones, times of what it is without: ${ratios.map((ratio) => ratio.toFixed(2)).join(", ")}`,
+  );
 }
 
 async function accountsOf(notifier: NotifierAlone, urls: readonly string[]): Promise<Account[]> {
@@ -144,37 +169,39 @@ async function measure(notifier: NotifierAlone): Promise<void> {
   say(`notifier at rest: ${pssMibOf([notifier.system.process("notifier").pid]).toFixed(0)} MiB`);
   await idle(notifier, account, endpoints);
   await fullLoad(notifier, account, endpoints);
-  const many = new Endpoints();
-  await many.open(Number(values.endpoints));
-  const accounts = await accountsOf(notifier, many.urls);
-  const alone = await spread(notifier, accounts, many);
-  many.hang(Array.from({ length: Number(values.hanging) }, (_, index) => index * 7));
-  const beside = await spread(notifier, accounts, many);
-  say(`p99 beside the hanging ones: ${(beside / alone).toFixed(2)} times of what it is without them`);
+  await isolation(notifier);
+}
+
+async function end(directory: string): Promise<void> {
+  await endProcessesOf(directory, 5_000);
+  if (values.profile) say(`profile in ${directory}`);
+  else rmSync(directory, { recursive: true, force: true });
+}
+
+async function main(directory: string): Promise<void> {
+  const backing = await startBacking({ directory, keepData: false, report: say });
+  const managementUrl = backing.managementUrl ?? managementUrlOf(backing.amqpUrl);
+  const env = {
+    LOG_LEVEL: "info",
+    WAYPOST_NOTIFY_LINGER: "1s",
+    WAYPOST_NOTIFY_SCHEDULE: "5s,30s,2m,10m,30m,1h",
+    ...(values.profile ? { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${directory}` } : {}),
+  };
+  const { amqpUrl, mongodbUri } = backing;
+  const notifier = await startNotifier(env, { backing: { amqpUrl, mongodbUri, managementUrl, directory } });
+  say(machineLine());
+  await measure(notifier);
+  await notifier.stop();
+  await backing.stop();
 }
 
 const directory = mkdtempSync(join(tmpdir(), "waypost-bench-"));
-mkdirSync(directory, { recursive: true });
-const backing = await startBacking({ directory, keepData: false, report: say });
-const managementUrl = backing.managementUrl ?? managementUrlOf(backing.amqpUrl);
-const env = {
-  LOG_LEVEL: "info",
-  WAYPOST_NOTIFY_LINGER: "1s",
-  WAYPOST_NOTIFY_SCHEDULE: "5s,30s,2m,10m,30m,1h",
-  ...(values.profile ? { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${directory}` } : {}),
-};
-const notifier = await startNotifier(env, {
-  backing: { amqpUrl: backing.amqpUrl, mongodbUri: backing.mongodbUri, managementUrl, directory },
-});
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.once(signal, () => void end(directory).finally(() => process.exit(1)));
+}
 try {
-  await measure(notifier);
+  await main(directory);
 } finally {
-  if (values.profile) {
-    await notifier.system.kill("notifier", { signal: "SIGTERM" });
-    say(`profile in ${directory}`);
-  }
-  await notifier.stop();
-  await backing.stop();
-  if (!values.profile) rmSync(directory, { recursive: true, force: true });
+  await end(directory);
 }
 process.exit(0);
