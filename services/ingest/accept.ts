@@ -52,7 +52,11 @@ export function createAcceptor(parts: AcceptorParts): Accept {
     const refusal = refusalOf(parts, submission);
     if (refusal !== undefined) return refusal;
     if (!parts.broker.ready) return unavailable(parts.broker.blocked ?? "the broker is away");
-    const identity = { jobId: parts.clock.uuid(), suspect: submission.suspect === true };
+    const identity = {
+      jobId: parts.clock.uuid(),
+      suspect: submission.suspect === true,
+      receivedAt: parts.clock.now(),
+    };
     return submission.idempotency === undefined
       ? perform(submission, identity)
       : acceptKeyed(submission, identity, perform);
@@ -110,11 +114,11 @@ async function publishJob(parts: AcceptorParts, submission: Submission, identity
   const limit = await limitOf(parts, submission);
   if (limit !== undefined) return limit;
   const { clock, sealer, contents, log } = parts;
-  const now = clock.now();
-  const deadline = new Date(now.getTime() + parts.retryDeadlineMs);
+  const deadline = new Date(clock.nowMs() + parts.retryDeadlineMs);
   const bulk = isBulk(parts, submission);
   const traceparent = traceparentOf(context.active());
-  const prepared = await prepareJob(submission, { jobId: identity.jobId, now, deadline, bulk, traceparent }, sealer);
+  const facts = { jobId: identity.jobId, now: identity.receivedAt, deadline, bulk, traceparent };
+  const prepared = await prepareJob(submission, facts, sealer);
   if (!prepared.ok) return { kind: "refused", problem: prepared.problem };
   const { message, content, mails } = prepared.job;
   const ref = await contents.put(content, mails, deadline);

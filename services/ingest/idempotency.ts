@@ -40,7 +40,7 @@ export function createKeyed(
     const { idempotency, account } = submission;
     if (idempotency === undefined) return perform(submission, identity);
     const { key, bodyHash } = idempotency;
-    const keyed: KeyedSubmission = { account: account._id, key, bodyHash, jobId: identity.jobId, now: clock.now() };
+    const keyed: KeyedSubmission = { account: account._id, key, bodyHash, jobId: identity.jobId, now: identity.receivedAt };
     const beginning = await keys.begin(keyed);
     switch (beginning.kind) {
       case "done":
@@ -59,7 +59,7 @@ export function createKeyed(
       case "new":
         return performKeyed({ keys, keyed, isNew: true }, () => perform(submission, identity));
       case "taken-over": {
-        const suspect = { jobId: beginning.jobId, suspect: true };
+        const suspect = { jobId: beginning.jobId, suspect: true, receivedAt: beginning.receivedAt };
         return performKeyed({ keys, keyed: { ...keyed, jobId: beginning.jobId }, isNew: false }, () =>
           perform(submission, suspect),
         );

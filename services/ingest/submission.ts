@@ -36,6 +36,8 @@ export interface Submission {
 export interface Identity {
   jobId: string;
   suspect: boolean;
+  /** Of the first try: a copy is split as the job was, by what the suppression list said then. */
+  receivedAt: Date;
 }
 
 export type Acceptance =

@@ -33,7 +33,7 @@ export interface KeyedSubmission {
 export type Beginning =
   | { kind: "new"; jobId: string }
   /** The first has died or lost its broker: goes on under its job id, as suspect. */
-  | { kind: "taken-over"; jobId: string }
+  | { kind: "taken-over"; jobId: string; receivedAt: Date }
   | { kind: "done"; jobId: string }
   | { kind: "in-progress"; leaseUntil: Date }
   | { kind: "other-body" };
@@ -125,7 +125,10 @@ export function createIdempotencyKeys(store: Store): IdempotencyKeys {
     if (seen.state === "done") return { kind: "done", jobId: seen.jobId };
     if (seen.leaseUntil > now) return { kind: "in-progress", leaseUntil: seen.leaseUntil };
     const isOurs = await takeOver(seen, { ...next, jobId: seen.jobId, expiresAt: seen.expiresAt });
-    return isOurs ? { kind: "taken-over", jobId: seen.jobId } : { kind: "in-progress", leaseUntil: next.leaseUntil };
+    const receivedAt = after(seen.expiresAt, -KEPT_MS);
+    return isOurs
+      ? { kind: "taken-over", jobId: seen.jobId, receivedAt }
+      : { kind: "in-progress", leaseUntil: next.leaseUntil };
   }
 
   return {

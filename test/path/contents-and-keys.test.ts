@@ -109,7 +109,11 @@ describe("idempotency keys", () => {
     const next = submission("three", { jobId: "job-2" });
     expect(await keys.begin(next)).toEqual({ kind: "new", jobId: "job-2" });
     await keys.endLease(next, "job-2");
-    expect(await keys.begin(submission("three", { jobId: "job-3" }))).toEqual({ kind: "taken-over", jobId: "job-2" });
+    expect(await keys.begin(submission("three", { jobId: "job-3", now: later(1_000) }))).toEqual({
+      kind: "taken-over",
+      jobId: "job-2",
+      receivedAt: next.now,
+    });
   });
 
   it("count for 48 hours", async () => {
