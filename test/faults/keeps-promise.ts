@@ -1,5 +1,6 @@
 // Plays faults one after the other on one ground: a test each, and a table of all at the end.
 import { afterAll, beforeAll, expect, it } from "vitest";
+import type { LoadPlan } from "./customer.ts";
 import type { Ground, GroundOptions } from "./ground.ts";
 import { startGround } from "./ground.ts";
 import type { Fault, Outcome } from "./scenario.ts";
@@ -9,7 +10,7 @@ const FAULT_MS = 280_000;
 const START_MS = 300_000;
 const LOAD = { jobs: 200, perSecond: 60 };
 
-export function keepsPromise(options: GroundOptions, faults: readonly Fault[]): void {
+export function keepsPromise(options: GroundOptions & { load?: LoadPlan }, faults: readonly Fault[]): void {
   let ground: Ground;
   const outcomes: Outcome[] = [];
 
@@ -24,7 +25,7 @@ export function keepsPromise(options: GroundOptions, faults: readonly Fault[]): 
   it.each([...faults])(
     "is kept: $name",
     async (fault) => {
-      const outcome = await play(ground, fault, LOAD);
+      const outcome = await play(ground, fault, options.load ?? LOAD);
       outcomes.push(outcome);
       expect(outcome.broken).toEqual([]);
     },
