@@ -33,7 +33,8 @@ export async function serveHealth(options: HealthOptions): Promise<Server> {
 
 async function respond(options: HealthOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const answer = await answerOf(options, request).catch((error: unknown) => plain(500, String(error)));
-  response.writeHead(answer.status, { "content-type": answer.type, "cache-control": "no-store" });
+  const allow = answer.status === 405 ? { allow: "GET, HEAD" } : {};
+  response.writeHead(answer.status, { "content-type": answer.type, "cache-control": "no-store", ...allow });
   response.end(request.method === "HEAD" ? undefined : answer.body);
 }
 

@@ -2,13 +2,14 @@
 import type { Context, Span } from "@opentelemetry/api";
 import { metrics, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
 import type { BatchMessage } from "#shared/contracts/batch.ts";
+import type { EventMessage } from "#shared/contracts/event.ts";
 import { ATTRIBUTES as A, METRICS as M } from "#shared/telemetry/names.ts";
 import { contextOf } from "#shared/telemetry/propagate.ts";
 import type { PostOutcome } from "./answer.ts";
 import type { EndpointDetails } from "./endpoint.ts";
 import type { Health } from "./health.ts";
 
-const LAG_BUCKETS_S = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1_800, 3_600, 86_400];
+const LAG_BUCKETS_S = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1_800, 3_600, 86_400, 172_800];
 
 export interface Figures {
   /** Tracking points that were written to the record. */
@@ -16,6 +17,8 @@ export interface Figures {
   countLate(): void;
   countPost(outcome: PostOutcome["kind"] | "dead" | "parked"): void;
   recordLag(seconds: number): void;
+  /** Takes the ends of mails out of all that is recorded. */
+  recordEnd(event: Pick<EventMessage, "meta" | "notification">): void;
 }
 
 export interface Gauges {
@@ -33,6 +36,11 @@ export function createFigures(): Figures & { observe(gauges: Gauges): void } {
     description: "Time from a tracking point to the answer of the endpoint that was told of it",
     advice: { explicitBucketBoundaries: LAG_BUCKETS_S },
   });
+  const duration = meter.createHistogram(M.mailDuration, {
+    unit: "s",
+    description: "Time from a job's acceptance to the end of a mail",
+    advice: { explicitBucketBoundaries: LAG_BUCKETS_S },
+  });
   let late = 0;
   meter
     .createObservableCounter(M.late, { description: "Second, different ends of a mail; must stay 0" })
@@ -44,6 +52,10 @@ export function createFigures(): Figures & { observe(gauges: Gauges): void } {
     },
     countPost: (outcome) => posts.add(1, { outcome }),
     recordLag: (seconds) => lag.record(seconds),
+    recordEnd: ({ meta, notification }) => {
+      const { state, type, ts } = notification.meta.event;
+      if (state === "FINISHED") duration.record((Date.parse(ts) - Date.parse(meta.receivedTs)) / 1_000, { type });
+    },
     observe: (gauges) => {
       meter.createObservableGauge(M.endpoints, { description: "Endpoints by state" }).addCallback((result) => {
         for (const [state, count] of Object.entries(gauges.endpoints())) result.observe(count, { state });

@@ -107,6 +107,7 @@ function startEvents({ broker, clock, log, settings, store }: Context, parts: Pa
       const late = await recorder.record(items.map(({ event }) => event));
       for (const [index, item] of items.entries()) item.isLate = late[index] === true;
       parts.figures.countRecorded(items.length);
+      for (const { event, isLate } of items) if (!isLate) parts.figures.recordEnd(event.body);
     },
     max: MOST_EVENTS_IN_ONE_WRITE,
     pace: { everyMs: RECORD_EVERY_MS, busy: RECORD_BUSY, clock },

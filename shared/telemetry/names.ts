@@ -65,6 +65,8 @@ export const METRICS = {
   /** Must stay 0: mails that the sweep of the record found without an end, late expiry apart. */
   swept: "waypost.swept",
   expiredLate: "waypost.expired_late",
+  /** Seconds from a job's acceptance to the end of a mail, by the end's type. */
+  mailDuration: "waypost.mail.duration",
   /** Seconds from a tracking point to the endpoint's answer. */
   notificationLag: "waypost.notification.lag",
   /** POSTs by outcome: delivered, failed, wait, gone, dead, parked. */

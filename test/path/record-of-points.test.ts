@@ -124,7 +124,14 @@ it("gives the POST a span whose parent is the job's own context", async () => {
 
 it("shows its figures at /metrics", async () => {
   const metrics = await notifier.system.metrics("notifier");
-  for (const name of ["notification_lag", "notification_posts", "record_points", "record_late", "endpoints"]) {
+  for (const name of [
+    "notification_lag",
+    "notification_posts",
+    "record_points",
+    "record_late",
+    "endpoints",
+    "mail_duration",
+  ]) {
     expect(metrics).toContain(`waypost_${name}`);
   }
 });

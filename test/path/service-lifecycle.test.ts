@@ -44,6 +44,8 @@ it("answers /livez, /readyz and /metrics, and nothing else", async () => {
   expect(metrics.status).toBe(200);
   expect(metrics.text).toMatch(/^messaging_client_consumed_messages_total\{.*router\.due.*\} 1$/m);
   expect((await echo.get("/")).status).toBe(404);
+  const posted = await fetch(`http://127.0.0.1:${echo.healthPort}/livez`, { method: "POST" });
+  expect([posted.status, posted.headers.get("allow")]).toEqual([405, "GET, HEAD"]);
 });
 
 it("is alive and not ready while there is no broker, and says why", async () => {

@@ -71,7 +71,7 @@ function addDoctor({ program, run }: Verbs): void {
           table(checks, ["check", "ok", "detail", "mend"], "nothing to check"),
         );
         const failed = answer.checks.filter((check) => check["ok"] !== true);
-        if (failed.length > 0) throw new Refusal(`${failed.length} things are wrong`);
+        if (failed.length > 0) throw new Refusal(`wrong: ${failed.map(({ check }) => String(check)).join(", ")}`);
       }),
     );
 }
