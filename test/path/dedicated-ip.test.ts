@@ -1,5 +1,6 @@
 // The account's dedicated IP: every connection leaves from it; without it on this machine nothing does, and there is an alarm.
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { uniqueLabel } from "#test/support/addresses.ts";
 import type { DeliverySystem } from "#test/support/delivery.ts";
 import { startDeliverySystem } from "#test/support/delivery.ts";
 import { eventually, never } from "#test/support/eventually.ts";
@@ -46,4 +47,28 @@ it("that no replica has: the lane is left alone, with an alarm, and drains once 
   const mail = await system.ended(mailId);
   expect(mail.trackingPoints.at(-1)?.meta.event.type).toBe("DELIVERED");
   expect(relay.accepted.at(-1)?.remoteAddress).toBe("127.88.0.8");
+});
+
+it("of IPv6 takes the relay by its AAAA alone, and never another address of ours", async () => {
+  const v6 = await startMailServer({ address: "::1", port: relay.port, options: { name: "v6.relay.test" } });
+  const name = `${uniqueLabel("both")}.relay.test`;
+  system.dns.set(name, { a: [relay.address], aaaa: ["::1"] });
+  const account = await system.account({ dedicatedIp: "::1" });
+  await system.relay(account, { host: name, port: relay.port });
+  const before = relay.connections;
+  const ids = await system.hand(account, { recipients: ["a@recipient.example", "b@recipient.example"] });
+  const ended = await Promise.all(ids.map((id) => system.ended(id)));
+  expect(ended.map((mail) => mail.trackingPoints.at(-1)?.meta.event.type)).toEqual(["DELIVERED", "DELIVERED"]);
+  expect(v6.accepted.map((mail) => mail.remoteAddress)).toEqual(["::1", "::1"]);
+
+  // A relay without IPv6 is not spoken to from an IPv4 address instead.
+  await system.relay(account, relay);
+  const [mailId = ""] = await system.hand(account, { recipients: ["c@recipient.example"] });
+  const deferred = await system.seen(mailId, (mail) => mail.attempts.length > 0);
+  expect(deferred.trackingPoints.at(-1)).toMatchObject({
+    meta: { event: { type: "DEFERRED" } },
+    content: { smtp: { dsn: "4.4.1", reason: expect.stringContaining("no address of the family of ::1") } },
+  });
+  expect(relay.connections).toBe(before);
+  await v6.close();
 });

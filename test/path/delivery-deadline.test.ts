@@ -12,7 +12,7 @@ const servers: HostileServer[] = [];
 beforeAll(async () => {
   system = await startDeliverySystem({
     env: {
-      WAYPOST_RETRY_SCHEDULE: "1s",
+      WAYPOST_RETRY_SCHEDULE: "1s,6s",
       WAYPOST_SMTP_TIMEOUTS: "connect=30s,greeting=30s,command=30s,data=30s,dot=2s,total=60s",
     },
   });
@@ -61,4 +61,19 @@ it("waits for the reply to a final dot beyond the deadline, then is uncertain an
   const mail = await system.ended(ids[0] ?? "", 30_000);
   expect(mail.trackingPoints.at(-1)?.meta.event).toMatchObject({ type: "BOUNCED", subType: "SOFT_BOUNCE" });
   expect(mail.attempts.some((attempt) => attempt.uncertain === true)).toBe(true);
+});
+
+it("makes its final attempt at most one shortest tier before the deadline, and none after it", async () => {
+  const refusing = { rcpt: { kind: "reply", bytes: "451 4.3.0 later\r\n" } } as const;
+  const { ids, deadline } = await handWithDeadline(refusing, 12_000);
+  const mail = await system.ended(ids[0] ?? "", 40_000);
+  const last = mail.trackingPoints.at(-1)?.meta.event;
+  expect(last).toMatchObject({ type: "BOUNCED", subType: "SOFT_BOUNCE" });
+  const times = mail.attempts.map((attempt) => Date.parse(attempt.at));
+  const final = times.at(-1) ?? 0;
+  // One tier of 1 s, and what a busy machine may take for the way back; by the tier of 6 s alone it would be 5 s before.
+  expect(deadline - final).toBeLessThan(1_000 + 2_500);
+  expect(times.filter((at) => at >= deadline)).toEqual([]);
+  expect(times.length).toBeGreaterThanOrEqual(4);
+  expect(Date.parse(last?.ts ?? "")).toBeLessThan(deadline + 60_000);
 });

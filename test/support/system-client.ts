@@ -77,7 +77,14 @@ export interface MailRecord {
   state: string;
   route?: unknown;
   trackingPoints: Notification[];
-  attempts: { attempt: number; outcome: string; response?: string; uncertain?: boolean; remoteQueueId?: string }[];
+  attempts: {
+    attempt: number;
+    at: string;
+    outcome: string;
+    response?: string;
+    uncertain?: boolean;
+    remoteQueueId?: string;
+  }[];
   notifications: { at: string; url: string; status: unknown }[];
   traceId?: string;
 }
