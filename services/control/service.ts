@@ -14,6 +14,7 @@ import { createRecordMarks } from "#shared/store/marks.ts";
 import { prepareWhenThere } from "#shared/store/prepare.ts";
 import { createRelays } from "#shared/store/relays.ts";
 import { createSuppressions } from "#shared/store/suppressions.ts";
+import { createUnrecordedJobs } from "#shared/store/unrecorded-jobs.ts";
 import type { ApiContext } from "./api/context.ts";
 import { createServer } from "./api/server.ts";
 import { createDeadLettersActor } from "./dead-letters.ts";
@@ -46,6 +47,7 @@ async function contextOf(context: ServiceContext<"control">): Promise<ApiContext
     mails: createMailReader(store),
     marks: createRecordMarks(store),
     suppressions: createSuppressions(store),
+    unrecorded: createUnrecordedJobs(store),
   };
 }
 

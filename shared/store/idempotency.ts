@@ -5,12 +5,12 @@ import type { Store } from "./connection.ts";
 import { guard, isDuplicateKey } from "./connection.ts";
 import { createGroupCommit } from "./group-commit.ts";
 
-const KEPT_MS = 48 * 3_600_000;
+export const KEPT_MS = 48 * 3_600_000;
 export const LEASE_MS = 5_000;
 /** Most keys in one write. */
 const MOST_AT_ONCE = 100;
 
-interface StoredKey {
+export interface StoredKey {
   /** `<account>/<key>` */
   _id: string;
   bodyHash: string;

@@ -18,6 +18,7 @@ import type { MailReader } from "#shared/store/mail-reader.ts";
 import type { RecordMarks } from "#shared/store/marks.ts";
 import type { Relays } from "#shared/store/relays.ts";
 import type { Suppressions } from "#shared/store/suppressions.ts";
+import type { UnrecordedJobs } from "#shared/store/unrecorded-jobs.ts";
 import type { LaneStates } from "../lane-states.ts";
 
 export interface ApiSettings {
@@ -45,6 +46,7 @@ export interface ApiContext {
   mails: MailReader;
   marks: Pick<RecordMarks, "recordedUpTo">;
   suppressions: Pick<Suppressions, "find" | "list">;
+  unrecorded: UnrecordedJobs;
 }
 
 export interface Change {

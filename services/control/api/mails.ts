@@ -1,4 +1,4 @@
-// Jobs and mails read back from the record, the proof of the promise, and the erasure of a recipient.
+// Jobs and mails read back from the record, and the erasure of a recipient.
 import { z } from "zod";
 import { parseAddress, parseMailbox } from "#shared/email/address.ts";
 import type { MailQuery } from "#shared/store/mail-search.ts";
@@ -13,7 +13,6 @@ import { NOTHING, operation } from "./operation.ts";
 import { badInput, notFound, unavailable } from "./problem.ts";
 
 const TAG = "Mails";
-const DAY_MS = 24 * 3_600_000;
 
 const mailQuery = newestQuery.extend({
   account: z.string().optional(),
@@ -78,49 +77,6 @@ function readOperations(context: ApiContext): Operation[] {
   ];
 }
 
-const offender = z.object({
-  mailId: z.string(),
-  account: z.string(),
-  jobId: z.string(),
-  problem: z.string(),
-  evidence: z.string(),
-});
-
-function promiseOperation(context: ApiContext): Operation {
-  return operation({
-    method: "GET",
-    path: "/v1/audit/promise",
-    tag: "Operation",
-    summary: "Prove from the record that every mail has one end or is alive within its window",
-    params: NOTHING,
-    query: z.strictObject({ since: timestamp.optional().describe("received since; a day by default") }),
-    body: NOTHING,
-    answer: z.object({ checked: z.int(), finished: z.int(), alive: z.int(), offenders: z.array(offender) }),
-    refusals: [422],
-    handle: async ({ query }) => {
-      const now = context.clock.now();
-      const since = query.since ?? new Date(now.getTime() - DAY_MS);
-      const audit = await context.mails.audit({ since, now });
-      const describe = (mail: (typeof audit.late)[number], problem: string): z.output<typeof offender> => ({
-        mailId: mail.mailId,
-        account: mail.account,
-        jobId: mail.jobId,
-        problem,
-        evidence: `${mail.type} ${mail.subType}, received ${mail.receivedTs}`,
-      });
-      return {
-        checked: audit.mails,
-        finished: audit.finished,
-        alive: audit.alive,
-        offenders: [
-          ...audit.late.map((mail) => describe(mail, "a second, different end")),
-          ...audit.overdue.map((mail) => describe(mail, "past its deadline without an end")),
-        ],
-      };
-    },
-  });
-}
-
 const counts = z
   .object({ mails: z.int().catch(0), notifications: z.int().catch(0), removed: z.int().catch(0) })
   .partial();
@@ -156,5 +112,5 @@ function erasureOperation(context: ApiContext): Operation {
 }
 
 export function mailOperations(context: ApiContext): Operation[] {
-  return [...readOperations(context), promiseOperation(context), erasureOperation(context)];
+  return [...readOperations(context), erasureOperation(context)];
 }

@@ -18,6 +18,7 @@ import { doctorOperations } from "./doctor.ts";
 import { domainOperations } from "./domains.ts";
 import { explainOperations } from "./explain.ts";
 import { mailOperations } from "./mails.ts";
+import { promiseOperations } from "./promise.ts";
 import { sendProblem } from "./operation.ts";
 import { notFound, Problem, unavailable } from "./problem.ts";
 import { recipientOperations } from "./recipients.ts";
@@ -96,7 +97,9 @@ async function addDocumentation(app: FastifyInstance): Promise<void> {
     transform: jsonSchemaTransform,
     transformObject: jsonSchemaTransformObject,
   });
-  await app.register(swaggerUi, { routePrefix: "/docs", staticCSP: true });
+  // Without its upgrade of requests to https, which would keep the page empty wherever control is asked over plain HTTP.
+  const transformStaticCSP = (policy: string): string => policy.replace(/\s*upgrade-insecure-requests;/, "");
+  await app.register(swaggerUi, { routePrefix: "/docs", staticCSP: true, transformStaticCSP });
 }
 
 export function operationsOf(context: ApiContext): ((app: FastifyInstance) => void)[] {
@@ -107,6 +110,7 @@ export function operationsOf(context: ApiContext): ((app: FastifyInstance) => vo
     relayOperations,
     explainOperations,
     mailOperations,
+    promiseOperations,
     recipientOperations,
     deadOperations,
     auditOperations,
