@@ -52,6 +52,8 @@ export interface Endpoint {
   readonly acknowledged: readonly ReceivedNotification[];
   of(mailId: string): readonly ReceivedNotification[];
   readonly openConnections: number;
+  /** Most that were open at once; one that its client has just closed may still count. */
+  readonly mostConnections: number;
   script: EndpointScript;
   close(): Promise<void>;
 }
@@ -106,6 +108,7 @@ export async function startEndpoint(script?: EndpointScript, options: EndpointOp
   const requests: RecordedRequest[] = [];
   const acknowledged: RecordedRequest[] = [];
   const sockets = new Set<Socket>();
+  let mostConnections = 0;
   const listener = (incoming: IncomingMessage, response: ServerResponse): void => {
     void recordOf(incoming).then(
       async (request) => {
@@ -121,6 +124,7 @@ export async function startEndpoint(script?: EndpointScript, options: EndpointOp
   const server = options.tls === undefined ? createHttp(listener) : createHttps({ ...options.tls }, listener);
   server.on("connection", (socket: Socket) => {
     sockets.add(socket);
+    mostConnections = Math.max(mostConnections, sockets.size);
     socket.once("close", () => sockets.delete(socket));
   });
   await new Promise<void>((resolve, reject) => {
@@ -143,6 +147,9 @@ export async function startEndpoint(script?: EndpointScript, options: EndpointOp
     of: (mailId) => flattened(requests).filter((item) => item.meta.mail.id === mailId),
     get openConnections() {
       return sockets.size;
+    },
+    get mostConnections() {
+      return mostConnections;
     },
     script: script ?? (() => undefined),
     close: () =>
