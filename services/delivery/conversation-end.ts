@@ -24,6 +24,8 @@ const CONNECT_CAUSES: Readonly<Record<string, LocalCause>> = {
   ECONNREFUSED: "connect-refused",
   ETIMEDOUT: "connect-timeout",
   EADDRNOTAVAIL: "source-address-missing",
+  // Taken, and reset before we saw that it was: the same as a drop before the greeting.
+  ECONNRESET: "dropped",
 };
 
 /** A socket that could not be connected. */
