@@ -5,7 +5,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { spawn } from "node:child_process";
 import type { Backing } from "#deploy/local/backing.ts";
-import { BackingUnavailable, EXIT_UNAVAILABLE, startBacking } from "#deploy/local/backing.ts";
+import { exitCodeOf, startBacking } from "#deploy/local/backing.ts";
 import { endProcessesOf, processesOf, RUN_MARK } from "#deploy/local/processes.ts";
 import type { TestBacking } from "./support/backing.ts";
 import { managementUrlOf } from "./support/management.ts";
@@ -155,7 +155,7 @@ async function main(): Promise<void> {
     await clear();
     say(error instanceof Error ? error.message : String(error));
     say("0 passed, 1 failed");
-    process.exitCode = error instanceof BackingUnavailable ? EXIT_UNAVAILABLE : 1;
+    process.exitCode = exitCodeOf(error);
   }
 }
 

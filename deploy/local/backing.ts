@@ -3,6 +3,8 @@ import { join } from "node:path";
 import { startBroker } from "./broker.ts";
 import { dockerAnswers, startBrokerContainer, startDatabaseContainer } from "./containers.ts";
 import { startDatabase } from "./database.ts";
+import type { Given } from "./given.ts";
+import { anyAnswers, readAmqpUrl, readMongodbUri } from "./given.ts";
 import { installBroker, removeStalePolicy } from "./install-broker.ts";
 import { installDatabase } from "./install-database.ts";
 import { findBroker, findDatabase, isDebian, isRoot } from "./programs.ts";
@@ -30,7 +32,19 @@ export class BackingUnavailable extends Error {
   override readonly name = "BackingUnavailable";
 }
 
-export const EXIT_UNAVAILABLE = 69;
+/** AMQP_URL or MONGODB_URI is not what it should be. Exit 78. */
+export class BackingMisnamed extends Error {
+  override readonly name = "BackingMisnamed";
+}
+
+const EXIT_UNAVAILABLE = 69;
+const EXIT_CONFIG = 78;
+
+/** What a run ends with that could not begin. */
+export function exitCodeOf(error: unknown): number {
+  if (error instanceof BackingUnavailable) return EXIT_UNAVAILABLE;
+  return error instanceof BackingMisnamed ? EXIT_CONFIG : 1;
+}
 
 interface Part<T> {
   running: T;
@@ -144,15 +158,28 @@ function databaseKind(options: BackingOptions): Kind<DatabasePart> {
   };
 }
 
-function givenBroker(): BrokerPart | undefined {
+/** Whether a variable names one. Throws where it is wrong, or nobody is there. */
+async function isGiven(kind: { name: string; variable: string }, given: Given): Promise<boolean> {
+  if (given.kind === "none") return false;
+  if (given.kind === "wrong") throw new BackingMisnamed(given.problem);
+  if (await anyAnswers(given.places)) return true;
+  const places = given.places.map(({ host, port }) => `${host}:${port}`).join(", ");
+  throw new BackingUnavailable(
+    `${kind.name} of ${kind.variable} does not answer at ${places}: start it, or unset ${kind.variable} to have one brought up`,
+  );
+}
+
+async function givenBroker(): Promise<BrokerPart | undefined> {
   const amqpUrl = process.env["AMQP_URL"];
-  if (amqpUrl === undefined || amqpUrl === "") return undefined;
+  const isThere = await isGiven({ name: "RabbitMQ", variable: "AMQP_URL" }, readAmqpUrl(amqpUrl));
+  if (!isThere || amqpUrl === undefined) return undefined;
   return { running: { amqpUrl, managementUrl: undefined }, text: "RabbitMQ of AMQP_URL", stop: nothing };
 }
 
-function givenDatabase(): DatabasePart | undefined {
+async function givenDatabase(): Promise<DatabasePart | undefined> {
   const mongodbUri = process.env["MONGODB_URI"];
-  if (mongodbUri === undefined || mongodbUri === "") return undefined;
+  const isThere = await isGiven({ name: "MongoDB", variable: "MONGODB_URI" }, readMongodbUri(mongodbUri));
+  if (!isThere || mongodbUri === undefined) return undefined;
   return { running: { mongodbUri }, text: "MongoDB of MONGODB_URI", stop: nothing };
 }
 
@@ -164,10 +191,10 @@ async function both<A extends Part<unknown>, B extends Part<unknown>>(a: Promise
   throw first.status === "rejected" ? first.reason : (second as PromiseRejectedResult).reason;
 }
 
-/** Brings both up, side by side. Throws BackingUnavailable where there is no way to have one of them. */
+/** Brings both up, side by side. Throws BackingMisnamed, or BackingUnavailable where there is no way to have one of them. */
 export async function startBacking(options: BackingOptions): Promise<Backing> {
   removeStalePolicy();
-  const given = { broker: givenBroker(), database: givenDatabase() };
+  const given = { broker: await givenBroker(), database: await givenDatabase() };
   const hasDocker = (given.broker === undefined || given.database === undefined) && (await dockerAnswers());
   const means = { hasDocker, turn: takeTurns() };
   const [broker, database] = await both(

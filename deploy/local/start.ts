@@ -3,7 +3,7 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Backing } from "./backing.ts";
-import { BackingUnavailable, EXIT_UNAVAILABLE, startBacking } from "./backing.ts";
+import { exitCodeOf, startBacking } from "./backing.ts";
 import type { DemoAccess } from "./demo.ts";
 import { DEMO_ACCOUNT, relayDemoMail, setUpDemo } from "./demo.ts";
 import type { DemoServers } from "./demo-servers.ts";
@@ -147,7 +147,7 @@ async function main(): Promise<void> {
     say(error instanceof Error ? error.message : String(error));
     if (error instanceof Error && error.cause instanceof Error) say(error.cause.message);
     await stop(running);
-    process.exit(error instanceof BackingUnavailable ? EXIT_UNAVAILABLE : 1);
+    process.exit(exitCodeOf(error));
   }
 }
 
