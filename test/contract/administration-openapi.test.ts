@@ -79,6 +79,13 @@ it.each(CALLS)("describes %s with its refusals %s and those of every call", (key
   expect(Object.keys(found?.described.responses ?? {})).toEqual(expect.arrayContaining(wanted));
 });
 
+it("is readable at /docs, over plain HTTP too", async () => {
+  const page = await fetch(`${system.controlUrl}/docs`);
+  expect([page.status, page.headers.get("content-type")]).toEqual([200, "text/html; charset=utf-8"]);
+  expect(page.headers.get("content-security-policy")).toContain("script-src 'self'");
+  expect(page.headers.get("content-security-policy")).not.toContain("upgrade-insecure-requests");
+});
+
 it("is OpenAPI 3.1 with an operation id, a summary, a token and described responses everywhere", () => {
   expect(document.openapi).toBe("3.1.0");
   const ids = operations().map(({ described }) => described.operationId);
