@@ -54,6 +54,9 @@ const SHORT_TIMES: Readonly<Record<string, string>> = {
   WAYPOST_DRAIN_SECONDS: "5",
 };
 
+/** Broker and database may be away meanwhile, and come back only later. */
+const RESTARTED_MS = 90_000;
+
 async function planOf(backing: TestBacking, dns: ScriptedDns, options: SystemOptions): Promise<SystemPlan> {
   const adminToken = randomBytes(16).toString("hex");
   const mxPort = await freePort();
@@ -148,7 +151,7 @@ class RunningSystem {
       const started = spawnService(ended.definition, this.plan.directory);
       this.#processes.splice(this.#processes.indexOf(ended), 1, started);
     }
-    await Promise.all(this.find(service).map((item) => untilReady(item)));
+    await Promise.all(this.find(service).map((item) => untilReady(item, RESTARTED_MS)));
   }
 
   async stop(): Promise<void> {
