@@ -1,8 +1,10 @@
 // The default route: the mail exchangers of the recipient's domain, by DNS.
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { laneOf } from "#shared/routing/lane.ts";
 import { uniqueLabel } from "#test/support/addresses.ts";
 import type { DeliverySystem } from "#test/support/delivery.ts";
 import { startDeliverySystem } from "#test/support/delivery.ts";
+import { eventually } from "#test/support/eventually.ts";
 import type { MailServer } from "#test/support/mail-server.ts";
 import { startMailServer } from "#test/support/mail-server.ts";
 import type { TestAccount } from "#test/support/system-client.ts";
@@ -27,6 +29,15 @@ async function exchanger(): Promise<MailServer> {
 }
 
 const newDomain = (): string => `${uniqueLabel("mx")}.example`;
+const shardOf = (domain: string): string => laneOf({ kind: "mx", domain, because: [] }).name;
+
+/** Another domain whose mails wait in the same mailbox. */
+function newDomainBeside(domain: string): string {
+  for (;;) {
+    const candidate = newDomain();
+    if (shardOf(candidate) === shardOf(domain)) return candidate;
+  }
+}
 
 async function attemptTo(domain: string, from = account) {
   const [mailId = ""] = await system.hand(from, { recipients: [`to@${domain}`] });
@@ -101,7 +112,7 @@ it("sets a failing domain aside without holding up others of its shard", async (
   const server = await exchanger();
   const good = newDomain();
   system.dns.set(good, { mx: [{ preference: 10, exchange: server.host }] });
-  const bad = newDomain();
+  const bad = newDomainBeside(good);
   system.dns.set(bad, { mx: [{ preference: 10, exchange: "127-250-250-251.relay.test" }] });
   const recipients = Array.from({ length: 150 }, (_, index) => `r${index}@${bad}`);
   await system.hand(account, { recipients });
@@ -115,4 +126,20 @@ it("leaves from the dedicated IP of the account, and from no other address", asy
   const dedicated = await system.account({ dedicatedIp: "127.77.0.9" });
   expect((await attemptTo(domain, dedicated)).type).toBe("DELIVERED");
   expect(server.mails[0]?.remoteAddress).toBe("127.77.0.9");
+});
+
+it("has at most ten connections to a destination domain, and goes on with the others of the shard", async () => {
+  const [server, other] = [await exchanger(), await exchanger()];
+  const held = Promise.withResolvers<undefined>();
+  server.script = { dot: () => held.promise };
+  const busy = newDomain();
+  const good = newDomainBeside(busy);
+  system.dns.set(busy, { mx: [{ preference: 10, exchange: server.host }] });
+  system.dns.set(good, { mx: [{ preference: 10, exchange: other.host }] });
+  await system.hand(account, { recipients: Array.from({ length: 40 }, (_, index) => `r${index}@${busy}`) });
+  await eventually(() => server.openConnections >= 10);
+  expect((await attemptTo(good)).type).toBe("DELIVERED");
+  held.resolve(undefined);
+  await eventually(() => server.accepted.length === 40, 40_000);
+  expect(server.mostConnections).toBeLessThanOrEqual(10);
 });

@@ -6,12 +6,15 @@ import type { MailServer } from "#test/support/mail-server.ts";
 import { startMailServer } from "#test/support/mail-server.ts";
 import type { TestAccount } from "#test/support/system-client.ts";
 
+/** Of no service in this test: delivery is told that it is Waypost's own. */
+const OUR_PORT = 2_599;
+
 let system: DeliverySystem;
 let relay: MailServer;
 let account: TestAccount;
 
 beforeAll(async () => {
-  system = await startDeliverySystem();
+  system = await startDeliverySystem({ serviceEnv: { delivery: { WAYPOST_SMTP_PORT: String(OUR_PORT) } } });
   relay = await startMailServer();
   account = await system.account();
   await system.relay(account, relay);
@@ -74,4 +77,16 @@ it("uses connections again, and goes on after a refusal on the same one", async 
   for (const name of names) await endOf(`${name}@recipient.example`);
   relay.script = {};
   expect(relay.connections - before).toBeLessThanOrEqual(1);
+});
+
+it("does not feed itself: a relay whose address and port are our own listener", async () => {
+  const looping = await system.account();
+  await system.relay(looping, { host: "127-0-0-1.ourselves.test", port: OUR_PORT });
+  const [mailId = ""] = await system.hand(looping, { recipients: ["to@recipient.example"] });
+  const last = (await system.ended(mailId)).trackingPoints.at(-1);
+  expect(last?.meta.event).toMatchObject({ type: "BOUNCED", subType: "HARD_BOUNCE" });
+  expect(last?.content?.smtp).toMatchObject({
+    dsn: "5.4.6",
+    reason: expect.stringContaining("is this service itself"),
+  });
 });
