@@ -61,10 +61,16 @@ class SubmissionServer extends SMTPServer {
   }
 }
 
+/** The client closed the connection in the middle of its message: smtp-server ends the message's stream with this. */
+function hasLeft(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "ECONNECTION";
+}
+
 /** What a handler threw, as a reply: a refusal as it is, anything else as a fault of ours that may pass. */
 function replyOf(error: unknown, log: Log): Error {
   if (error instanceof SmtpRefusal) return error;
-  if (!isRetriable(error)) log.error({ err: error }, "ingest.smtp-failed");
+  if (hasLeft(error)) log.debug({ err: error }, "ingest.smtp-session-failed");
+  else if (!isRetriable(error)) log.error({ err: error }, "ingest.smtp-failed");
   return new SmtpRefusal(BUSY, error);
 }
 

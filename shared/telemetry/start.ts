@@ -34,6 +34,7 @@ export async function startTelemetry(options: TelemetryOptions): Promise<Telemet
   logDiagnostics(options);
   const exported = exportedSignals(variables);
   const resource = createResource(service, variables);
+  await resource.waitForAsyncAttributes?.();
   const prometheus = new PrometheusExporter({ preventServerStart: true });
   const readers: MetricReader[] = [prometheus, ...(await createPushReaders(exported, variables))];
   const meterProvider = new MeterProvider({ resource, readers });
