@@ -25,6 +25,7 @@ export function createRouterMetrics(): RouterMetrics {
     description: "Jobs whose mails were not sent because they could not be signed",
   });
   failClosed.add(0);
+  unsigned.add(0);
   return {
     countFate: (fate) => {
       if (fate.kind === "failed" && fate.breaksFailClosed === true) failClosed.add(1);

@@ -9,6 +9,7 @@ import type { JobView, MailSummary, MailView } from "./mail-view.ts";
 import { jobViewOf, mailViewOf, summaryOf } from "./mail-view.ts";
 import type { MailRecord } from "./mails.ts";
 import { MAIL_ORDER, mailsOf } from "./mails.ts";
+import { trackedMailOfRecord } from "./recorded-mail.ts";
 
 /** A mail past its deadline with no end, with all that a tracking point of it needs. */
 export interface OverdueMail extends TrackedMail {
@@ -51,20 +52,7 @@ const MOST_OFFENDERS = 1_000;
 
 function overdueMailOf(record: MailRecord): OverdueMail {
   return {
-    mailId: record._id,
-    email: record.email,
-    recipient: record.recipient,
-    head: {
-      ...record.meta,
-      deadline: record.deadline.toISOString(),
-      envelopeFrom: record.sender,
-      sender: record.sender,
-      from: record.from,
-      ...(record.mimeFrom === undefined ? {} : { mimeFrom: record.mimeFrom }),
-      ...(record.endpoint === undefined ? {} : { endpoint: record.endpoint }),
-      ...(record.traceparent === undefined ? {} : { traceparent: record.traceparent }),
-      bulk: false,
-    },
+    ...trackedMailOfRecord(record),
     attempts: record.attempts.reduce((most, attempt) => Math.max(most, attempt.attempt), 0),
     lane: record.lane,
     relay: record.relay,

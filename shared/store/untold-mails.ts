@@ -2,30 +2,10 @@
 import type { TrackedMail } from "#shared/contracts/make-event.ts";
 import type { Store } from "./connection.ts";
 import { guard } from "./connection.ts";
-import type { MailRecord } from "./mails.ts";
 import { mailsOf } from "./mails.ts";
+import { trackedMailOfRecord } from "./recorded-mail.ts";
 
 export type UntoldMail = TrackedMail & { relay: string | undefined };
-
-function untoldMailOf(record: MailRecord): UntoldMail {
-  return {
-    mailId: record._id,
-    email: record.email,
-    recipient: record.recipient,
-    relay: record.relay,
-    head: {
-      ...record.meta,
-      deadline: record.deadline.toISOString(),
-      envelopeFrom: record.sender,
-      sender: record.sender,
-      from: record.from,
-      ...(record.mimeFrom === undefined ? {} : { mimeFrom: record.mimeFrom }),
-      ...(record.endpoint === undefined ? {} : { endpoint: record.endpoint }),
-      ...(record.traceparent === undefined ? {} : { traceparent: record.traceparent }),
-      bulk: false,
-    },
-  };
-}
 
 export interface LaneOfAccount {
   account: string;
@@ -47,6 +27,6 @@ export function findUntoldMails(store: Store, lane: LaneOfAccount, window: { bef
       .sort({ receivedAt: 1 })
       .limit(window.limit)
       .toArray();
-    return found.map(untoldMailOf);
+    return found.map((record) => ({ ...trackedMailOfRecord(record), relay: record.relay }));
   });
 }
