@@ -134,6 +134,8 @@ export interface Broker {
   request(service: string, body: object, timeoutMs: number): Promise<unknown>;
   /** Connected, topology declared, not blocked by an alarm. */
   readonly ready: boolean;
+  /** Why there is no connection, as far as is known: refused, wrong password, missing permission. */
+  readonly failure: string | undefined;
   /** Set while a memory or disk alarm of the broker blocks publishing. */
   readonly blocked: string | undefined;
   /** Takes nothing new from any mailbox; what is in hand goes on, and publishing works as before. */

@@ -204,6 +204,10 @@ class RuntimeBroker implements Broker {
     return this.#isDeclared && this.#publisher.isConnected && this.#publisher.blocked === undefined;
   }
 
+  get failure(): string | undefined {
+    return this.#consuming.failure ?? this.#publishing.failure;
+  }
+
   get blocked(): string | undefined {
     return this.#publisher.blocked;
   }

@@ -12,6 +12,7 @@ const SET_UP_TIMEOUT_MS = 30_000;
 const CLOSE_TIMEOUT_MS = 1_000;
 const FIRST_WAIT_MS = 100;
 const LONGEST_WAIT_MS = 2_000;
+const MOST_FAILURE_CHARACTERS = 300;
 /** A connect that hangs is not waited for when the service stops. */
 const LONGEST_CLOSE_MS = 500;
 
@@ -29,6 +30,8 @@ export interface LinkOptions {
 
 export interface Link {
   readonly isUp: boolean;
+  /** Why it is not up, in the broker's words; undefined while it is, and before the first try has failed. */
+  readonly failure: string | undefined;
   close(): Promise<void>;
 }
 
@@ -36,6 +39,7 @@ interface LinkState {
   model: ChannelModel | undefined;
   isUp: boolean;
   failures: number;
+  failure: string | undefined;
   readonly closing: AbortController;
 }
 
@@ -47,11 +51,20 @@ function withHeartbeat(url: string): string {
 }
 
 export function openLink(options: LinkOptions): Link {
-  const state: LinkState = { model: undefined, isUp: false, failures: 0, closing: new AbortController() };
+  const state: LinkState = {
+    model: undefined,
+    isUp: false,
+    failures: 0,
+    failure: undefined,
+    closing: new AbortController(),
+  };
   const finished = keepConnected(options, state);
   return {
     get isUp() {
       return state.isUp;
+    },
+    get failure() {
+      return state.failure;
     },
     close: async () => {
       state.closing.abort();
@@ -88,10 +101,12 @@ async function connectOnce(options: LinkOptions, state: LinkState, url: string):
     await withinSetUpTime(options.onUp(model));
     state.isUp = true;
     state.failures = 0;
+    state.failure = undefined;
     options.log.info({ connection: options.name, host: new URL(url).host }, "broker.connected");
     await lost;
   } catch (error) {
     state.failures += 1;
+    state.failure = error instanceof Error ? error.message.slice(0, MOST_FAILURE_CHARACTERS) : String(error);
     const first = state.failures === 1 || state.failures % 20 === 0;
     if (!state.closing.signal.aborted) options.log[first ? "warn" : "debug"]({ err: error }, "broker.connect_failed");
     await closeQuietly(state.model);

@@ -29,7 +29,8 @@ async function brokerChecks({ broker }: ApiContext): Promise<Check[]> {
     return [{ check: "broker", ok: false, detail: `blocked: ${broker.blocked}`, mend }];
   }
   if (!broker.ready) {
-    return [{ check: "broker", ok: false, detail: "no connection", mend: "start RabbitMQ, and see AMQP_URL" }];
+    const mend = "start RabbitMQ; see AMQP_URL, and that its user may configure, write and read all";
+    return [{ check: "broker", ok: false, detail: broker.failure ?? "no connection", mend }];
   }
   const depths = await Promise.all(
     TOPOLOGY.queues.map(async ({ name }) => ({ name, depth: await broker.depth(name) })),
