@@ -120,8 +120,9 @@ class Batches<M> {
   }
 }
 
+/** One that still waits for an outcome, if there is any. */
 function firstOf<M>(items: readonly Item<M>[]): Held {
-  const [first] = items;
+  const first = items.find((item) => !item.held.isLost) ?? items[0];
   if (first === undefined) throw new Error("a batch is never empty");
   return first.held;
 }

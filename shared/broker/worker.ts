@@ -75,10 +75,13 @@ export function isFault(shop: WorkShop, error: unknown): boolean {
   return isRetriable(error) || shop.queue === QUEUES.deadLetters;
 }
 
+/** Who has lost its delivery waits for nothing, and leaves no gate shut behind it: nobody would open that again. */
 export async function waitForService(shop: WorkShop, held: Held, error: unknown): Promise<void> {
+  if (held.isLost) return;
   if (!shop.gate.isShut) shop.log.warn({ queue: shop.queue, err: error }, "mailbox.paused");
   shop.telemetry.countFault(shop.queue);
   await Promise.race([shop.gate.wait(), held.whenLost]);
+  if (held.isLost) shop.gate.open();
 }
 
 function parkBug<M>(shop: WorkShop, delivery: Delivery<M>, error: unknown): Verdict {

@@ -1,0 +1,49 @@
+import { expect, it } from "vitest";
+import { pino } from "pino";
+import { systemClock } from "#shared/clock.ts";
+import { StoreUnavailable } from "#shared/errors.ts";
+import { FaultGate } from "./fault-gate.ts";
+import { Held } from "./held.ts";
+import type { Job, WorkShop } from "./worker.ts";
+import { attempt } from "./worker.ts";
+
+function shopOf(gate: FaultGate): WorkShop {
+  const telemetry = { countFault: () => undefined };
+  const closing = new AbortController().signal;
+  return {
+    queue: "q",
+    gate,
+    telemetry,
+    log: pino({ level: "silent" }),
+    clock: systemClock,
+    closing,
+  } as unknown as WorkShop;
+}
+
+const jobOf = (): Job<unknown> => ({
+  held: new Held({} as Held["raw"], {} as Held["channel"]),
+  delivery: { suspect: false } as Job<unknown>["delivery"],
+});
+const away = (): Error => new StoreUnavailable("MongoDB is away", undefined);
+
+it("leaves its gate open when a delivery that was lost fails for a backing service", async () => {
+  const gate = new FaultGate(systemClock, new AbortController().signal);
+  const job = jobOf();
+  const outcome = attempt(shopOf(gate), job, async () => {
+    job.held.lose();
+    throw away();
+  });
+  expect(await outcome).toBeUndefined();
+  expect(gate.isShut).toBe(false);
+});
+
+it("opens its gate again when a delivery is lost while it waits there", async () => {
+  const gate = new FaultGate(systemClock, new AbortController().signal);
+  const job = jobOf();
+  const outcome = attempt(shopOf(gate), job, () => Promise.reject(away()));
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(gate.isShut).toBe(true);
+  job.held.lose();
+  expect(await outcome).toBeUndefined();
+  expect(gate.isShut).toBe(false);
+});
