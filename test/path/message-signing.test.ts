@@ -12,7 +12,7 @@ import { startMailServer } from "#test/support/mail-server.ts";
 import type { SigningAuthority } from "#test/support/signing-certificate.ts";
 import { createSigningAuthority, verifyByOpenssl } from "#test/support/signing-certificate.ts";
 import { jobIdIn, openSession } from "#test/support/smtp-dialog.ts";
-import type { TestAccount } from "#test/support/system-client.ts";
+import type { MailRecord, TestAccount } from "#test/support/system-client.ts";
 
 let system: CommonSystem;
 let mx: MailServer;
@@ -181,5 +181,46 @@ describe("is not signed:", () => {
     const account = await signingAccount();
     await putDomain(account, { messageSigning: false });
     expect(await eventually(async () => !isSigned(await sentBy(account)))).toBe(true);
+  });
+});
+
+describe("a mail whose domain changes between relay and signing while it waits", () => {
+  const DOWN = { rcode: "SERVFAIL" } as const;
+  const UP = () => ({ mx: [{ preference: 10, exchange: mx.host }] });
+
+  async function waitingFor(account: TestAccount): Promise<{ recipient: string; recipientDomain: string }> {
+    const recipientDomain = `${uniqueLabel("later")}.example`;
+    await system.setDns(recipientDomain, DOWN);
+    const recipient = `to@${recipientDomain}`;
+    const jobId = await system.accept(account, jobOf(account, [recipient]));
+    const [mail] = await system.mailsOf(jobId);
+    await eventually(async () => {
+      const { body } = await system.control.get<MailRecord>(`/v1/mails/${mail?.mailId}`);
+      return body.attempts.length > 0;
+    });
+    return { recipient, recipientDomain };
+  }
+
+  it("is signed once its relay is removed and its domain signs", async () => {
+    const account = await system.account();
+    const relay = await startMailServer({ script: { rcpt: () => ({ code: 451, text: "4.3.0 later" }) } });
+    await system.relay(account, relay);
+    const { recipient, recipientDomain } = await waitingFor(account);
+    expect((await system.control.delete(`${pathOf(account)}/relay?waiting=reroute`)).status).toBe(200);
+    await putDomain(account, { messageSigning: true, signing: await authority.issue({ address: account.sender }) });
+    await system.setDns(recipientDomain, UP());
+    expectVerified((await receivedBy(recipient)).raw, "Hello");
+    await relay.close();
+  });
+
+  it("goes to the relay as it is once its domain has one and no longer signs", async () => {
+    const account = await signingAccount();
+    const { recipient } = await waitingFor(account);
+    await putDomain(account, { messageSigning: false });
+    const relay = await startMailServer();
+    await system.relay(account, relay);
+    const relayed = await eventually(() => relay.accepted.find((mail) => mail.to.includes(recipient)));
+    expect(isSigned(relayed)).toBe(false);
+    await relay.close();
   });
 });
