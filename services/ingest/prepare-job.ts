@@ -8,7 +8,7 @@ import { composeContent } from "#shared/email/mime.ts";
 import type { Account } from "#shared/routing/configuration.ts";
 import type { Sealer } from "#shared/secrets.ts";
 import { addressesOf, commonFields, entryOf } from "./entry-headers.ts";
-import type { Problem } from "./problem.ts";
+import type { Problem } from "#shared/contracts/problem.ts";
 import { problemOf } from "./problem.ts";
 import type { ReadyMessage, Submission } from "./submission.ts";
 

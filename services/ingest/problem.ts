@@ -1,10 +1,5 @@
 // What a refused submission is answered with: an RFC 9457 problem, over REST and the broker (operator contract, Administration API).
-import type { z } from "zod";
-import type { Problem } from "#shared/contracts/problem.ts";
-
-export { problemSchema } from "#shared/contracts/problem.ts";
-export type { Problem } from "#shared/contracts/problem.ts";
-export type Mistake = NonNullable<Problem["errors"]>[number];
+import type { Mistake, Problem } from "#shared/contracts/problem.ts";
 
 const TITLES = {
   400: "Bad request",
@@ -32,20 +27,4 @@ export function problemOf(status: ProblemStatus, detail: string, errors?: readon
     detail,
     ...(errors === undefined ? {} : { errors: [...errors] }),
   };
-}
-
-/** The mistakes of a request as the contract names them: `recipients[3].mail.to[0].email`, unknown keys one by one. */
-export function mistakesOf(error: z.ZodError): Mistake[] {
-  return error.issues.flatMap((issue) => {
-    if (issue.code !== "unrecognized_keys") return [{ path: dotted(issue.path), message: issue.message }];
-    return issue.keys.map((key) => ({ path: dotted([...issue.path, key]), message: "unknown field" }));
-  });
-}
-
-/** `["recipients", 3, "mail"]` as `recipients[3].mail`; the empty path, of the whole body, as `.`. */
-export function dotted(path: readonly PropertyKey[]): string {
-  if (path.length === 0) return ".";
-  return path
-    .map((step, index) => (typeof step === "number" ? `[${step}]` : `${index === 0 ? "" : "."}${String(step)}`))
-    .join("");
 }

@@ -1,6 +1,6 @@
 // A refusal in an SMTP session: reply code, enhanced status code (RFC 3463) and a text that names the fault.
 import { MAX_MAIL_BYTES } from "#shared/contracts/job-request.ts";
-import type { Problem } from "./problem.ts";
+import type { Problem } from "#shared/contracts/problem.ts";
 
 export interface Refusal {
   code: number;

@@ -2,7 +2,7 @@
 import type { EndpointDetails } from "#shared/contracts/endpoint-details.ts";
 import type { JobRequest } from "#shared/contracts/job-request.ts";
 import type { Account } from "#shared/routing/configuration.ts";
-import type { Problem } from "./problem.ts";
+import type { Problem } from "#shared/contracts/problem.ts";
 
 /** A message that came ready made (SMTP): relayed as it is. */
 export interface ReadyMessage {

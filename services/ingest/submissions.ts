@@ -13,7 +13,8 @@ import { BrokerUnavailable } from "#shared/errors.ts";
 import type { Account, ConfigurationPort } from "#shared/routing/configuration.ts";
 import type { Sealer } from "#shared/secrets.ts";
 import { hashOf } from "./idempotency.ts";
-import { mistakesOf, problemOf } from "./problem.ts";
+import { mistakesOf } from "#shared/contracts/mistakes.ts";
+import { problemOf } from "./problem.ts";
 import type { Accept, Acceptance, Submission } from "./submission.ts";
 
 const PREFETCH = 32;

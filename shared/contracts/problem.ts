@@ -9,4 +9,5 @@ export const problemSchema = z.object({
   /** For bad input: the dotted path of each mistake; `.` is the whole body. */
   errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
 });
+export type Mistake = NonNullable<Problem["errors"]>[number];
 export type Problem = z.infer<typeof problemSchema>;

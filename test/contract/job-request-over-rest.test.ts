@@ -109,7 +109,10 @@ describe("a key that is present has a non-empty value", () => {
 });
 
 describe("subject", () => {
-  it("is required", async () => expect(await mistakesOf({ subject: undefined })).toEqual(["subject"]));
+  it("is required", async () => {
+    const answer = await system.submit(account, { ...jobOf(account, ["to@recipient.example"]), subject: undefined });
+    expect(answer.body["errors"]).toEqual([{ path: "subject", message: "required" }]);
+  });
 
   it("has at most 500 characters, decoded", async () => {
     const content = base64("ü".repeat(500));

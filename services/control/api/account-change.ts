@@ -4,7 +4,7 @@ import type { Account, EndpointSettings } from "#shared/routing/configuration.ts
 import type { Sealer } from "#shared/secrets.ts";
 import type { AccountInput, AccountView, NotificationInput } from "./account-input.ts";
 import { MASK } from "./account-input.ts";
-import type { Mistake } from "./problem.ts";
+import type { Mistake } from "#shared/contracts/problem.ts";
 import { present } from "./present.ts";
 
 export interface Changed<T> {

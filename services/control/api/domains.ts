@@ -12,7 +12,7 @@ import { accountParams, domainParams, isoTime, listOf, newDomainParams, pageQuer
 import type { Operation } from "./operation.ts";
 import { NOTHING, operation } from "./operation.ts";
 import { present } from "./present.ts";
-import type { Mistake } from "./problem.ts";
+import type { Mistake } from "#shared/contracts/problem.ts";
 import { badInput, conflict, notFound, Problem } from "./problem.ts";
 import { checkSigning, viewSigning } from "./signing.ts";
 

@@ -2,8 +2,8 @@
 // its OpenAPI document alike.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
-import { mistakesOf } from "./mistakes.ts";
-import type { Mistake } from "./problem.ts";
+import { mistakesOf } from "#shared/contracts/mistakes.ts";
+import type { Mistake } from "#shared/contracts/problem.ts";
 import { badInput, Problem, PROBLEM_TYPE, problemSchema } from "./problem.ts";
 
 type Method = "GET" | "PUT" | "POST" | "DELETE";

@@ -1,6 +1,7 @@
 // What the API refuses: RFC 9457 problem details as values. Handlers return them; nothing is thrown for an expected refusal.
 import { STATUS_CODES } from "node:http";
 import { z } from "zod";
+import type { Mistake } from "#shared/contracts/problem.ts";
 
 export const PROBLEM_TYPE = "application/problem+json";
 
@@ -22,11 +23,6 @@ export const problemSchema = z
   })
   .meta({ id: "Problem", description: "RFC 9457 problem details" });
 export type ProblemBody = z.infer<typeof problemSchema>;
-
-export interface Mistake {
-  path: string;
-  message: string;
-}
 
 export class Problem {
   readonly status: number;

@@ -9,7 +9,7 @@ import type { LaneState } from "../lane-states.ts";
 import { resealed } from "./account-change.ts";
 import { hostName, isoTime, line } from "./fields.ts";
 import { present } from "./present.ts";
-import type { Mistake } from "./problem.ts";
+import type { Mistake } from "#shared/contracts/problem.ts";
 
 const MOST_SENDERS = 10;
 const MOST_CONNECTIONS = 1_000;

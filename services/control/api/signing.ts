@@ -1,7 +1,7 @@
 // What a sender domain may sign with (contract, Message Signing): each thing that is wrong with it is named at its field.
 import { certificateFacts, signingProblems } from "#shared/signing/certificate.ts";
 import type { SigningMaterial } from "#shared/signing/certificate.ts";
-import type { Mistake } from "./problem.ts";
+import type { Mistake } from "#shared/contracts/problem.ts";
 
 const WARN_BEFORE_MS = 30 * 24 * 3_600_000;
 

@@ -1,4 +1,4 @@
-// Mistakes of an input as the contract has them: one for each, with a dotted path; unknown keys by their own name.
+// Mistakes of an input as the contract has them, in a JobRequest and in the administration API alike: one for each, with a dotted path; unknown keys by their own name.
 import type { z } from "zod";
 import type { Mistake } from "./problem.ts";
 
