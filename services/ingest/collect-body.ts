@@ -53,3 +53,10 @@ export async function collectBody(payload: Readable, length: number | undefined,
     payload.once("close", () => reject(new Error("the request ended in its middle")));
   });
 }
+
+/** Gives a large body's memory back at once, where the garbage collector would let it stand beside what was made of it. */
+export function letGo(body: Buffer): void {
+  const { buffer } = body;
+  const isItsOwn = buffer instanceof ArrayBuffer && body.byteOffset === 0 && body.length > LARGE_BYTES;
+  if (isItsOwn && !buffer.detached) buffer.transfer(0);
+}
