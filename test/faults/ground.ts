@@ -18,7 +18,7 @@ import { startGroundBacking, stopGroundBacking } from "./ground-backing.ts";
 export const RECIPIENT_DOMAIN = "recipient.example";
 const ACCEPTING_MS = 15;
 /** Longer than an outcome takes from the relay's answer into the ledger, on a busy machine too. */
-const UNRECORDED_MS = 1_000;
+const UNRECORDED_MS = 2_000;
 
 export interface Ground extends Omit<GroundBacking, "amqpUrl" | "mongodbUri" | "directUri"> {
   readonly system: System;
