@@ -13,7 +13,7 @@ export interface Latency {
 export class OneByOne {
   readonly #socket;
   #buffer = "";
-  #waiting: ((line: string) => void) | undefined;
+  #waiting: { resolve: (text: string) => void; reject: (error: Error) => void } | undefined;
 
   constructor(port: number) {
     this.#socket = connect({ port, host: "127.0.0.1", noDelay: true });
@@ -23,8 +23,10 @@ export class OneByOne {
       if (last === null) return;
       const text = this.#buffer;
       this.#buffer = "";
-      this.#waiting?.(text);
+      this.#waiting?.resolve(text);
     });
+    this.#socket.on("error", (error) => this.#waiting?.reject(error));
+    this.#socket.on("close", () => this.#waiting?.reject(new Error("the server closed the connection")));
   }
 
   async open(): Promise<void> {
@@ -43,12 +45,13 @@ export class OneByOne {
   }
 
   async close(): Promise<void> {
+    this.#waiting = undefined;
     this.#socket.end("QUIT\r\n");
     await once(this.#socket, "close");
   }
 
   #answer(): Promise<string> {
-    return new Promise((resolve) => (this.#waiting = resolve));
+    return new Promise((resolve, reject) => (this.#waiting = { resolve, reject }));
   }
 
   #ask(command: string): Promise<string> {

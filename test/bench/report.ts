@@ -1,5 +1,6 @@
 // What the bench prints: minimum, median and maximum of each figure, and its ratio to Postfix in the same run.
 import { cpus, release, totalmem } from "node:os";
+import type { Row } from "./ground.ts";
 import { spread } from "./processes.ts";
 import type { Measured } from "./rounds.ts";
 
@@ -35,5 +36,25 @@ export function resultTable(samples: Samples): string {
     "| figure | line | min | median | max | ratio to Postfix |",
     "| --- | --- | --- | --- | --- | --- |",
     ...rows,
+  ].join("\n");
+}
+
+export function measuredText({ accepted, relayed, cpuPerThousand, memoryMib }: Measured): string {
+  return `accepted ${accepted.toFixed(0)}/s, relayed ${relayed.toFixed(0)}/s, CPU ${cpuPerThousand.toFixed(2)} s/1,000, ${memoryMib.toFixed(0)} MiB`;
+}
+
+/** A Markdown table: a row for each scenario. */
+export function scenarioTable(rows: readonly Row[]): string {
+  const lines = rows.map(({ scenario, measured, note = "" }) => {
+    const figures =
+      measured === undefined
+        ? ["", "", ""]
+        : [measured.accepted.toFixed(0), measured.relayed.toFixed(0), measured.cpuPerThousand.toFixed(2)];
+    return `| ${[scenario, ...figures, note].join(" | ")} |`;
+  });
+  return [
+    "| scenario | accepted / s | relayed / s | CPU s / 1,000 mails | |",
+    "| --- | --- | --- | --- | --- |",
+    ...lines,
   ].join("\n");
 }

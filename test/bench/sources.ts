@@ -8,6 +8,8 @@ export interface Load {
   sessions: number;
   /** Bytes of the mail's body. */
   bytes: number;
+  /** The usual one by default; over REST several take turns. */
+  senders?: readonly string[];
 }
 
 export const SENDER = "box@bench.example";
@@ -27,7 +29,7 @@ export async function feedSmtp(port: number, load: Load): Promise<number> {
       "-m",
       String(load.mails),
       "-f",
-      SENDER,
+      load.senders?.[0] ?? SENDER,
       "-t",
       RECIPIENT,
       `127.0.0.1:${port}`,
@@ -47,20 +49,29 @@ export interface RestTarget {
   password: string;
 }
 
-export function restJob(bytes: number, recipients: readonly string[] = [RECIPIENT]): object {
+/** Text of so many bytes in lines of 78, as mail programs write it. */
+export function bodyOf(bytes: number): string {
   const line = "The quick brown fox jumps over the lazy dog, and then it does so once more.\r\n";
+  return line
+    .repeat(Math.ceil(bytes / line.length))
+    .slice(0, bytes)
+    .replace(/\r$/, "");
+}
+
+export function restJob(bytes: number, mail: { sender?: string; recipients?: readonly string[] } = {}): object {
+  const { sender = SENDER, recipients = [RECIPIENT] } = mail;
   return {
     subject: { content: "Your order" },
-    body: { contentType: "text/plain", content: line.repeat(Math.ceil(bytes / line.length)).slice(0, bytes) },
+    body: { contentType: "text/plain", content: bodyOf(bytes) },
     recipients: recipients.map((email) => ({ mail: { to: [{ email }] } })),
-    mail: { from: { email: SENDER } },
+    mail: { from: { email: sender } },
   };
 }
 
 /** POSTs `load.mails` jobs, `load.sessions` at a time; resolves with the seconds until the last 202. */
 export async function feedRest(target: RestTarget, load: Load): Promise<number> {
   const agent = new Agent({ connections: load.sessions, pipelining: 1 });
-  const body = JSON.stringify(restJob(load.bytes));
+  const bodies = (load.senders ?? [SENDER]).map((sender) => JSON.stringify(restJob(load.bytes, { sender })));
   const headers = {
     "content-type": "application/json",
     authorization: `Basic ${Buffer.from(`${target.user}:${target.password}`).toString("base64")}`,
@@ -70,6 +81,7 @@ export async function feedRest(target: RestTarget, load: Load): Promise<number> 
   const worker = async (): Promise<void> => {
     while (left > 0) {
       left -= 1;
+      const body = bodies[left % bodies.length] ?? "";
       const answer = await request(target.url, { method: "POST", dispatcher: agent, headers, body });
       const text = await answer.body.text();
       if (answer.statusCode !== 202) throw new Error(`ingest answered ${answer.statusCode}: ${text.slice(0, 300)}`);

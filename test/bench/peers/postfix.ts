@@ -1,7 +1,7 @@
 // A private Postfix, tuned as its TUNING_README and QSHAPE_README advise for one fixed next hop: more processes, more
 // concurrency from the start, cached connections, no throttling of input. Its queue file is synced as delivered: that is its promise.
 import { execFileSync } from "node:child_process";
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { freePort } from "#deploy/local/ports.ts";
 import type { Peer, PeerOptions } from "./peer.ts";
@@ -76,4 +76,17 @@ export async function startPostfix(options: PeerOptions): Promise<Peer> {
     roots: () => [master],
     stop: async () => postfix("stop"),
   };
+}
+
+/** Ends what runs below a directory: Postfix clears its environment, so that its processes carry no mark. */
+export function endPostfixBelow(directory: string): void {
+  for (const name of readdirSync(directory)) {
+    const configuration = join(directory, name, "conf");
+    if (!existsSync(join(configuration, "master.cf"))) continue;
+    try {
+      execFileSync("postfix", ["-c", configuration, "stop"], { stdio: "ignore" });
+    } catch {
+      // It was stopped before.
+    }
+  }
 }

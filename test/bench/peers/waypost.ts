@@ -12,6 +12,10 @@ import type { Peer, PeerOptions } from "./peer.ts";
 export interface Waypost extends Peer {
   readonly system: System;
   readonly account: TestAccount;
+  /** The bench's account with other settings beside its usual ones. */
+  putAccount(settings: object): Promise<void>;
+  /** One more domain of it, with a relay on this machine. */
+  putDomain(domain: string, relay: { port: number; maxConnections: number }): Promise<void>;
   /** The processes of the services alone, for their memory. */
   services(): readonly number[];
 }
@@ -24,7 +28,7 @@ export interface WaypostOptions extends PeerOptions {
   env?: Readonly<Record<string, string>>;
 }
 
-export const RELAY_HOST = "relay.bench.example";
+const RELAY_HOST = "relay.bench.example";
 const ACCOUNT = "bench";
 const PASSWORD = "bench-password";
 const DOMAIN = SENDER.split("@")[1] ?? "";
@@ -34,26 +38,28 @@ function tracing(otlpUrl: string | undefined): Record<string, string> {
   return otlpUrl === undefined ? sampler : { ...sampler, OTEL_EXPORTER_OTLP_ENDPOINT: otlpUrl };
 }
 
-async function configure(system: System, options: WaypostOptions): Promise<TestAccount> {
-  const notification = options.endpointUrl === undefined ? {} : { notification: { url: options.endpointUrl } };
+function expectOk({ status, body }: { status: number; body: unknown }): void {
+  if (status !== 200) throw new Error(`${status} ${JSON.stringify(body)}`);
+}
+
+async function putAccount({ control }: System, settings: object): Promise<void> {
   const account = {
     customerNo: "1",
     password: PASSWORD,
     sourceIps: ["127.0.0.0/8"],
     limits: { waitingMails: 10_000_000 },
   };
-  const answers = [
-    await system.control.put(`/v1/accounts/${ACCOUNT}`, { ...account, ...notification }),
-    await system.control.put(`/v1/accounts/${ACCOUNT}/domains/${DOMAIN}`, {}),
-    await system.control.put(`/v1/accounts/${ACCOUNT}/domains/${DOMAIN}/relay`, {
-      host: RELAY_HOST,
-      port: options.sinkPort,
-      maxConnections: options.connections,
-      tls: "never",
-    }),
-  ];
-  for (const { status, body } of answers) if (status !== 200) throw new Error(`${status} ${JSON.stringify(body)}`);
-  return { name: ACCOUNT, password: PASSWORD, domain: DOMAIN, sender: SENDER };
+  expectOk(await control.put(`/v1/accounts/${ACCOUNT}`, { ...account, ...settings }));
+}
+
+async function putDomain(
+  { control }: System,
+  domain: string,
+  relay: { port: number; maxConnections: number },
+): Promise<void> {
+  const at = `/v1/accounts/${ACCOUNT}/domains/${domain}`;
+  expectOk(await control.put(at, {}));
+  expectOk(await control.put(`${at}/relay`, { host: RELAY_HOST, tls: "never", ...relay }));
 }
 
 /** Starts it, the account and its relay configured. */
@@ -83,13 +89,16 @@ export async function startWaypost(options: WaypostOptions): Promise<Waypost> {
       ...options.env,
     },
   });
-  const account = await configure(system, options);
+  await putAccount(system, options.endpointUrl === undefined ? {} : { notification: { url: options.endpointUrl } });
+  await putDomain(system, DOMAIN, { port: options.sinkPort, maxConnections: options.connections });
   return {
     name: "waypost",
     version: "",
     smtpPort: system.smtpPort,
     system,
-    account,
+    account: { name: ACCOUNT, password: PASSWORD, domain: DOMAIN, sender: SENDER },
+    putAccount: (settings) => putAccount(system, settings),
+    putDomain: (domain, relay) => putDomain(system, domain, relay),
     roots: () => processesOf(directory),
     services: () => processesOf(system.plan.directory),
     stop: async () => {

@@ -1,11 +1,13 @@
 // A private ZoneMTA from npm with a MongoDB and a Redis of its own; one zone that relays everything to the sink.
 import type { ChildProcess } from "node:child_process";
 import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { startDatabase } from "#deploy/local/database.ts";
-import { freePort, isFree } from "#deploy/local/ports.ts";
-import { processesOf } from "#deploy/local/processes.ts";
+import { freePort } from "#deploy/local/ports.ts";
+import { processesOf, RUN_MARK } from "#deploy/local/processes.ts";
 import { findDatabase } from "#deploy/local/programs.ts";
 import { eventually } from "#test/support/eventually.ts";
 import type { Peer, PeerOptions } from "./peer.ts";
@@ -14,8 +16,9 @@ const ZONE_MTA_VERSION = "3.10.3";
 /** It needs what newer ones have removed (process.binding of http_parser). */
 const ITS_NODE = "22";
 
+/** Beside the rounds' directories: once a run. */
 function install(directory: string): string {
-  const home = join(directory, "package");
+  const home = join(directory, "../zone-mta-package");
   const app = join(home, "node_modules/zone-mta");
   if (existsSync(app)) return app;
   mkdirSync(home, { recursive: true });
@@ -56,9 +59,24 @@ function configuration(
   return `${JSON.stringify(overrides, null, 2)}\n`;
 }
 
-function run(command: string, words: readonly string[], log: string): ChildProcess {
-  const output = openSync(log, "a");
-  return spawn(command, words, { stdio: ["ignore", output, output] });
+function run(command: string, words: readonly string[], place: { directory: string; cwd: string }): ChildProcess {
+  const { directory, cwd } = place;
+  const output = openSync(join(directory, `${command.split("/").at(-1)}.log`), "a");
+  return spawn(command, words, {
+    stdio: ["ignore", output, output],
+    cwd,
+    env: { ...process.env, [RUN_MARK]: directory },
+  });
+}
+
+async function greets(port: number): Promise<boolean> {
+  const socket = connect(port, "127.0.0.1");
+  try {
+    const [greeting] = (await once(socket, "data", { signal: AbortSignal.timeout(5_000) })) as [Buffer];
+    return greeting.toString().startsWith("220");
+  } finally {
+    socket.destroy();
+  }
 }
 
 /** Starts it. Throws when Debian's package `redis-server` is not installed. */
@@ -78,7 +96,7 @@ export async function startZoneMta(options: PeerOptions): Promise<Peer> {
   const redis = run(
     "redis-server",
     ["--port", String(ports.redis), "--bind", "127.0.0.1", "--save", "", "--dir", directory],
-    join(directory, "redis.log"),
+    { directory, cwd: directory },
   );
   const settings = join(directory, "zone-mta.json");
   writeFileSync(
@@ -88,9 +106,11 @@ export async function startZoneMta(options: PeerOptions): Promise<Peer> {
   const zoneMta = run(
     join(app, "../.bin/node"),
     [join(app, "app.js"), `--config=${settings}`],
-    join(directory, "zone-mta.log"),
+    // Its plugins are found from where it runs.
+    { directory, cwd: app },
   );
-  await eventually(async () => ((await isFree(ports.smtp)) ? undefined : true), 30_000);
+  // Its master listens before its receivers do, and closes what comes until then.
+  await eventually(() => greets(ports.smtp), 60_000);
   return {
     name: "zone-mta",
     version: (JSON.parse(readFileSync(join(app, "package.json"), "utf8")) as { version: string }).version,

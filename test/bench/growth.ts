@@ -1,0 +1,92 @@
+// How cost grows: with the mails that wait, with the relays that are configured, with the replicas of a service.
+import { cpus } from "node:os";
+import { SERVICES } from "#shared/broker/topology.ts";
+import type { Ground, Row } from "./ground.ts";
+import { byRest, bySmtp, measureFeed, warm } from "./ground.ts";
+import { cpuSecondsOf } from "./processes.ts";
+import type { Scenario } from "./scenarios.ts";
+import { SENDER } from "./sources.ts";
+
+const FEW_WAITING = 1_000;
+const RELAYS = 1_000;
+const AT_ONCE = 8;
+const REPLICAS = 4;
+const DRAIN_MS = 600_000;
+
+async function waitingMails(ground: Ground, mails: number): Promise<Row> {
+  const { waypost, sink, load } = ground;
+  const relay = `/v1/accounts/${waypost.account.name}/domains/${waypost.account.domain}/relay`;
+  await waypost.system.control.post(`${relay}/suspend`);
+  const before = { accepted: sink.accepted, cpu: cpuSecondsOf(waypost.roots()) };
+  const acceptSeconds = await bySmtp(ground, { ...load, mails });
+  const started = performance.now();
+  await waypost.system.control.post(`${relay}/resume`);
+  await sink.reached(before.accepted + mails, DRAIN_MS);
+  const seconds = (performance.now() - started) / 1000;
+  const cpuPerThousand = ((cpuSecondsOf(waypost.roots()) - before.cpu) / mails) * 1000;
+  const measured = { accepted: mails / acceptSeconds, relayed: mails / seconds, cpuPerThousand, memoryMib: Number.NaN };
+  return { scenario: `${mails} mails waiting, then let go`, measured, note: "relayed: from a full lane" };
+}
+
+const waiting: Scenario = async (ground) => [
+  await waitingMails(ground, FEW_WAITING),
+  await waitingMails(ground, ground.waiting),
+];
+
+/** Seconds from the start of each service's process to its readiness. */
+async function startUps({ waypost: { system } }: Ground): Promise<string> {
+  const found: string[] = [];
+  for (const service of SERVICES) {
+    await system.kill(service, { signal: "SIGTERM" });
+    const started = performance.now();
+    await system.restart(service);
+    found.push(`${service} ${((performance.now() - started) / 1000).toFixed(2)} s`);
+  }
+  return found.join(", ");
+}
+
+async function addRelays(ground: Ground): Promise<void> {
+  const names = Array.from({ length: RELAYS }, (_, index) => `grown-${index}.example`);
+  const place = { port: ground.sinkPort, maxConnections: 10 };
+  const worker = async (): Promise<void> => {
+    for (let name = names.pop(); name !== undefined; name = names.pop()) await ground.waypost.putDomain(name, place);
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+}
+
+const relays: Scenario = async (ground) => {
+  const { load } = ground;
+  const rows: Row[] = [{ scenario: "start-up, few relays", note: await startUps(ground) }];
+  const before = await measureFeed(ground, load.mails, () => byRest(ground, load));
+  await addRelays(ground);
+  rows.push({ scenario: `start-up, ${RELAYS} relays`, note: await startUps(ground) });
+  await warm(ground, SENDER);
+  const after = await measureFeed(ground, load.mails, () => byRest(ground, load));
+  const share = (after.cpuPerThousand / before.cpuPerThousand).toFixed(2);
+  return [
+    ...rows,
+    { scenario: "REST, before", measured: before },
+    { scenario: `REST, ${RELAYS} relays configured`, measured: after, note: `CPU a mail: ${share} of before` },
+  ];
+};
+
+const replicas: Scenario = async (ground) => {
+  const { waypost, load } = ground;
+  const one = await measureFeed(ground, load.mails, () => byRest(ground, load));
+  for (const service of ["router", "delivery"] as const) {
+    for (let count = 1; count < REPLICAS; count += 1) await waypost.system.addReplica(service);
+  }
+  await warm(ground, SENDER);
+  const many = await measureFeed(ground, load.mails, () => byRest(ground, load));
+  const share = (many.relayed / one.relayed).toFixed(2);
+  return [
+    { scenario: "REST, one replica each", measured: one },
+    {
+      scenario: `REST, ${REPLICAS} of router and delivery each`,
+      measured: many,
+      note: `${share} of the rate on ${cpus().length} processors`,
+    },
+  ];
+};
+
+export const GROWTH: Readonly<Record<string, Scenario>> = { waiting, relays, replicas };
