@@ -158,6 +158,10 @@ async function submitJob<T = Json>(
   return answerOf(await fetch(`${url}/v1/jobs`, { method: "POST", headers, body }));
 }
 
+function isUnknownYet({ status, body }: ApiAnswer<unknown>): boolean {
+  return status === 401 || (status === 422 && JSON.stringify(body).includes("not a sender domain"));
+}
+
 function isEnded(record: MailRecord): boolean {
   return record.trackingPoints.some((point) => point.meta.event.state === "FINISHED");
 }
@@ -185,10 +189,10 @@ export function createSystemClient(plan: SystemPlan, readLog: (file: string) => 
     },
     submit: (account, job, headers = {}) => submitJob(httpUrl, account, { job, headers }),
     accept: async (account, job, headers = {}) => {
-      // A change counts within a second: an account that was just made may still be on its way to ingest.
+      // A change counts within a second: an account that was just made, or its domain, may still be on its way to ingest.
       const answer = await eventually(async () => {
         const tried = await submitJob<{ jobId: string }>(httpUrl, account, { job, headers });
-        return tried.status === 401 ? undefined : tried;
+        return isUnknownYet(tried) ? undefined : tried;
       }, CHANGE_COUNTS_MS);
       expectStatus(answer, 202, "POST job");
       return answer.body.jobId;
