@@ -1,4 +1,5 @@
-// The connection to MongoDB. Everything is written with majority and journal: what was acknowledged is not rolled back.
+// The connection to MongoDB, which may come later than the service. Everything is written with majority and journal: what was acknowledged is not rolled back.
+import { setTimeout as wait } from "node:timers/promises";
 import type { Collection, Db, Document } from "mongodb";
 import {
   MongoBulkWriteError,
@@ -22,7 +23,20 @@ export interface Store {
 
 const DEFAULT_DATABASE = "waypost";
 const SERVER_SELECTION_MS = 5_000;
+const CONNECT_AGAIN_MS = 250;
 const DUPLICATE_KEY = 11_000;
+
+/** The driver gives up for good when its first connect fails: it is made to connect until it has once been connected. */
+async function connectOnce(client: MongoClient, closed: AbortSignal): Promise<void> {
+  while (!closed.aborted) {
+    try {
+      await client.connect();
+      return;
+    } catch {
+      await wait(CONNECT_AGAIN_MS, undefined, { ref: false });
+    }
+  }
+}
 
 /** Opens a store. Does not wait for the database: operations do, and throw StoreUnavailable when it does not come. */
 export function connectStore(uri: string, log: Log): Store {
@@ -40,6 +54,8 @@ export function connectStore(uri: string, log: Log): Store {
     if (hasPrimary !== isReady) log.info({ hasPrimary }, hasPrimary ? "store.connected" : "store.lost");
     isReady = hasPrimary;
   });
+  const closed = new AbortController();
+  void connectOnce(client, closed.signal);
   const db = client.db(new URL(uri.replace(/,[^/]+/, "")).pathname.slice(1) || DEFAULT_DATABASE);
   return {
     db,
@@ -48,7 +64,10 @@ export function connectStore(uri: string, log: Log): Store {
     get isReady() {
       return isReady;
     },
-    close: () => client.close(),
+    close: () => {
+      closed.abort();
+      return client.close();
+    },
   };
 }
 
