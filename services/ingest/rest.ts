@@ -12,7 +12,7 @@ import type { Log } from "#shared/log.ts";
 import type { Account } from "#shared/routing/configuration.ts";
 import type { Authenticator } from "./authenticate.ts";
 import { readBasic } from "./basic-authorization.ts";
-import { BodyTooLarge, collectBody } from "./collect-body.ts";
+import { BodyTooLarge, collectBody, letGo } from "./collect-body.ts";
 import { hashOf, MAX_KEY_CHARACTERS } from "./idempotency.ts";
 import { createLargePlaces } from "./large-places.ts";
 import { openApiDocument } from "./openapi.ts";
@@ -177,8 +177,10 @@ function unreadable(request: FastifyRequest): Problem | undefined {
 
 function parseBody(body: unknown): { ok: true; value: unknown } | { ok: false } {
   if (!Buffer.isBuffer(body) || !isUtf8(body)) return { ok: false };
+  const text = body.toString("utf8");
+  letGo(body);
   try {
-    return { ok: true, value: JSON.parse(body.toString("utf8")) as unknown };
+    return { ok: true, value: JSON.parse(text) as unknown };
   } catch {
     return { ok: false };
   }
