@@ -1,5 +1,6 @@
 // A job that its queue took with it before it was split is in no record: `audit` lists it by its idempotency key.
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { z } from "zod";
 import { QUEUES } from "#shared/broker/topology.ts";
 import { createLog } from "#shared/log.ts";
 import { connectStore } from "#shared/store/connection.ts";
@@ -39,7 +40,7 @@ it("while it waits it is alive, once its queue is gone it is listed", async () =
   const account = await system.account();
   const job = jobOf(account, ["to@recipient.example"]);
   const { body } = await system.submit(account, job, { "idempotency-key": "one" });
-  const jobId = String(body["jobId"]);
+  const { jobId } = z.object({ jobId: z.string() }).parse(body);
   await backdate(jobId);
   expect(await offenders()).toEqual([]);
   const vhost = new URL(system.amqpUrl).pathname.slice(1);
