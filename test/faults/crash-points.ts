@@ -41,7 +41,7 @@ async function crash(ground: Ground, course: Course, point: CrashPoint & { direc
   writeFileSync(join(directory, service), point.before);
   await point.provoke?.(ground);
   await eventually(() => !system.process(service).isRunning, REACHED_MS);
-  if (service === "delivery") course.mayDouble(ground.inFlight());
+  if (service === "delivery") course.mayDouble(ground.inFlightAtMost());
   await system.restart(service);
 }
 

@@ -34,7 +34,7 @@ export function killOf(service: ServiceName, plan: KillPlan = {}): Fault {
     apply: async (ground, course) => {
       const { system } = ground;
       await system.kill(service, replica === undefined ? { signal } : { signal, replica });
-      if (service === "delivery" && signal === "SIGKILL") course.mayDouble(ground.inFlight());
+      if (service === "delivery" && signal === "SIGKILL") course.mayDouble(ground.inFlightAtMost(replica));
       await system.restart(service);
     },
   };

@@ -17,8 +17,8 @@ import { startGroundBacking, stopGroundBacking } from "./ground-backing.ts";
 
 export const RECIPIENT_DOMAIN = "recipient.example";
 const ACCEPTING_MS = 15;
-/** Longer than an outcome takes from the relay's answer into the ledger, on a busy machine too. */
-const UNRECORDED_MS = 2_000;
+/** To the relay, of each delivery replica: a place is free again when the outcome of its mail is recorded. */
+const CONNECTIONS = 10;
 
 export interface Ground extends Omit<GroundBacking, "amqpUrl" | "mongodbUri" | "directUri"> {
   readonly system: System;
@@ -29,8 +29,8 @@ export interface Ground extends Omit<GroundBacking, "amqpUrl" | "mongodbUri" | "
   /** The recipients' own exchanger: no relayed mail of the account may ever come here. */
   readonly exchanger: MailServer;
   readonly endpoint: Endpoint;
-  /** Mails that the relay has now, or had a moment ago: their outcomes may not be recorded yet. */
-  inFlight(): number;
+  /** The most mails that the relay may have while their outcomes are not recorded: of one delivery replica, or of all. */
+  inFlightAtMost(replica?: number): number;
   stop(): Promise<void>;
 }
 
@@ -61,7 +61,7 @@ export async function startGround(options: GroundOptions = {}): Promise<Ground> 
   system.dns.set(RECIPIENT_DOMAIN, { mx: [{ preference: 10, exchange: nameOf(exchanger.address) }] });
   const endpoint = await startEndpoint();
   const account = await system.account({ notification: { url: endpoint.url } });
-  await system.relay(account, relay);
+  await system.relay(account, relay, { maxConnections: CONNECTIONS });
   const store = connectStore(databaseOf(directUri, system), createLog("test", "silent"));
   return {
     ...backing,
@@ -72,10 +72,7 @@ export async function startGround(options: GroundOptions = {}): Promise<Ground> 
     relay,
     exchanger,
     endpoint,
-    inFlight: () => {
-      const since = Date.now() - UNRECORDED_MS;
-      return [...relay.mails, ...exchanger.mails].filter(({ at }) => at > since).length;
-    },
+    inFlightAtMost: (replica) => CONNECTIONS * (replica === undefined ? (options.replicas?.delivery ?? 1) : 1),
     stop: async () => {
       await store.close();
       await system.stop();

@@ -67,7 +67,7 @@ export function mixOf(chance: Chance): Fault {
         parts.map(async ({ fault, afterMs }) => {
           await sleep(afterMs);
           // A sender that has lost both can tell nobody what became of a mail.
-          if (isCutOff) course.mayDouble(ground.inFlight());
+          if (isCutOff) course.mayDouble(ground.inFlightAtMost());
           await fault.apply(ground, course);
         }),
       );

@@ -68,7 +68,7 @@ function excesses(
   const expected = fault.letters ?? 0;
   return [
     ...(limits.letters === expected ? [] : [`${limits.letters} dead letters, not ${expected}`]),
-    ...(outcome.doubles > limits.doubles ? [`${outcome.doubles} twice, ${limits.doubles} were in flight`] : []),
+    ...(outcome.doubles > limits.doubles ? [`${outcome.doubles} twice, at most ${limits.doubles} were in flight`] : []),
     ...(outcome.recoveryMs > RECOVERY_MS ? [`recovered after ${outcome.recoveryMs} ms`] : []),
   ];
 }
