@@ -13,7 +13,6 @@ type ValueOf<K extends SettingName> = (typeof SETTINGS)[K] extends { optional: t
 export type AllSettings = { readonly [K in SettingName]: ValueOf<K> };
 
 /** What every service uses. */
-/** What every service has. */
 export type CommonSettings = Pick<AllSettings, (typeof COMMON)[number]>;
 
 export type SettingsOf<S extends ServiceName> = Pick<AllSettings, (typeof USES)[S][number]>;

@@ -1,12 +1,8 @@
 // RabbitMQ and MongoDB that AMQP_URL and MONGODB_URI name: read as the services will, and asked whether anybody is there,
 // so that a wrong one is told at once and not by six services that wait for it.
-import { connect } from "node:net";
+import type { Place } from "#shared/network/can-connect.ts";
+import { canConnect } from "#shared/network/can-connect.ts";
 import { SETTINGS } from "#shared/settings-table.ts";
-
-export interface Place {
-  host: string;
-  port: number;
-}
 
 export type Given = { kind: "none" } | { kind: "wrong"; problem: string } | { kind: "given"; places: readonly Place[] };
 
@@ -44,20 +40,9 @@ export function readMongodbUri(text: string | undefined): Given {
   return { kind: "given", places };
 }
 
-function answers({ host, port }: Place): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ host, port, timeout: PATIENCE_MS });
-    const end = (isThere: boolean) => (): void => {
-      socket.destroy();
-      resolve(isThere);
-    };
-    socket.once("connect", end(true)).once("error", end(false)).once("timeout", end(false));
-  });
-}
-
 /** Whether anybody listens at one of the places. */
 export async function anyAnswers(places: readonly Place[]): Promise<boolean> {
   if (places.length === 0) return true;
-  const found = await Promise.all(places.map(answers));
+  const found = await Promise.all(places.map((place) => canConnect(place, PATIENCE_MS)));
   return found.includes(true);
 }

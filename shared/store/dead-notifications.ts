@@ -5,7 +5,7 @@ import type { BatchMessage } from "#shared/contracts/batch.ts";
 import type { Store } from "./connection.ts";
 import { guard } from "./connection.ts";
 import type { Page } from "./documents.ts";
-import { decodeCursor, pageOf } from "./documents.ts";
+import { decodeCursor, DEFAULT_LIMIT, MOST_ITEMS, pageOf } from "./documents.ts";
 import { ERASED } from "./mail-erasure.ts";
 
 export interface DeadNotification {
@@ -56,9 +56,6 @@ export interface DeadNotifications extends DeadNotificationReader {
   erase(address: string): Promise<number>;
   forget(account: string): Promise<void>;
 }
-
-const DEFAULT_LIMIT = 100;
-const MOST_ITEMS = 1_000;
 
 function deadOf(store: Store): Collection<DeadNotification> {
   return store.collection<DeadNotification>("dead-notifications");

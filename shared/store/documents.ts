@@ -5,6 +5,10 @@ import { within } from "./changes.ts";
 import type { Store } from "./connection.ts";
 import { guard } from "./connection.ts";
 
+/** How many items a list answers where its caller does not say, and at most. */
+export const DEFAULT_LIMIT = 100;
+export const MOST_ITEMS = 1_000;
+
 export interface Page<T> {
   items: T[];
   cursor?: string;

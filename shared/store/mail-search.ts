@@ -25,9 +25,6 @@ export interface MailQuery {
   limit?: number | undefined;
 }
 
-export const DEFAULT_LIMIT = 100;
-export const MOST_ITEMS = 1_000;
-
 const STATE_FILTERS: Readonly<Record<NonNullable<MailQuery["state"]>, Filter<MailRecord>>> = {
   INITIAL: { open: true, state: "INITIAL" },
   INTERMEDIATE: { open: true, state: "INTERMEDIATE" },

@@ -1,12 +1,10 @@
 // Fields that several operations share.
 import { z } from "zod";
 import { toALabels } from "#shared/routing/domain-name.ts";
-import { decodeCursor, decodeMoment } from "#shared/store/documents.ts";
+import { decodeCursor, decodeMoment, DEFAULT_LIMIT, MOST_ITEMS } from "#shared/store/documents.ts";
 import { readHostName } from "./host-name.ts";
 
 export const ACCOUNT_NAME = /^[a-z0-9][a-z0-9-]{0,62}$/;
-export const DEFAULT_LIMIT = 100;
-export const MOST_ITEMS = 1_000;
 
 /** One line of text without control characters. */
 export function line(max: number): z.ZodString {

@@ -1,7 +1,8 @@
 // Whether each service of the system of `npm start` answers on its ports (waypost doctor).
-import { connect } from "node:net";
 import type { ServiceName } from "#shared/broker/topology.ts";
 import { SERVICES } from "#shared/broker/topology.ts";
+import type { Place } from "#shared/network/can-connect.ts";
+import { canConnect } from "#shared/network/can-connect.ts";
 import type { FoundSystem } from "./connection.ts";
 
 export interface PortCheck {
@@ -13,27 +14,16 @@ export interface PortCheck {
 
 const PATIENCE_MS = 3_000;
 
-function canConnect(host: string, port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ host, port, timeout: PATIENCE_MS });
-    const end = (isOpen: boolean) => (): void => {
-      socket.destroy();
-      resolve(isOpen);
-    };
-    socket.once("connect", end(true)).once("error", end(false)).once("timeout", end(false));
-  });
-}
-
 const failed = (check: string, detail: string, mend: string): PortCheck => ({ check, ok: false, detail, mend });
 const startOf = (service: string): string => `start it (node services/${service}/main.ts), or see its log`;
 
-async function checkListener(name: string, place: { host: string; port: number }): Promise<PortCheck> {
+async function checkListener(name: string, place: Place): Promise<PortCheck> {
   const check = `port ${place.port}`;
-  if (await canConnect(place.host, place.port)) return { check, ok: true, detail: `${name} answers`, mend: "" };
+  if (await canConnect(place, PATIENCE_MS)) return { check, ok: true, detail: `${name} answers`, mend: "" };
   return failed(check, `${name} does not answer on ${place.host}:${place.port}`, startOf("ingest"));
 }
 
-async function checkHealth(service: ServiceName, place: { host: string; port: number }): Promise<PortCheck> {
+async function checkHealth(service: ServiceName, place: Place): Promise<PortCheck> {
   const check = `port ${place.port}`;
   try {
     const answer = await fetch(`http://${place.host}:${place.port}/readyz`, {
