@@ -77,6 +77,8 @@ beforeAll(() => {
   );
   issue({ name: "good", extensions: EMAIL });
   issue({ name: "curve", extensions: EMAIL, key: ["ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"] });
+  issue({ name: "edwards", extensions: EMAIL, key: ["ed25519"] });
+  issue({ name: "bitcoin", extensions: EMAIL, key: ["ec", "-pkeyopt", "ec_paramgen_curve:secp256k1"] });
   issue({
     name: "server",
     extensions: "keyUsage=digitalSignature\nextendedKeyUsage=serverAuth\nsubjectAltName=email:box@acme.example\n",
@@ -179,6 +181,12 @@ it("accepts a good one and refuses a key that does not match, or cannot be read"
   expect(signingProblems(mixed, "acme.example", new Date())).toEqual([expect.stringContaining("does not belong")]);
   const broken = { certificate: read("good.crt"), privateKey: "no key" };
   expect(signingProblems(broken, "acme.example", new Date())).toEqual([expect.stringContaining("cannot be read")]);
+});
+
+it.each(["edwards", "bitcoin"])("refuses a key of a kind that cannot sign here: %s", (name) => {
+  expect(signingProblems(material(name), "acme.example", new Date())).toEqual([
+    expect.stringMatching(/private key cannot sign here: it should be RSA/),
+  ]);
 });
 
 it.each([1, 2, 3, 7, 50, 1_000])(
