@@ -66,6 +66,7 @@ export async function bringUpSet(store: Store, host: string, isAlive: () => bool
   let isSet = false;
   for (;;) {
     try {
+      await store.ping();
       if (!isSet) await ensureSet(run, host);
       isSet = true;
       if (await isPrimary(run)) return;

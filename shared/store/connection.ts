@@ -15,7 +15,10 @@ import type { Log } from "#shared/log.ts";
 export interface Store {
   readonly db: Db;
   collection<T extends Document>(name: string): Collection<T>;
-  /** Resolves when a primary answers. Throws StoreUnavailable. */
+  /**
+   * Resolves when a primary answers. Throws StoreUnavailable. Asked until it has resolved once: a database that is
+   * away at the start for longer than an operation waits is found by nothing else.
+   */
   ping(): Promise<void>;
   readonly isReady: boolean;
   close(): Promise<void>;
@@ -60,7 +63,12 @@ export function connectStore(uri: string, log: Log): Store {
   return {
     db,
     collection: (name) => db.collection(name),
-    ping: () => guard(async () => void (await db.command({ ping: 1 }))),
+    ping: () =>
+      guard(async () => {
+        // A client whose first connect has failed closes itself, and only this opens it again.
+        await client.connect();
+        await db.command({ ping: 1 });
+      }),
     get isReady() {
       return isReady;
     },

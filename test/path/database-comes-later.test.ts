@@ -1,32 +1,32 @@
-// A service that is started while MongoDB is away, for longer than the driver waits, works once it is there.
-import { connect, createServer } from "node:net";
+// A process that is started while the database is away finds it when it comes, however long that took.
+import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
-import { freePort } from "#deploy/local/ports.ts";
-import { StoreUnavailable } from "#shared/errors.ts";
+import { startDatabase } from "#deploy/local/database.ts";
+import { installDatabase } from "#deploy/local/install-database.ts";
+import { findDatabase } from "#deploy/local/programs.ts";
 import { createLog } from "#shared/log.ts";
 import { connectStore } from "#shared/store/connection.ts";
+import { uniqueLabel } from "#test/support/addresses.ts";
 import { testBacking } from "#test/support/backing.ts";
 import { eventually } from "#test/support/eventually.ts";
 
-it("is connected by itself after its first connect has failed", async () => {
-  const backing = new URL(testBacking().mongodbUri.replace(/,[^/]+/, ""));
-  const port = await freePort();
-  const store = connectStore(`mongodb://127.0.0.1:${port}/later?directConnection=true`, createLog("test", "silent"));
-  onTestFinished(() => store.close());
-  await expect(store.ping()).rejects.toThrow(StoreUnavailable);
-  await expect(store.ping()).rejects.toThrow(StoreUnavailable);
+const COMES_MS = 40_000;
 
-  const way = createServer((socket) => {
-    const onward = connect(Number(backing.port), backing.hostname);
-    for (const end of [socket, onward]) end.on("error", () => undefined);
-    socket.pipe(onward).pipe(socket);
-  });
-  await new Promise<void>((resolve) => way.listen(port, "127.0.0.1", resolve));
-  onTestFinished(() => void way.close());
-  const isThere = (): Promise<boolean> =>
-    store.ping().then(
-      () => true,
-      () => false,
-    );
-  expect(await eventually(isThere, 30_000)).toBe(true);
+it("connects to a database that comes later than an operation waits", async () => {
+  if (findDatabase() === undefined) await installDatabase();
+  const program = findDatabase() ?? "";
+  const directory = join(testBacking().directory, uniqueLabel("later"));
+  const database = await startDatabase({ program, directory });
+  onTestFinished(() => database.kill());
+  await database.kill();
+
+  const store = connectStore(database.mongodbUri, createLog("test", "silent"));
+  onTestFinished(() => store.close());
+  await expect(store.ping()).rejects.toThrow("MongoDB cannot be reached");
+  await expect(store.db.command({ ping: 1 })).rejects.toThrow();
+
+  await database.start();
+  await eventually(async () => store.ping().then(() => true), COMES_MS);
+  expect(store.isReady).toBe(true);
+  expect(await store.db.command({ ping: 1 })).toMatchObject({ ok: 1 });
 });
