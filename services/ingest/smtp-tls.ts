@@ -27,12 +27,15 @@ function pemOf(label: string, der: ArrayBuffer): string {
   return [`-----BEGIN ${label}-----`, ...(base64.match(/.{1,64}/g) ?? []), `-----END ${label}-----`, ""].join("\n");
 }
 
+/** Positive, and without a zero byte in front, which DER forbids. */
+export function serialOf(random: Uint8Array): ArrayBuffer {
+  return Uint8Array.from(random, (byte, index) => (index === 0 ? (byte & 0x3f) | 0x40 : byte)).buffer;
+}
+
 function describeCertificate(hostname: string, nowMs: number): Certificate {
   const certificate = new Certificate();
   certificate.version = 2;
-  certificate.serialNumber = new Integer({
-    valueHex: Uint8Array.from(randomBytes(SERIAL_BYTES), (byte) => byte & 0x7f).buffer,
-  });
+  certificate.serialNumber = new Integer({ valueHex: serialOf(randomBytes(SERIAL_BYTES)) });
   const name = new AttributeTypeAndValue({ type: COMMON_NAME, value: new Utf8String({ value: hostname }) });
   certificate.subject.typesAndValues.push(name);
   certificate.issuer.typesAndValues.push(name);
