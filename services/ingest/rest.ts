@@ -9,6 +9,7 @@ import { jobRequestSchema } from "#shared/contracts/job-request.ts";
 import type { Clock } from "#shared/clock.ts";
 import { isRetriable } from "#shared/errors.ts";
 import type { Log } from "#shared/log.ts";
+import { refuseOtherMethods } from "#shared/other-methods.ts";
 import type { Account } from "#shared/routing/configuration.ts";
 import type { Authenticator } from "./authenticate.ts";
 import { readBasic } from "./basic-authorization.ts";
@@ -69,6 +70,9 @@ export function createRest(parts: RestParts): FastifyInstance {
   });
   refuseWhenClosing(app);
   answerExpectations(app);
+  const closeRoutes = refuseOtherMethods(app, (request, reply) =>
+    sendProblem(reply, problemOf(405, `${request.method} is not a method of this path.`)),
+  );
   app.decorateRequest("account", undefined);
   app.removeAllContentTypeParsers();
   app.addContentTypeParser(/^application\/json\s*(;|$)/i, (request: FastifyRequest, payload: Readable) =>
@@ -79,14 +83,10 @@ export function createRest(parts: RestParts): FastifyInstance {
     onRequest: async (request, reply) => admit(parts, places, { request, reply }),
     handler: (request, reply) => tracedRequest(request, reply, () => submit(parts, request, reply)),
   });
-  app.route({
-    method: ["GET", "PUT", "PATCH", "DELETE"],
-    url: "/v1/jobs",
-    handler: async (_request, reply) => sendProblem(reply.header("allow", "POST"), problemOf(405, "Only POST.")),
-  });
   app.get("/openapi.json", () => openApiDocument);
   const asyncApi = createAsyncApi();
   app.get("/asyncapi.json", () => asyncApi);
+  closeRoutes();
   app.setNotFoundHandler(async (_request, reply) => sendProblem(reply, problemOf(404, "There is nothing here.")));
   app.setErrorHandler(async (error, _request, reply) => sendProblem(reply, problemOfError(error, parts.log)));
   return app;

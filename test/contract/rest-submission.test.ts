@@ -162,8 +162,13 @@ describe("what is refused", () => {
 
   it("answers 404 and 405 elsewhere", async () => {
     expect((await fetch(`${system.httpUrl}/v1/nothing`)).status).toBe(404);
-    const response = await fetch(`${system.httpUrl}/v1/jobs`);
-    expect([response.status, response.headers.get("allow")]).toEqual([405, "POST"]);
+    const send = async (method: string, path: string): Promise<[number, string | null]> => {
+      const response = await fetch(`${system.httpUrl}${path}`, { method });
+      return [response.status, response.headers.get("allow")];
+    };
+    for (const method of ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"])
+      expect([method, ...(await send(method, "/v1/jobs"))]).toEqual([method, 405, "POST"]);
+    expect(await send("POST", "/openapi.json")).toEqual([405, "GET, HEAD"]);
   });
 });
 
