@@ -1,4 +1,5 @@
 // Bounded memory, whatever waits: 100,000 mails in suspended lanes and an endpoint that answers nothing; then all of it ends.
+import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { freePort } from "#deploy/local/ports.ts";
@@ -99,7 +100,7 @@ function tableOf(rows: readonly MemoryRow[]): string {
 
 function tellMemory(when: string): MemoryRow[] {
   const rows = memoryOf(ground.system);
-  say(`${when}\n${tableOf([...rows, ...memoryOfServers("ground-")])}`);
+  say(`${when}\n${tableOf([...rows, ...memoryOfServers(dirname(ground.system.plan.directory))])}`);
   return rows;
 }
 
