@@ -1,10 +1,32 @@
 // Free ports on the loopback address. Chosen below the range that the system gives to outgoing connections,
-// so that a port that was free a moment ago is not taken by one of those.
+// so that a port that was free a moment ago is not taken by one of those. A port that was given to somebody is not given to
+// another before that one has had time to listen: tests start dozens of processes at once.
 import { randomInt } from "node:crypto";
+import { mkdirSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 
 const LOWEST = 20_000;
 const HIGHEST = 32_000;
+const GIVEN_MS = 60_000;
+
+/** Marks the port as given, over all processes of the machine; false where it is. Without a place for marks every port is free. */
+function give(port: number): boolean {
+  const directory = join(tmpdir(), "waypost-ports");
+  const mark = join(directory, String(port));
+  try {
+    mkdirSync(directory, { recursive: true });
+    writeFileSync(mark, "", { flag: "wx" });
+    return true;
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) return true;
+  }
+  const now = Date.now();
+  if (now - statSync(mark).mtimeMs < GIVEN_MS) return false;
+  utimesSync(mark, now / 1_000, now / 1_000);
+  return true;
+}
 
 export function isFree(port: number, host = "127.0.0.1"): Promise<boolean> {
   return new Promise((resolve) => {
@@ -17,7 +39,7 @@ export function isFree(port: number, host = "127.0.0.1"): Promise<boolean> {
 export async function freePort(): Promise<number> {
   for (let tries = 0; tries < 1_000; tries += 1) {
     const port = randomInt(LOWEST, HIGHEST);
-    if (await isFree(port)) return port;
+    if ((await isFree(port)) && give(port)) return port;
   }
   throw new Error(`no free port between ${LOWEST} and ${HIGHEST}`);
 }
