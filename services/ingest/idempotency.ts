@@ -40,7 +40,13 @@ export function createKeyed(
     const { idempotency, account } = submission;
     if (idempotency === undefined) return perform(submission, identity);
     const { key, bodyHash } = idempotency;
-    const keyed: KeyedSubmission = { account: account._id, key, bodyHash, jobId: identity.jobId, now: identity.receivedAt };
+    const keyed: KeyedSubmission = {
+      account: account._id,
+      key,
+      bodyHash,
+      jobId: identity.jobId,
+      now: identity.receivedAt,
+    };
     const beginning = await keys.begin(keyed);
     switch (beginning.kind) {
       case "done":

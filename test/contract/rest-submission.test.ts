@@ -6,27 +6,22 @@ import { eventually } from "#test/support/eventually.ts";
 import type { JobParts } from "#test/support/job.ts";
 import { jobOf } from "#test/support/job.ts";
 import type { MailServer } from "#test/support/mail-server.ts";
-import { startMailServer } from "#test/support/mail-server.ts";
+import type { RelayedSystem } from "#test/support/relayed-system.ts";
+import { startRelayedSystem } from "#test/support/relayed-system.ts";
 import type { System } from "#test/support/system.ts";
-import { startSystem } from "#test/support/system.ts";
 import type { TestAccount } from "#test/support/system-client.ts";
 import { basicOf } from "#test/support/system-client.ts";
 
 let system: System;
 let relay: MailServer;
 let account: TestAccount;
+let stop: RelayedSystem["stop"];
 let count = 0;
 
 beforeAll(async () => {
-  system = await startSystem();
-  relay = await startMailServer();
-  account = await system.account();
-  await system.relay(account, relay);
+  ({ system, relay, account, stop } = await startRelayedSystem());
 });
-afterAll(async () => {
-  await relay.close();
-  await system.stop();
-});
+afterAll(() => stop());
 
 function recipient(): string {
   count += 1;
