@@ -2,6 +2,7 @@
 import type { Socket } from "node:net";
 import { connect } from "node:net";
 import type { Clock } from "#shared/clock.ts";
+import { writeTogether } from "#shared/network/write-together.ts";
 import type { Peer } from "./conversation-end.ts";
 import { endOfConnect, nameOf } from "./conversation-end.ts";
 import type { ConversationEnd } from "#shared/life/outcome.ts";
@@ -48,6 +49,10 @@ export function connectTo(plan: ConnectPlan, { limits, clock, stopping }: Bounds
   };
   stopping.addEventListener("abort", onStop, { once: true });
   socket.on("error", (error) => fail(endOfConnect(error, plan)));
-  socket.once("connect", () => settle({ ok: true, socket }));
+  socket.once("connect", () => {
+    // The body and its final dot are two writes of Nodemailer's.
+    writeTogether(socket);
+    settle({ ok: true, socket });
+  });
   return promise;
 }
