@@ -1,6 +1,6 @@
 // TLS and authentication towards relays, by the relay's `tls`; what was asked for and established is told.
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Authority } from "#test/support/certificate.ts";
@@ -15,20 +15,21 @@ let system: DeliverySystem;
 let authority: Authority;
 let foreign: Authority;
 const servers: MailServer[] = [];
+const trusted = join(tmpdir(), `${uniqueLabel("ca")}.pem`);
 
 beforeAll(async () => {
   authority = await createAuthority();
   foreign = await createAuthority();
-  const file = join(tmpdir(), `${uniqueLabel("ca")}.pem`);
-  writeFileSync(file, authority.cert);
+  writeFileSync(trusted, authority.cert);
   system = await startDeliverySystem({
     env: { WAYPOST_RETRY_SCHEDULE: "20s" },
-    serviceEnv: { delivery: { NODE_EXTRA_CA_CERTS: file } },
+    serviceEnv: { delivery: { NODE_EXTRA_CA_CERTS: trusted } },
   });
 });
 afterAll(async () => {
   await Promise.all(servers.map((server) => server.close()));
   await system.stop();
+  rmSync(trusted);
 });
 
 async function relayWith(options: MailServerOptions & { by?: Authority; name?: string }): Promise<MailServer> {
