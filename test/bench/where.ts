@@ -26,7 +26,13 @@ execFileSync("chmod", ["755", directory]);
 const sink = new Sink();
 const sinkPort = await sink.listen();
 const env = values.profile ? { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${directory}/profiles` } : {};
-const peer = await startWaypost({ directory, sinkPort, connections: 50, env });
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.once(signal, () => void endProcessesOf(directory, 3_000).finally(() => process.exit(1)));
+}
+const peer = await startWaypost({ directory, sinkPort, connections: 50, env }).catch(async (error: unknown) => {
+  await endProcessesOf(directory, 3_000);
+  throw error;
+});
 
 function nameOf(pid: number): string {
   const words = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
