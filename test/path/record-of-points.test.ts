@@ -118,8 +118,9 @@ it("gives the POST a span whose parent is the job's own context", async () => {
       "waypost.job.id": job.head.jobId,
     },
   });
-  const post = endpoint.requests.find(({ body }) => body.meta.jobId === job.head.jobId);
-  expect(post?.headers["traceparent"]).toBe(`00-${TRACE}-${span.spanId}-01`);
+  // On a busy machine the points are told by more than one POST, whose spans come in any order.
+  const posts = endpoint.requests.filter(({ body }) => body.meta.jobId === job.head.jobId);
+  expect(posts.map(({ headers }) => headers["traceparent"])).toContain(`00-${TRACE}-${span.spanId}-01`);
 });
 
 it("shows its figures at /metrics", async () => {
