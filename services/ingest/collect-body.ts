@@ -35,9 +35,19 @@ function createCollected(length: number | undefined): Collected {
   };
 }
 
-/** Throws BodyTooLarge as soon as there is more than `most`; what still comes is then thrown away unread. */
+/** The client has left in the middle of its request: nobody is there to be answered. */
+export class RequestCutShort extends Error {
+  override readonly name = "RequestCutShort";
+  readonly statusCode = 400;
+}
+
+/**
+ * Throws BodyTooLarge as soon as there is more than `most`; what still comes is then thrown away unread. Throws
+ * RequestCutShort when the client leaves before its end.
+ */
 export async function collectBody(payload: Readable, length: number | undefined, most: number): Promise<Buffer> {
   if (length !== undefined && length > most) throw new BodyTooLarge();
+  if (payload.destroyed) throw new RequestCutShort();
   const collected = createCollected(length);
   return new Promise((resolve, reject) => {
     const take = (chunk: Buffer): void => {
@@ -50,7 +60,7 @@ export async function collectBody(payload: Readable, length: number | undefined,
     payload.on("data", take);
     payload.once("end", () => resolve(collected.whole()));
     payload.once("error", reject);
-    payload.once("close", () => reject(new Error("the request ended in its middle")));
+    payload.once("close", () => reject(new RequestCutShort()));
   });
 }
 

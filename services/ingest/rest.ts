@@ -128,6 +128,8 @@ async function admit(parts: RestParts, places: LargePlaces, { request, reply }: 
   if (length === undefined || length > LARGE_BYTES) {
     const release = await places.take();
     if (release === undefined) return sendProblem(reply, problemOf(503, "Too many large requests at once."));
+    // Who has left while it waited closes nothing any more.
+    if (reply.raw.closed) return release();
     reply.raw.once("close", release);
   }
   if (request.headers.expect !== undefined && request.raw.httpVersion === "1.1") reply.raw.writeContinue();

@@ -1,0 +1,26 @@
+import { PassThrough } from "node:stream";
+import { expect, it } from "vitest";
+import { BodyTooLarge, collectBody, RequestCutShort } from "./collect-body.ts";
+
+it("gives the whole of a body that comes in pieces", async () => {
+  const payload = new PassThrough();
+  const body = collectBody(payload, undefined, 100);
+  payload.write("one ");
+  payload.end("two");
+  expect(String(await body)).toBe("one two");
+});
+
+it("throws BodyTooLarge for a length that is told, and for one that is not", async () => {
+  await expect(collectBody(new PassThrough(), 101, 100)).rejects.toThrow(BodyTooLarge);
+  const payload = new PassThrough();
+  payload.write(Buffer.alloc(101));
+  await expect(collectBody(payload, undefined, 100)).rejects.toThrow(BodyTooLarge);
+});
+
+it("throws RequestCutShort when the client leaves, or has left", async () => {
+  const payload = new PassThrough();
+  const body = collectBody(payload, 50, 100);
+  payload.destroy();
+  await expect(body).rejects.toThrow(RequestCutShort);
+  await expect(collectBody(payload, 50, 100)).rejects.toThrow(RequestCutShort);
+});
