@@ -43,7 +43,7 @@ export class ConsumerChannels {
   /** After a connect: every channel is opened and every member attached. */
   async attach(model: ChannelModel): Promise<void> {
     this.#model = model;
-    for (const slot of this.#slots) await this.#open(slot, model);
+    for (const slot of this.#slots) if (slot.channel === undefined) await this.#open(slot, model);
   }
 
   detach(): void {
@@ -131,6 +131,8 @@ export class ConsumerChannels {
 
   async #open(slot: Slot, model: ChannelModel): Promise<void> {
     const channel = await this.#create(slot, model);
+    // Somebody who joined meanwhile may have opened one: members have one channel at a time.
+    if (slot.channel !== undefined) return channel.close();
     slot.channel = channel;
     for (const member of slot.members) member.attach(channel);
   }

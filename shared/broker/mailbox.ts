@@ -103,6 +103,7 @@ export class Mailbox implements Consumption, Member {
     this.#consumer = undefined;
     this.attach(channel);
     if (consumer !== undefined) await consumer.channel.cancel(consumer.tag);
+    if (this.#isHeld) this.#handBackUnbegun();
   }
 
   lose(channel: Channel): void {
@@ -114,9 +115,9 @@ export class Mailbox implements Consumption, Member {
       this.#held.delete(held);
       this.#options.budget.remove(held.raw.content.length);
     }
+    if (this.#consumer?.channel === channel) this.#consumer = undefined;
     if (this.#channel !== channel) return;
     this.#channel = undefined;
-    this.#consumer = undefined;
     this.#isDeclared = !this.#options.isLane;
     this.#options.gate.open();
   }
@@ -154,7 +155,12 @@ export class Mailbox implements Consumption, Member {
   }
 
   get #wanted(): number {
-    return this.#isPaused || this.#isCancelled || this.#isThrottled ? 0 : this.#prefetch;
+    return this.#isHeld || this.#isThrottled ? 0 : this.#prefetch;
+  }
+
+  /** Nothing is begun; what still comes goes back when the broker has stopped giving out. */
+  get #isHeld(): boolean {
+    return this.#isPaused || this.#isCancelled;
   }
 
   /** Brings the broker's consumer to what is wanted; one run at a time. */
@@ -177,7 +183,7 @@ export class Mailbox implements Consumption, Member {
       if (channel === undefined || this.#isAsWanted) return;
       try {
         if (this.#consumer === undefined) await this.#consume(channel);
-        else await this.#stopConsuming(channel, this.#consumer.tag);
+        else await this.#stopConsuming(this.#consumer);
       } catch (error) {
         this.#isDeclared = false;
         if (this.#channel !== channel) continue;
@@ -203,7 +209,7 @@ export class Mailbox implements Consumption, Member {
     else if (this.#open.has(channel)) await channel.cancel(consumer.consumerTag);
   }
 
-  async #stopConsuming(channel: Channel, tag: string): Promise<void> {
+  async #stopConsuming({ channel, tag }: { channel: Channel; tag: string }): Promise<void> {
     await channel.cancel(tag);
     if (this.#consumer?.tag === tag) this.#consumer = undefined;
     if (this.#isThrottled) this.#handBackUnbegun();
@@ -237,7 +243,7 @@ export class Mailbox implements Consumption, Member {
     const { budget, gate } = this.#options;
     // A lane that comes back probes beside what its former consumer still has in hand: its own gate bounds it.
     const hasRoom = (): boolean => this.#options.isLane || this.#inHand < this.#prefetch;
-    while (this.#unbegun.length > 0 && hasRoom() && !gate.isShut) {
+    while (this.#unbegun.length > 0 && hasRoom() && !gate.isShut && !this.#isHeld) {
       if (budget.isOver && this.#inHand > 0) return;
       const held = this.#unbegun.shift();
       if (held !== undefined) void this.#work(held);

@@ -47,3 +47,16 @@ it("opens its gate again when a delivery is lost while it waits there", async ()
   expect(await outcome).toBeUndefined();
   expect(gate.isShut).toBe(false);
 });
+
+it("opens a gate that it has shut before when its delivery is lost while it is tried again", async () => {
+  const gate = new FaultGate(systemClock, new AbortController().signal);
+  const job = jobOf();
+  let tries = 0;
+  const outcome = attempt(shopOf(gate), job, async () => {
+    tries += 1;
+    if (tries === 2) job.held.lose();
+    throw away();
+  });
+  expect(await outcome).toBeUndefined();
+  expect(gate.isShut).toBe(false);
+});

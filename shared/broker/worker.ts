@@ -77,7 +77,7 @@ export function isFault(shop: WorkShop, error: unknown): boolean {
 
 /** Who has lost its delivery waits for nothing, and leaves no gate shut behind it: nobody would open that again. */
 export async function waitForService(shop: WorkShop, held: Held, error: unknown): Promise<void> {
-  if (held.isLost) return;
+  if (held.isLost) return shop.gate.open();
   if (!shop.gate.isShut) shop.log.warn({ queue: shop.queue, err: error }, "mailbox.paused");
   shop.telemetry.countFault(shop.queue);
   await Promise.race([shop.gate.wait(), held.whenLost]);
