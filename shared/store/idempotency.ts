@@ -1,9 +1,9 @@
 // Idempotency keys (design, Ways in): written with majority before the publish, done after its confirm, kept for 48 hours.
 import type { Collection } from "mongodb";
-import { MongoBulkWriteError } from "mongodb";
 import type { Store } from "./connection.ts";
-import { guard, isDuplicateKey } from "./connection.ts";
+import { guard } from "./connection.ts";
 import { createGroupCommit } from "./group-commit.ts";
+import { refusedAsDuplicates } from "./refused-as-duplicates.ts";
 
 export const KEPT_MS = 48 * 3_600_000;
 export const LEASE_MS = 5_000;
@@ -80,8 +80,7 @@ function createInserter(keys: Collection<StoredKey>): (submission: KeyedSubmissi
         ),
       );
     } catch (error) {
-      if (!(error instanceof MongoBulkWriteError) || !isDuplicateKey(error)) throw error;
-      for (const { index } of [error.writeErrors].flat()) {
+      for (const index of refusedAsDuplicates(error)) {
         const item = items[index];
         if (item !== undefined) item.isNew = false;
       }

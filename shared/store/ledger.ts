@@ -1,12 +1,12 @@
 // The ledger: outcomes and claims by mail and attempt (design, Delivery: Ledger). Written by delivery alone.
 // An outcome is written before anything that follows from it; a claim is a lease, so that a dead process holds it for seconds only.
 import type { Document } from "mongodb";
-import { MongoBulkWriteError } from "mongodb";
 import type { Clock } from "#shared/clock.ts";
 import type { Attempt } from "#shared/contracts/attempt.ts";
 import type { Store } from "./connection.ts";
 import { guard, isDuplicateKey } from "./connection.ts";
 import { createGroupCommit } from "./group-commit.ts";
+import { refusedAsDuplicates } from "./refused-as-duplicates.ts";
 
 export interface LedgerKey {
   mailId: string;
@@ -51,7 +51,6 @@ const KEPT_MS = 86_400_000;
 const BATCH = 500;
 /** Between two writes of a busy replica. */
 const EVERY_MS = 6;
-const DUPLICATE_KEY = 11_000;
 
 const idOf = ({ mailId, attempt }: LedgerKey): string => `${mailId}:${attempt}`;
 function addMs(date: Date, ms: number): Date {
@@ -91,12 +90,6 @@ function claimPipeline(owner: string, expiresAt: Date): Document[] {
   ];
 }
 
-function onlyDuplicates(error: unknown): boolean {
-  if (!(error instanceof MongoBulkWriteError)) return false;
-  const errors = Array.isArray(error.writeErrors) ? error.writeErrors : [error.writeErrors];
-  return errors.every((one) => one.code === DUPLICATE_KEY);
-}
-
 export function createLedger(store: Store, clock: Clock): Ledger {
   const outcomes = store.collection<OutcomeDocument>("ledger");
   const claims = store.collection<ClaimDocument>("claims");
@@ -108,7 +101,7 @@ export function createLedger(store: Store, clock: Clock): Ledger {
         try {
           await outcomes.insertMany([...documents], { ordered: false });
         } catch (error) {
-          if (!onlyDuplicates(error)) throw error;
+          refusedAsDuplicates(error);
         }
       }),
   });

@@ -1,11 +1,11 @@
 // Writes the record of mails in batches; used by the notifier alone. The rules of what is written are its record.ts:
 // here is how it is written so that replicas, repetitions and points out of order never overwrite each other.
 import type { AnyBulkWriteOperation, Collection, Filter, UpdateFilter } from "mongodb";
-import { MongoBulkWriteError } from "mongodb";
 import type { Store } from "./connection.ts";
 import { guard } from "./connection.ts";
 import type { MailRecord, NotificationNote } from "./mails.ts";
 import { mailsOf } from "./mails.ts";
+import { refusedAsDuplicates } from "./refused-as-duplicates.ts";
 
 /** What a POST told of which mails. */
 export interface NoteOfMails {
@@ -29,16 +29,6 @@ export interface MailWriter {
   note(notes: readonly NoteOfMails[]): Promise<void>;
   /** Nothing is awaited any more for these mails. */
   settle(mailIds: readonly string[]): Promise<void>;
-}
-
-const DUPLICATE_KEY = 11_000;
-
-/** The ids that a unique index refused; throws what else went wrong. */
-function duplicatesOf(error: unknown, records: readonly MailRecord[]): ReadonlySet<string> {
-  if (!(error instanceof MongoBulkWriteError)) throw error;
-  const failures = Array.isArray(error.writeErrors) ? error.writeErrors : [error.writeErrors];
-  if (failures.length === 0 || failures.some((failure) => failure.code !== DUPLICATE_KEY)) throw error;
-  return new Set(failures.map((failure) => records[failure.index]?._id ?? ""));
 }
 
 /** The fields that tracking points move, as they stand in a merged record. */
@@ -99,7 +89,7 @@ async function insertNew(mails: Collection<MailRecord>, records: readonly MailRe
     await mails.insertMany([...records], { ordered: false });
     return new Set();
   } catch (error) {
-    return duplicatesOf(error, records);
+    return new Set(refusedAsDuplicates(error).map((index) => records[index]?._id ?? ""));
   }
 }
 
