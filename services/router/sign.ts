@@ -37,6 +37,8 @@ export interface JobToSign {
 }
 
 const DOMAINS_KEPT = 500;
+/** 32 bytes each: mails of one job that are routed again one by one read its content once. */
+const DIGESTS_KEPT = 2_000;
 
 /** What does not change of a domain's signing material, looked at once. */
 interface Prepared {
@@ -64,6 +66,7 @@ function createTurns(): <T>(work: () => Promise<T>) => Promise<T> {
 export function createJobSigner(ports: SigningPorts): JobSigner {
   const known = new LRUCache<string, Prepared>({ max: DOMAINS_KEPT });
   const rule = createSigningRule();
+  const digests = new LRUCache<string, Buffer>({ max: DIGESTS_KEPT });
   const inTurn = createTurns();
 
   const preparedOf = (domain: SenderDomain, signing: NonNullable<SenderDomain["signing"]>): Prepared => {
@@ -74,9 +77,16 @@ export function createJobSigner(ports: SigningPorts): JobSigner {
     return found;
   };
 
-  const digestOfJob = ({ message, content }: JobToSign): Promise<Buffer> => {
-    const digest = (): Promise<Buffer> => digestOf(ports.readContent(message, content));
-    return message.content.kind === "stored" ? inTurn(digest) : digest();
+  const digestOfStored = async (id: string, job: JobToSign): Promise<Buffer> => {
+    const digest = digests.get(id) ?? (await digestOf(ports.readContent(job.message, job.content)));
+    digests.set(id, digest);
+    return digest;
+  };
+
+  const digestOfJob = async (job: JobToSign): Promise<Buffer> => {
+    const { content } = job.message;
+    if (content.kind !== "stored") return digestOf(ports.readContent(job.message, job.content));
+    return digests.get(content.id) ?? inTurn(() => digestOfStored(content.id, job));
   };
 
   const signatureOf = async (job: JobToSign, domain: SenderDomain): Promise<Signature | { problem: string }> => {
