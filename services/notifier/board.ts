@@ -170,7 +170,13 @@ class EndpointBoard implements Board {
     const nowMs = this.#clock.nowMs();
     const changed = [...this.#entries.values()].filter(({ isChanged }) => isChanged);
     for (const entry of changed) Object.assign(entry, { isChanged: false, savedMs: nowMs });
-    await this.#endpoints.save(changed.map(stateOf));
+    try {
+      await this.#endpoints.save(changed.map(stateOf));
+    } catch (error) {
+      // Still to be said: what the store does not know of would count as switched on there.
+      for (const entry of changed) entry.isChanged = true;
+      throw error;
+    }
     this.#held = new Map((await this.#endpoints.held(this.#clock.now())).map((state) => [state._id, state]));
     for (const entry of this.#entries.values()) this.#adopt(entry);
   }
