@@ -26,7 +26,7 @@ export class Destination {
 
   constructor(options: DestinationOptions) {
     this.#options = options;
-    this.pool = new SessionPool(options.clock);
+    this.pool = new SessionPool();
     this.#gate = new Gate(() => connectionsOf(this.#breaker, options.connections()));
     this.lastUsedMs = options.clock.nowMs();
   }

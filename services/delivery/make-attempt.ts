@@ -1,5 +1,6 @@
 // Makes the attempt that a mail asks for: composes, sends within its times, tells the breaker, records the outcome.
 import { context, trace } from "@opentelemetry/api";
+import { LRUCache } from "lru-cache";
 import type { Clock } from "#shared/clock.ts";
 import type { Attempt, AttemptResult } from "#shared/contracts/attempt.ts";
 import type { MailMessage } from "#shared/contracts/mail.ts";
@@ -65,6 +66,8 @@ const deadlineOf = (mail: MailMessage, clock: Clock): Date => {
   return date;
 };
 
+const UNRECORDED_KEPT = 10_000;
+
 interface Running {
   controller: AbortController;
   session: SmtpSession | undefined;
@@ -74,7 +77,8 @@ class Maker implements AttemptMaker {
   readonly #ports: MakerPorts;
   readonly #running = new Set<Running>();
   #owners = 0;
-  readonly #unrecorded = new Map<string, Attempt>();
+  /** Bounded: one whose mail came to another replica is never asked for again. */
+  readonly #unrecorded = new LRUCache<string, Attempt>({ max: UNRECORDED_KEPT });
 
   constructor(ports: MakerPorts) {
     this.#ports = ports;

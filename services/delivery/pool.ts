@@ -1,5 +1,4 @@
 // Open sessions of one destination that wait for the next mail. A sane number of mails each, and none idle for long.
-import type { Clock } from "#shared/clock.ts";
 import type { SmtpSession } from "./session.ts";
 
 const MOST_MAILS = 100;
@@ -7,12 +6,7 @@ const LONGEST_LIFE_MS = 300_000;
 const LONGEST_IDLE_MS = 10_000;
 
 export class SessionPool {
-  readonly #clock: Clock;
   readonly #idle = new Map<SmtpSession, { key: string; timer: NodeJS.Timeout }>();
-
-  constructor(clock: Clock) {
-    this.#clock = clock;
-  }
 
   get size(): number {
     return this.#idle.size;
@@ -30,7 +24,7 @@ export class SessionPool {
   }
 
   give(key: string, session: SmtpSession): void {
-    const isWorn = session.transactions >= MOST_MAILS || this.#clock.nowMs() - session.openedMs > LONGEST_LIFE_MS;
+    const isWorn = session.transactions >= MOST_MAILS || session.ageMs > LONGEST_LIFE_MS;
     if (!session.isUsable) return;
     if (isWorn) return session.quit();
     const timer = setTimeout(() => this.#drop(session), LONGEST_IDLE_MS);

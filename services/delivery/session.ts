@@ -1,6 +1,7 @@
 // One SMTP session over Nodemailer's SMTPConnection: its opening up to AUTH, then transaction after transaction.
 // Everything ends in a value: what the server said, or what we concluded. The caller says how long it may take.
 import type { Socket } from "node:net";
+import type { Clock } from "#shared/clock.ts";
 import type { SmtpStep } from "#shared/contracts/attempt.ts";
 import { parseReply } from "#shared/email/reply.ts";
 import type { TlsMode } from "#shared/routing/configuration.ts";
@@ -59,12 +60,15 @@ export class SmtpSession {
   transactions = 0;
   /** When each step was answered first. */
   readonly answeredMs = new Map<SmtpStep, number>();
-  openedMs: number;
+  /** By the steady clock. */
+  readonly #openedMs: number;
+  readonly #clock: Clock;
 
   constructor(plan: SessionPlan, socket: Socket, bounds: Bounds) {
     this.plan = plan;
     this.#socket = socket;
-    this.openedMs = bounds.clock.nowMs();
+    this.#clock = bounds.clock;
+    this.#openedMs = this.#clock.nowMs();
     this.#timer = new StepTimer(socket, bounds.clock, (step, limit) => this.#onLate(step, limit));
     this.#transcript = new Transcript((step) => {
       const { lastAnswered } = this.#transcript;
@@ -114,6 +118,10 @@ export class SmtpSession {
 
   get tls(): TlsFacts {
     return tlsFactsOf(this.plan.tls, this.#connection._socket);
+  }
+
+  get ageMs(): number {
+    return this.#clock.nowMs() - this.#openedMs;
   }
 
   get localAddress(): string | undefined {
