@@ -132,7 +132,9 @@ describe("OpenSSL verifies, and not after one changed byte,", () => {
     for (const mail of [first, hidden, second]) expectVerified(mail?.raw ?? Buffer.alloc(0), "Hello");
     for (const mail of [first, hidden]) {
       expect(mail?.text).toContain("\r\nList-Unsubscribe: <https://acme.example/u/1>\r\n");
-      expect(mail?.text).not.toMatch(new RegExp(`bcc|${bcc}`, "i"));
+      // The name of the header at a line's beginning: the Base64 of a signature may well hold these three letters.
+      expect(mail?.text).not.toMatch(/^bcc:/im);
+      expect(mail?.text).not.toContain(bcc);
     }
     expect(second?.text).toContain("\r\nX-Own: 2\r\n");
     expect(second?.text).not.toContain("List-Unsubscribe");
