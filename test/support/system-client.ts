@@ -89,8 +89,8 @@ export interface MailRecord {
   traceId?: string;
 }
 
-/** A change of the configuration counts within a second; the machine may be busy. */
-const CHANGE_COUNTS_MS = 5_000;
+/** A change counts within a second (configuration-reaches-services.test.ts); here it is waited for on machines of any pace. */
+const CHANGE_COUNTS_MS = 20_000;
 const EXPLAINED_MS = 1_500;
 const OTHERS_MS = 200;
 
