@@ -1,5 +1,7 @@
 // RabbitMQ and MongoDB for `npm start` and for the tests, in the order of the operator's contract (Backing services).
 import { join } from "node:path";
+import type { Turns } from "#shared/turns.ts";
+import { createTurns } from "#shared/turns.ts";
 import { startBroker } from "./broker.ts";
 import { dockerAnswers, startBrokerContainer, startDatabaseContainer } from "./containers.ts";
 import { startDatabase } from "./database.ts";
@@ -84,24 +86,13 @@ function unavailable(kind: Kind<unknown>, installing: string): BackingUnavailabl
   );
 }
 
-type Turn = <T>(work: () => Promise<T>) => Promise<T>;
-
-/** One installation after the other: the package manager takes no two at once. */
-function takeTurns(): Turn {
-  let last: Promise<unknown> = Promise.resolve();
-  return (work) => {
-    const mine = last.then(work);
-    last = mine.catch(() => undefined);
-    return mine;
-  };
-}
-
 interface Means {
   hasDocker: boolean;
-  turn: Turn;
+  /** One installation after the other: the package manager takes no two at once. */
+  inTurn: Turns;
 }
 
-async function provide<P>(kind: Kind<P>, options: BackingOptions, { hasDocker, turn }: Means): Promise<P> {
+async function provide<P>(kind: Kind<P>, options: BackingOptions, { hasDocker, inTurn }: Means): Promise<P> {
   if (hasDocker) {
     options.report(`${kind.name}: starting a container`);
     return kind.container();
@@ -113,7 +104,7 @@ async function provide<P>(kind: Kind<P>, options: BackingOptions, { hasDocker, t
   }
   if (!isDebian() || !isRoot()) throw unavailable(kind, "installing it: only on Debian or Ubuntu, and as root");
   options.report(`${kind.name}: not on this machine, installing it (a minute or two)`);
-  const problem = await turn(() => kind.install());
+  const problem = await inTurn(() => kind.install());
   const installed = kind.find();
   if (installed === undefined) throw unavailable(kind, `installing it: ${problem ?? "done, but it is not there"}`);
   options.report(`${kind.name}: starting ${installed}`);
@@ -196,7 +187,7 @@ export async function startBacking(options: BackingOptions): Promise<Backing> {
   removeStalePolicy();
   const given = { broker: await givenBroker(), database: await givenDatabase() };
   const hasDocker = (given.broker === undefined || given.database === undefined) && (await dockerAnswers());
-  const means = { hasDocker, turn: takeTurns() };
+  const means = { hasDocker, inTurn: createTurns() };
   const [broker, database] = await both(
     given.broker === undefined ? provide(brokerKind(options), options, means) : Promise.resolve(given.broker),
     given.database === undefined ? provide(databaseKind(options), options, means) : Promise.resolve(given.database),

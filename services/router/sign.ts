@@ -14,6 +14,7 @@ import { createSigner } from "#shared/signing/cms.ts";
 import type { Signature } from "#shared/signing/multipart-signed.ts";
 import { boundaryOf, digestOf } from "#shared/signing/multipart-signed.ts";
 import { createSigningRule } from "#shared/signing/signing-rule.ts";
+import { createTurns } from "#shared/turns.ts";
 import type { MailFate } from "./split.ts";
 
 export interface SigningPorts {
@@ -53,20 +54,11 @@ function prepare({ domain }: SenderDomain, material: SigningMaterial): Prepared 
   return { problems, facts, signer: problems.length > 0 ? undefined : createSigner(material) };
 }
 
-/** One after the other: of contents that are read from the store, a router holds one piece at a time. */
-function createTurns(): <T>(work: () => Promise<T>) => Promise<T> {
-  let last: Promise<unknown> = Promise.resolve();
-  return (work) => {
-    const mine = last.then(work);
-    last = mine.catch(() => undefined);
-    return mine;
-  };
-}
-
 export function createJobSigner(ports: SigningPorts): JobSigner {
   const known = new LRUCache<string, Prepared>({ max: DOMAINS_KEPT });
   const rule = createSigningRule();
   const digests = new LRUCache<string, Buffer>({ max: DIGESTS_KEPT });
+  // Of contents that are read from the store, a router holds one piece at a time.
   const inTurn = createTurns();
 
   const preparedOf = (domain: SenderDomain, signing: NonNullable<SenderDomain["signing"]>): Prepared => {

@@ -5,6 +5,7 @@ import type { Channel, ChannelModel } from "amqplib";
 import type { Clock } from "#shared/clock.ts";
 import { BrokerUnavailable } from "#shared/errors.ts";
 import type { Log } from "#shared/log.ts";
+import { createTurns } from "#shared/turns.ts";
 import type { ExchangeSpec, QueueSpec } from "./topology.ts";
 import { TOPOLOGY } from "./topology.ts";
 
@@ -33,7 +34,7 @@ export class Declarer {
   #attached = Promise.withResolvers<void>();
   #model: ChannelModel | undefined;
   #channel: Channel | undefined;
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #inTurn = createTurns();
   readonly #tiers = new Map<string, Tier>();
   readonly #running = new Map<string, Promise<void>>();
 
@@ -159,10 +160,8 @@ export class Declarer {
   }
 
   async #run<T>(work: Work<T>): Promise<T> {
-    const turn = this.#last.then(async () => work(await this.#open()));
-    this.#last = turn.catch(() => undefined);
     try {
-      return await turn;
+      return await this.#inTurn(async () => work(await this.#open()));
     } catch (error) {
       if (codeOf(error) !== undefined) throw error;
       throw new BrokerUnavailable("the broker cannot be reached to declare queues", error);
