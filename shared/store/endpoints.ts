@@ -2,7 +2,8 @@
 import { createHash } from "node:crypto";
 import type { Collection } from "mongodb";
 import type { Store } from "./connection.ts";
-import { guard, isDuplicateKey } from "./connection.ts";
+import { guard } from "./connection.ts";
+import { refusedAsDuplicates } from "./refused-as-duplicates.ts";
 
 export interface EndpointAnswer {
   at: Date;
@@ -80,7 +81,7 @@ async function saveStates(endpoints: Collection<EndpointState>, states: readonly
   try {
     await endpoints.bulkWrite(operations, { ordered: false });
   } catch (error) {
-    if (!isDuplicateKey(error)) throw error;
+    refusedAsDuplicates(error);
   }
 }
 
