@@ -39,6 +39,32 @@ function startDue(broker: Broker, prefetch: number): Set<number> {
   return taken;
 }
 
+async function startLane(broker: Broker) {
+  const { interactive } = laneMailboxes("delivery.relay.acme.example.com");
+  const taken: number[] = [];
+  const lane = broker.startPaused(
+    {
+      mailbox: interactive.name,
+      contracts: numberedContracts,
+      prefetch: 1,
+      handle: async ({ message }) => {
+        taken.push(message.n);
+        return { kind: "done", publish: [] };
+      },
+    },
+    interactive,
+  );
+  await lane.resume(5);
+  const mail = (n: number) => ({
+    exchange: EXCHANGES.mails,
+    routingKey: interactive.name,
+    type: "mail",
+    body: { version: 1, n },
+    declareIfUnroutable: [interactive],
+  });
+  return { interactive, taken, mail };
+}
+
 it("goes on under load, deletion after deletion", async () => {
   const { broker, another, management, vhost } = await startRuntime();
   const taken = startDue(another(), 20);
@@ -72,28 +98,7 @@ it("consumes a mailbox again that was deleted and declared in the same moment, o
 
 it("consumes a lane anew when it is told that it was declared again", async () => {
   const { broker, another, vhost } = await startRuntime();
-  const { interactive } = laneMailboxes("delivery.relay.acme.example.com");
-  const taken: number[] = [];
-  const lane = broker.startPaused(
-    {
-      mailbox: interactive.name,
-      contracts: numberedContracts,
-      prefetch: 1,
-      handle: async ({ message }) => {
-        taken.push(message.n);
-        return { kind: "done", publish: [] };
-      },
-    },
-    interactive,
-  );
-  await lane.resume(5);
-  const mail = (n: number) => ({
-    exchange: EXCHANGES.mails,
-    routingKey: interactive.name,
-    type: "mail",
-    body: { version: 1, n },
-    declareIfUnroutable: [interactive],
-  });
+  const { interactive, taken, mail } = await startLane(broker);
   await broker.publish([mail(1)]);
   await eventually(() => taken.length === 1);
   await replace(vhost, interactive);
@@ -125,28 +130,7 @@ it("consumes a deleted mailbox again, its bindings too", async () => {
 
 it("consumes a deleted lane again", async () => {
   const { broker, management, vhost } = await startRuntime();
-  const { interactive } = laneMailboxes("delivery.relay.acme.example.com");
-  const taken: number[] = [];
-  const lane = broker.startPaused(
-    {
-      mailbox: interactive.name,
-      contracts: numberedContracts,
-      prefetch: 1,
-      handle: async ({ message }) => {
-        taken.push(message.n);
-        return { kind: "done", publish: [] };
-      },
-    },
-    interactive,
-  );
-  await lane.resume(5);
-  const mail = (n: number) => ({
-    exchange: EXCHANGES.mails,
-    routingKey: interactive.name,
-    type: "mail",
-    body: { version: 1, n },
-    declareIfUnroutable: [interactive],
-  });
+  const { interactive, taken, mail } = await startLane(broker);
   await broker.publish([mail(1)]);
   await eventually(() => taken.length === 1);
 
