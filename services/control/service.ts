@@ -15,6 +15,7 @@ import { prepareWhenThere } from "#shared/store/prepare.ts";
 import { createRelays } from "#shared/store/relays.ts";
 import { createSuppressions } from "#shared/store/suppressions.ts";
 import { createUnrecordedJobs } from "#shared/store/unrecorded-jobs.ts";
+import { createWaitingJobs } from "#shared/store/waiting-jobs.ts";
 import type { ApiContext } from "./api/context.ts";
 import { createServer } from "./api/server.ts";
 import { createDeadLettersActor } from "./dead-letters.ts";
@@ -48,6 +49,7 @@ async function contextOf(context: ServiceContext<"control">): Promise<ApiContext
     marks: createRecordMarks(store),
     suppressions: createSuppressions(store),
     unrecorded: createUnrecordedJobs(store),
+    waiting: createWaitingJobs(store),
   };
 }
 

@@ -52,6 +52,7 @@ function setUp(parts: Partial<AcceptorParts> = {}, beginning?: Beginning) {
     },
     keys,
     waiting: { of: async () => 0, accepted: () => undefined },
+    watch: { accepted: () => undefined },
     rates: { limit: createRate(stillClock), flood: createRate(stillClock) },
     sealer,
     clock: systemClock,

@@ -15,6 +15,7 @@ import type { IdempotencyKeys } from "#shared/store/idempotency.ts";
 import { ATTRIBUTES } from "#shared/telemetry/names.ts";
 import { traceparentOf } from "#shared/telemetry/propagate.ts";
 import { createKeyed } from "./idempotency.ts";
+import type { JobWatch } from "./job-watch.ts";
 import type { IngestMetrics } from "./metrics.ts";
 import { countMails, prepareJob, senderOf } from "./prepare-job.ts";
 import { problemOf } from "./problem.ts";
@@ -35,6 +36,7 @@ export interface AcceptorParts {
   contents: Pick<Contents, "put">;
   keys: IdempotencyKeys;
   waiting: WaitingMails;
+  watch: Pick<JobWatch, "accepted">;
   /** Of `limits.jobsPerSecond`, and of floods. */
   rates: { limit: Rate; flood: Rate };
   sealer: Sealer;
@@ -132,6 +134,7 @@ async function publishJob(parts: AcceptorParts, submission: Submission, identity
     suspect: identity.suspect,
   });
   parts.waiting.accepted(submission.account._id, mails);
+  parts.watch.accepted({ head: message.head, addresses: message.entries.flatMap((entry) => entry.addresses) });
   trace.getActiveSpan()?.setAttribute(ATTRIBUTES.jobId, identity.jobId);
   log.info({ jobId: identity.jobId, account: submission.account._id, mails, bulk }, "ingest.accepted");
   return { kind: "accepted", jobId: identity.jobId };

@@ -9,10 +9,13 @@ import { createContents } from "#shared/store/contents.ts";
 import { createIdempotencyKeys } from "#shared/store/idempotency.ts";
 import { createMailReader } from "#shared/store/mail-reader.ts";
 import { prepareWhenThere } from "#shared/store/prepare.ts";
+import { createWaitingJobs } from "#shared/store/waiting-jobs.ts";
 import type { ConfigurationPort } from "#shared/routing/configuration.ts";
 import { createAcceptor } from "./accept.ts";
 import { createAuthenticator } from "./authenticate.ts";
 import { createFailedLogins } from "./failed-logins.ts";
+import type { JobWatch } from "./job-watch.ts";
+import { startJobWatch } from "./job-watch.ts";
 import { createIngestMetrics } from "./metrics.ts";
 import { countMails } from "./prepare-job.ts";
 import { createRate } from "./rate.ts";
@@ -30,17 +33,20 @@ const sealerOf = (settings: Context["settings"]): Sealer =>
 function acceptorOf(
   context: Context,
   configuration: ConfigurationPort,
-): { accept: Accept; prepare: () => Promise<void> } {
+): { accept: Accept; watch: JobWatch; prepare: () => Promise<void> } {
   const { settings, broker, store, clock, log } = context;
   const contents = createContents(store);
   const keys = createIdempotencyKeys(store);
   const record = createMailReader(store);
+  const jobs = createWaitingJobs(store);
+  const watch = startJobWatch({ jobs, clock, log });
   const accept = createAcceptor({
     configuration,
     broker,
     contents,
     keys,
     waiting: createWaitingMails({ count: (account) => record.waiting(account), clock, log }),
+    watch,
     rates: { limit: createRate(clock), flood: createRate(clock) },
     sealer: sealerOf(settings),
     clock,
@@ -48,7 +54,9 @@ function acceptorOf(
     metrics: createIngestMetrics(countMails),
     retryDeadlineMs: settings.WAYPOST_RETRY_DEADLINE,
   });
-  return { accept, prepare: async () => void (await Promise.all([contents.prepare(), keys.prepare()])) };
+  const prepare = async (): Promise<void> =>
+    void (await Promise.all([contents.prepare(), keys.prepare(), jobs.prepare()]));
+  return { accept, watch, prepare };
 }
 
 export const service: ServiceDefinition<"ingest"> = {
@@ -64,7 +72,7 @@ export const service: ServiceDefinition<"ingest"> = {
   start: async (context) => {
     const { settings, broker, store, clock, log } = context;
     const configuration = await watchConfiguration(store, log, clock);
-    const { accept, prepare } = acceptorOf(context, configuration);
+    const { accept, watch, prepare } = acceptorOf(context, configuration);
     const preparation = prepareWhenThere(prepare, { clock, log });
     const verifier = createPasswordVerifier(clock);
     const authenticator = createAuthenticator({ configuration, verifier, failures: createFailedLogins(clock) });
@@ -79,6 +87,7 @@ export const service: ServiceDefinition<"ingest"> = {
       stop: async () => {
         preparation.stop();
         await Promise.all([rest.close(), smtp.close(), submissions.cancel()]);
+        await watch.stop();
         await configuration.close();
       },
     };

@@ -65,6 +65,7 @@ function ground(state: { recordedUpTo: Date | undefined; now: Date; outcomes?: r
       jobs: () => Promise.resolve([]),
       bodyOf: () => Promise.resolve(Buffer.alloc(0)),
     },
+    waiting: { overdue: () => Promise.resolve([]), recordedMailsOf: () => Promise.resolve(new Set<string>()) },
     clock: {
       nowMs: () => state.now.getTime(),
       now: () => state.now,

@@ -12,6 +12,8 @@ import type { MailReader, OverdueMail } from "#shared/store/mail-reader.ts";
 import type { RecordMarks } from "#shared/store/marks.ts";
 import type { ParkedMails } from "#shared/store/parked-mails.ts";
 import type { RetryMetrics } from "./metrics.ts";
+import type { LostJobPorts } from "./lost-jobs.ts";
+import { endLostJobs } from "./lost-jobs.ts";
 import { endParkedJobs } from "./parked-jobs.ts";
 import { outcomeAgain, processingFailed, softBounce } from "#shared/life/retry-points.ts";
 
@@ -31,6 +33,7 @@ export interface SweepPorts {
   marks: Pick<RecordMarks, "recordedUpTo">;
   ledger: Pick<Ledger, "outcomesOf">;
   parked: ParkedMails;
+  waiting: LostJobPorts["waiting"];
   clock: Clock;
   log: Log;
   metrics: RetryMetrics;
@@ -62,11 +65,21 @@ export function decideOverdue(mail: OverdueMail, facts: OverdueFacts, now: Date)
   return { kind: "soft-bounce", attempt: facts.outcomes.at(-1), isDefect: !facts.isQueued };
 }
 
+/** Whether the record is known to be complete up to a minute ago. */
+async function isRecordComplete({ marks }: Pick<SweepPorts, "marks">, now: Date): Promise<boolean> {
+  const recordedUpTo = await marks.recordedUpTo(now);
+  return recordedUpTo !== undefined && now.getTime() - recordedUpTo.getTime() < OLDEST_MARK_MS;
+}
+
 /** One pass; how many mails it ended. */
 export async function sweep(ports: SweepPorts): Promise<number> {
   const now = ports.clock.now();
-  const recordedUpTo = await ports.marks.recordedUpTo(now);
-  if (recordedUpTo === undefined || now.getTime() - recordedUpTo.getTime() >= OLDEST_MARK_MS) return 0;
+  if (!(await isRecordComplete(ports, now))) return 0;
+  const until = new Date(now.getTime() - GRACE_MS);
+  return (await endOverdue(ports, now)) + (await endLostJobs(ports, { until, now }));
+}
+
+async function endOverdue(ports: SweepPorts, now: Date): Promise<number> {
   const overdue = await ports.reader.overdue(now, AT_ONCE);
   if (overdue.length === 0) return 0;
   const parked = await ports.parked.reasonsOf(overdue.map((mail) => mail.mailId));

@@ -2,13 +2,13 @@
 import type { Broker, Outgoing } from "#shared/broker/actor.ts";
 import { decodeBody } from "#shared/broker/encoding.ts";
 import { mailIdOf } from "#shared/contracts/ids.ts";
-import type { JobMessage } from "#shared/contracts/mail.ts";
 import { jobMessageSchema } from "#shared/contracts/mail.ts";
 import { eventToPublish } from "#shared/contracts/outgoing.ts";
 import { parseMailbox } from "#shared/email/address.ts";
 import type { Log } from "#shared/log.ts";
 import type { MailReader } from "#shared/store/mail-reader.ts";
 import type { ParkedMails } from "#shared/store/parked-mails.ts";
+import type { WaitingJob } from "#shared/store/waiting-jobs.ts";
 
 export interface ParkedJobPorts {
   broker: Pick<Broker, "publish">;
@@ -25,15 +25,16 @@ export async function endParkedJobs({ broker, reader, parked, log }: ParkedJobPo
     if ((await reader.hasEnded(mailIdOf(letter.jobId, 0))) !== undefined) continue;
     const job = jobMessageSchema.safeParse(decodeBody(await parked.bodyOf(letter.id)).json);
     if (!job.success || Date.parse(job.data.head.deadline) > now.getTime()) continue;
-    await broker.publish(endsOfJob(job.data, `no service could handle its job: ${letter.reason}`, now));
+    const { head, entries } = job.data;
+    const addresses = entries.flatMap((entry) => entry.addresses);
+    await broker.publish(endsOfJob({ head, addresses }, `no service could handle its job: ${letter.reason}`, now));
     log.error({ jobId: letter.jobId }, "sweep.ended_parked_job");
     ended += 1;
   }
   return ended;
 }
 
-export function endsOfJob({ head, entries }: JobMessage, reason: string, now: Date): Outgoing[] {
-  const addresses = entries.flatMap((entry) => entry.addresses);
+export function endsOfJob({ head, addresses }: WaitingJob, reason: string, now: Date): Outgoing[] {
   return addresses.map((email, index) =>
     eventToPublish(
       { head, mailId: mailIdOf(head.jobId, index), email, recipient: parseMailbox(email).address },

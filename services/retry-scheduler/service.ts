@@ -6,6 +6,7 @@ import { createLedger } from "#shared/store/ledger.ts";
 import { createMailReader } from "#shared/store/mail-reader.ts";
 import { createRecordMarks } from "#shared/store/marks.ts";
 import { createParkedMails } from "#shared/store/parked-mails.ts";
+import { createWaitingJobs } from "#shared/store/waiting-jobs.ts";
 import type { ServiceDefinition } from "#shared/service-definition.ts";
 import { createAttemptsActor } from "./attempts.ts";
 import { startSweep } from "./deadline.ts";
@@ -36,6 +37,7 @@ export const service: ServiceDefinition<"retry-scheduler"> = {
       marks: createRecordMarks(store),
       ledger,
       parked: createParkedMails(store),
+      waiting: createWaitingJobs(store),
       clock,
       log,
       metrics,

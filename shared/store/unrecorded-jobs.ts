@@ -1,11 +1,10 @@
 // Jobs that were answered under an idempotency key and that neither the record nor the dead letters know: what a queue took
-// with it that was deleted by hand before its jobs were split. Of a job without a key nothing is left to find.
+// with it that was deleted by hand before its jobs were split. Those without a key are in `waiting-jobs` (waiting-jobs.ts).
 import type { Store } from "./connection.ts";
 import { guard } from "./connection.ts";
-import type { StoredDeadLetter } from "./dead-letters.ts";
 import type { StoredKey } from "./idempotency.ts";
 import { KEPT_MS } from "./idempotency.ts";
-import { mailsOf } from "./mails.ts";
+import { unknownJobs } from "./unknown-jobs.ts";
 
 export interface UnrecordedJob {
   jobId: string;
@@ -25,15 +24,14 @@ const moved = (date: Date, ms: number): Date => new Date(date.getTime() + ms);
 
 export function createUnrecordedJobs(store: Store): UnrecordedJobs {
   const keys = store.collection<StoredKey>("idempotency");
-  const letters = store.collection<StoredDeadLetter>("dead-letters");
 
   async function unknown(group: readonly Key[]): Promise<UnrecordedJob[]> {
-    const recorded = await mailsOf(store).distinct("jobId", { jobId: { $in: group.map((key) => key.jobId) } });
-    const others = group.filter((key) => !recorded.includes(key.jobId));
-    if (others.length === 0) return [];
-    const parked = await letters.distinct("jobId", { jobId: { $in: others.map((key) => key.jobId) } });
-    return others
-      .filter((key) => !parked.includes(key.jobId))
+    const ids = await unknownJobs(
+      store,
+      group.map((key) => key.jobId),
+    );
+    return group
+      .filter((key) => ids.has(key.jobId))
       .map((key) => ({
         jobId: key.jobId,
         account: key._id.split("/", 1)[0] ?? "",

@@ -19,6 +19,7 @@ import type { RecordMarks } from "#shared/store/marks.ts";
 import type { Relays } from "#shared/store/relays.ts";
 import type { Suppressions } from "#shared/store/suppressions.ts";
 import type { UnrecordedJobs } from "#shared/store/unrecorded-jobs.ts";
+import type { WaitingJobs } from "#shared/store/waiting-jobs.ts";
 import type { LaneStates } from "../lane-states.ts";
 
 export interface ApiSettings {
@@ -47,6 +48,7 @@ export interface ApiContext {
   marks: Pick<RecordMarks, "recordedUpTo">;
   suppressions: Pick<Suppressions, "find" | "list">;
   unrecorded: UnrecordedJobs;
+  waiting: Pick<WaitingJobs, "accepted">;
 }
 
 export interface Change {

@@ -4,6 +4,7 @@ import { QUEUES } from "#shared/broker/topology.ts";
 import { mailIdOf } from "#shared/contracts/ids.ts";
 import type { MailReader } from "#shared/store/mail-reader.ts";
 import type { UnrecordedJob } from "#shared/store/unrecorded-jobs.ts";
+import type { WaitingJob } from "#shared/store/waiting-jobs.ts";
 import type { ApiContext } from "./context.ts";
 import { timestamp } from "./fields.ts";
 import type { Operation } from "./operation.ts";
@@ -13,6 +14,7 @@ const DAY_MS = 24 * 3_600_000;
 /** From the answer to the record, on a busy system. */
 const UNTIL_RECORDED_MS = 120_000;
 const MOST_JOBS = 1_000;
+const UNKNOWN_JOB = "accepted, and nothing of the job is recorded";
 
 const offender = z.object({
   mailId: z.string(),
@@ -37,20 +39,32 @@ function ofJob({ jobId, account, acceptedAt }: UnrecordedJob): Offender {
     mailId: mailIdOf(jobId, 0),
     account,
     jobId,
-    problem: "accepted, and nothing of the job is recorded",
+    problem: UNKNOWN_JOB,
     evidence,
   };
 }
 
+function ofWaitingJob({ head, addresses }: WaitingJob): Offender {
+  const { jobId, account, receivedTs, deadline } = head;
+  const evidence = `accepted ${receivedTs}, ${addresses.length} mails, deadline ${deadline}`;
+  return { mailId: mailIdOf(jobId, 0), account, jobId, problem: UNKNOWN_JOB, evidence };
+}
+
 /** While jobs or points wait, what is not recorded yet is alive. A record may go a day after its deadline at the earliest. */
-async function lostJobs({ broker, unrecorded }: ApiContext, window: { since: Date; now: Date }): Promise<Offender[]> {
+async function lostJobs(
+  { broker, unrecorded, waiting }: ApiContext,
+  window: { since: Date; now: Date },
+): Promise<Offender[]> {
   const mailboxes = [QUEUES.jobsInteractive, QUEUES.jobsBulk, QUEUES.events];
   const depths = await Promise.all(mailboxes.map((queue) => broker.depth(queue)));
   if (depths.some((depth) => depth !== 0)) return [];
   const nowMs = window.now.getTime();
   const since = new Date(Math.max(window.since.getTime(), nowMs - DAY_MS));
   const until = new Date(nowMs - UNTIL_RECORDED_MS);
-  return (await unrecorded.find({ since, until, limit: MOST_JOBS })).map(ofJob);
+  const kept = await waiting.accepted({ since: window.since, until, limit: MOST_JOBS });
+  const known = new Set(kept.map(({ head }) => head.jobId));
+  const keyed = await unrecorded.find({ since, until, limit: MOST_JOBS });
+  return [...kept.map(ofWaitingJob), ...keyed.filter(({ jobId }) => !known.has(jobId)).map(ofJob)];
 }
 
 function promiseOperation(context: ApiContext): Operation {
