@@ -9,6 +9,7 @@ import { LOCAL_DIRECTORY, ROOT } from "./instance.ts";
 import { nextFreePort } from "./ports.ts";
 import type { Child } from "./processes.ts";
 import { startChild } from "./processes.ts";
+import { serviceEnvironment } from "./service-environment.ts";
 
 export interface LocalPorts {
   http: number;
@@ -52,7 +53,7 @@ export function startServices(env: NodeJS.ProcessEnv, ports: LocalPorts, watch: 
       command: process.execPath,
       args: [...(watch ? ["--watch"] : []), join(ROOT, "services", service, "main.ts")],
       env: {
-        NODE_COMPILE_CACHE: join(LOCAL_DIRECTORY, "compile-cache"),
+        ...serviceEnvironment(LOCAL_DIRECTORY),
         ...env,
         WAYPOST_HTTP_PORT: String(ports.http),
         WAYPOST_SMTP_PORT: String(ports.smtp),

@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Child, Exit } from "#deploy/local/processes.ts";
 import { startChild } from "#deploy/local/processes.ts";
+import { serviceEnvironment } from "#deploy/local/service-environment.ts";
 import type { ServiceName } from "#shared/broker/topology.ts";
 
 export const ROOT = resolve(import.meta.dirname, "../..");
@@ -43,7 +44,7 @@ export function spawnService(definition: ServiceDefinition, directory: string): 
     name: definition.service,
     command: process.execPath,
     args: [join(ROOT, "services", definition.service, "main.ts")],
-    env: { NODE_COMPILE_CACHE: join(ROOT, ".waypost", "compile-cache"), ...definition.env },
+    env: { ...serviceEnvironment(join(ROOT, ".waypost")), ...definition.env },
     directory,
     cwd: ROOT,
     logFile: definition.logFile,
