@@ -34,6 +34,8 @@ type Context = ServiceContext<"notifier">;
 
 /** Points wait in hand for their batch, so many that a full linger of a busy system fits. */
 const EVENTS_IN_HAND = 3_000;
+/** Of messages that hold one point to a hundred: a publisher under load sends a hundred or two a second. */
+const EVENT_MESSAGES_PREFETCHED = 500;
 const MOST_EVENTS_IN_ONE_WRITE = 500;
 /** What a busy system's tracking point waits for others to be written with it. */
 const RECORD_EVERY_MS = 10;
@@ -121,7 +123,13 @@ function startEvents({ broker, clock, log, settings, store }: Context, parts: Pa
   const mark = createMark({ replica: clock.uuid(), marks: createRecordMarks(store), clock, isIdle });
   const handle = createEventHandler({ collector: parts.collector, recorded, mark, hasEndpoint });
   const contracts = { event: eventMessageSchema };
-  const consumption = broker.start({ mailbox: QUEUES.events, contracts, prefetch: EVENTS_IN_HAND, handle });
+  const consumption = broker.start({
+    mailbox: QUEUES.events,
+    contracts,
+    prefetch: EVENT_MESSAGES_PREFETCHED,
+    mostInHand: EVENTS_IN_HAND,
+    handle,
+  });
   return { mark, consumption };
 }
 

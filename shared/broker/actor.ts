@@ -3,6 +3,12 @@
 import type { z } from "zod";
 import type { QueueSpec } from "./topology.ts";
 
+/** Where messages go that travel together: a mailbox of PACKED_MAILBOXES is bound there. */
+export interface PackTarget {
+  exchange: string;
+  routingKey: string;
+}
+
 /** A message to publish. Properties and headers are built afresh by the publisher; nothing is copied from an input. */
 export interface Outgoing {
   exchange: string;
@@ -32,6 +38,10 @@ export interface Outgoing {
   declareIfUnroutable?: readonly QueueSpec[] | undefined;
   /** A message nobody need be there for (relay health, replies): transient, and a return is no failure. */
   transient?: boolean | undefined;
+  /** Persistent and confirmed, but unrouted where nobody has bound a queue: that is no failure. */
+  mayBeUnrouted?: boolean | undefined;
+  /** It goes there as well, with others that come at the same time as one message (pack.ts). */
+  packedTo?: PackTarget | undefined;
 }
 
 /** A message as a handler gets it: parsed by its schema. */
@@ -78,6 +88,8 @@ export interface SingleActor<M> {
   contracts: Contracts<M>;
   /** Most messages in hand at once: near the real concurrency. */
   prefetch: number;
+  /** Most deliveries in hand at once, where a message may hold several: `prefetch` by default. */
+  mostInHand?: number;
   /**
    * Throws a retriable WaypostError for a fault of a backing service: the runtime keeps the delivery, pauses the
    * mailbox until the service is back and calls again with `suspect` set. Any other throw is tried again twice, then parked.
@@ -97,6 +109,7 @@ export interface BatchActor<M> {
   mailbox: string;
   contracts: Contracts<M>;
   prefetch: number;
+  mostInHand?: number;
   batch: BatchTerms;
   /** Verdicts in the order of the deliveries. Throws as `handle` does: then each is handled alone, to find the culprit. */
   handleBatch(deliveries: readonly Delivery<M>[]): Promise<readonly Verdict[]>;

@@ -202,6 +202,10 @@ async function assertQueue(channel: Channel, spec: QueueSpec): Promise<void> {
   await Promise.all([declared, bind(channel, spec)]);
 }
 
-async function bind(channel: Channel, spec: QueueSpec): Promise<void> {
-  await Promise.all(spec.bindings.map((binding) => channel.bindQueue(spec.name, binding.exchange, binding.routingKey)));
+/** A former binding goes once the present one stands: what is published meanwhile comes twice rather than not at all. */
+async function bind(channel: Channel, { name, bindings, formerBindings = [] }: QueueSpec): Promise<void> {
+  await Promise.all([
+    ...bindings.map(({ exchange, routingKey }) => channel.bindQueue(name, exchange, routingKey)),
+    ...formerBindings.map(({ exchange, routingKey }) => channel.unbindQueue(name, exchange, routingKey)),
+  ]);
 }

@@ -5,13 +5,33 @@ import type { PublishJob } from "./publish-job.ts";
 export class Held {
   readonly raw: ConsumeMessage;
   readonly channel: Channel;
+  /** The message that this is a part of. */
+  readonly #whole: Held | undefined;
+  /** The parts of this message that are not settled yet. */
+  readonly #parts = new Set<Held>();
   #isLost = false;
   #job: PublishJob | undefined;
   readonly #lost = Promise.withResolvers<void>();
 
-  constructor(raw: ConsumeMessage, channel: Channel) {
+  constructor(raw: ConsumeMessage, channel: Channel, whole?: Held) {
     this.raw = raw;
     this.channel = channel;
+    this.#whole = whole;
+    if (whole !== undefined) this.#isLost = whole.isLost;
+  }
+
+  /** Its parts as deliveries of their own; the message is settled with the last of them. */
+  split(raws: readonly ConsumeMessage[]): Held[] {
+    const parts = raws.map((raw) => new Held(raw, this.channel, this));
+    for (const part of parts) this.#parts.add(part);
+    return parts;
+  }
+
+  /** Answers the message that may be acknowledged now: none while another part of it is in hand. */
+  settle(): ConsumeMessage | undefined {
+    if (this.#whole === undefined) return this.raw;
+    const parts = this.#whole.#parts;
+    return parts.delete(this) && parts.size === 0 ? this.#whole.raw : undefined;
   }
 
   /** Its channel is gone: the broker gives it to somebody again, and it can't be settled here any more. */
@@ -34,5 +54,6 @@ export class Held {
     this.#isLost = true;
     this.#job?.abandon();
     this.#lost.resolve();
+    for (const part of this.#parts) part.lose();
   }
 }

@@ -8,6 +8,7 @@ import type { ByteBudget } from "./byte-budget.ts";
 import type { Member } from "./consumer-channels.ts";
 import type { FaultGate } from "./fault-gate.ts";
 import { Held } from "./held.ts";
+import { weightOf } from "./pack.ts";
 import { handBack } from "./settle.ts";
 
 const RETRY_MS = 500;
@@ -20,6 +21,8 @@ export type Worker = (held: Held) => Promise<void>;
 export interface MailboxOptions {
   queue: string;
   prefetch: number;
+  /** Deliveries, where a message holds several: `prefetch` by default. */
+  mostInHand?: number | undefined;
   /** A lane begins paused, and is declared by whoever consumes it. */
   isLane: boolean;
   worker: Worker;
@@ -242,7 +245,7 @@ export class Mailbox implements Consumption, Member {
   #begin(): void {
     const { budget, gate } = this.#options;
     // A lane that comes back probes beside what its former consumer still has in hand: its own gate bounds it.
-    const hasRoom = (): boolean => this.#options.isLane || this.#inHand < this.#prefetch;
+    const hasRoom = (): boolean => this.#options.isLane || this.#inHand < (this.#options.mostInHand ?? this.#prefetch);
     while (this.#unbegun.length > 0 && hasRoom() && !gate.isShut && !this.#isHeld) {
       if (budget.isOver && this.#inHand > 0) return;
       const held = this.#unbegun.shift();
@@ -251,13 +254,14 @@ export class Mailbox implements Consumption, Member {
   }
 
   async #work(held: Held): Promise<void> {
-    this.#inHand += 1;
+    const weight = weightOf(held.raw, this.queue);
+    this.#inHand += weight;
     try {
       await this.#options.worker(held);
     } catch (error) {
       this.#options.log.error({ queue: this.queue, err: error }, "broker.worker_failed");
     }
-    this.#inHand -= 1;
+    this.#inHand -= weight;
     if (this.#held.delete(held)) this.#options.budget.remove(held.raw.content.length);
     this.#begin();
     if (this.#inHand === 0) for (const resolve of this.#idle.splice(0)) resolve();

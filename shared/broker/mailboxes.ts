@@ -11,6 +11,7 @@ import { FaultGate } from "./fault-gate.ts";
 import { Mailbox } from "./mailbox.ts";
 import type { Publisher } from "./publisher.ts";
 import { createSingleWorker } from "./single-worker.ts";
+import { unpacking } from "./unpacking-worker.ts";
 import type { QueueSpec } from "./topology.ts";
 import { destinationTemplate } from "./topology.ts";
 import type { WorkShop } from "./worker.ts";
@@ -43,8 +44,12 @@ export class Mailboxes {
     const mailbox: Mailbox = new Mailbox({
       queue,
       prefetch: actor.prefetch,
+      mostInHand: actor.mostInHand,
       isLane: spec !== undefined,
-      worker: "handleBatch" in actor ? createBatchWorker(shop, actor) : createSingleWorker(shop, actor),
+      worker: unpacking(
+        shop,
+        "handleBatch" in actor ? createBatchWorker(shop, actor) : createSingleWorker(shop, actor),
+      ),
       gate,
       budget,
       log,

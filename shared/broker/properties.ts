@@ -1,28 +1,29 @@
 // AMQP properties and headers of what we publish, built afresh: nothing is copied from an incoming message.
 import type { Options } from "amqplib";
-import type { Entry } from "./publish-job.ts";
+import type { Publishable } from "./publish-job.ts";
 
 export const HEADERS = {
   suspect: "waypost-suspect",
   record: "waypost-record",
+  parts: "waypost-parts",
   traceparent: "traceparent",
   deadReason: "waypost-dead-reason",
   deadQueue: "waypost-dead-queue",
   deadProperties: "waypost-dead-properties",
 } as const;
 
-export function publishOptionsOf(entry: Entry): Options.Publish {
+export function publishOptionsOf(entry: Publishable): Options.Publish {
   const message = entry.message;
   const headers: Record<string, unknown> = message.headers === undefined ? {} : { ...message.headers };
   if (entry.suspect) headers[HEADERS.suspect] = true;
-  if (message.record !== undefined) headers[HEADERS.record] = JSON.stringify(message.record);
+  if (entry.record !== undefined) headers[HEADERS.record] = entry.record;
   if (entry.traceparent !== undefined) headers[HEADERS.traceparent] = entry.traceparent;
   const options: Options.Publish = {
     contentType: entry.contentType,
     type: message.type,
     headers,
     persistent: message.transient !== true,
-    mandatory: message.transient !== true,
+    mandatory: message.transient !== true && message.mayBeUnrouted !== true,
   };
   if (message.messageId !== undefined) options.messageId = message.messageId;
   if (message.correlationId !== undefined) options.correlationId = message.correlationId;

@@ -12,15 +12,24 @@ export interface PublishOptions {
   deadlineMs?: number;
 }
 
-/** One message on its way to its confirm. */
-export interface Entry {
+/** Who waits for the confirm of a message. */
+export type Waiter = Pick<PublishJob, "isOver" | "confirmOne" | "fail">;
+
+/** A message with all that it is published with. */
+export interface Publishable {
   readonly message: Outgoing;
   readonly body: Buffer;
   readonly contentType: string;
-  readonly job: PublishJob;
-  readonly span: PublishSpan | undefined;
+  /** The record as JSON, encoded once though the message may travel twice. */
+  readonly record: string | undefined;
   readonly traceparent: string | undefined;
   suspect: boolean;
+}
+
+/** One message on its way to its confirm. */
+export interface Entry extends Publishable {
+  readonly job: Waiter;
+  readonly span: PublishSpan | undefined;
   sentAtMs: number;
   /** How often it came back: nacked, returned or unconfirmed. */
   failures: number;

@@ -9,6 +9,7 @@ import type { Outgoing } from "./actor.ts";
 import type { Declarer } from "./declarer.ts";
 import { encodeBody } from "./encoding.ts";
 import { Outstanding } from "./outstanding.ts";
+import { Packer } from "./packer.ts";
 import { publishOptionsOf } from "./properties.ts";
 import type { Entry, PublishOptions } from "./publish-job.ts";
 import { PublishJob } from "./publish-job.ts";
@@ -35,6 +36,10 @@ export class Publisher {
   #isTopologyDeclared = false;
   #waiting: Entry[] = [];
   readonly #outstanding = new Outstanding();
+  readonly #packer = new Packer((pack) => {
+    this.#waiting.push(pack);
+    this.#pump();
+  });
   readonly #timed = new Set<PublishJob>();
   readonly #sweeper: NodeJS.Timeout;
 
@@ -58,7 +63,7 @@ export class Publisher {
 
   /** Messages neither confirmed nor given up. */
   get inFlight(): number {
-    return this.#outstanding.size + this.#waiting.length;
+    return this.#outstanding.size + this.#waiting.length + this.#packer.size;
   }
 
   attach(model: ChannelModel): Promise<void> {
@@ -85,13 +90,15 @@ export class Publisher {
   close(): void {
     clearInterval(this.#sweeper);
     const closed = new BrokerUnavailable("the service is stopping");
+    this.#packer.close(closed);
     for (const entry of this.#waiting.splice(0)) entry.job.fail(closed);
     for (const entry of this.#outstanding.takeAll()) entry.job.fail(closed);
   }
 
   publish(messages: readonly Outgoing[], options: PublishOptions): PublishJob {
     const timed = options.deadlineMs !== undefined;
-    const job = new PublishJob(messages.length, options.deadlineMs);
+    const packed = messages.filter(({ packedTo }) => packedTo !== undefined).length;
+    const job = new PublishJob(messages.length + packed, options.deadlineMs);
     if (timed && this.#blocked !== undefined) {
       job.fail(new BrokerUnavailable(`the broker takes no messages: ${this.#blocked}`));
       return job;
@@ -99,6 +106,7 @@ export class Publisher {
     const entries = messages.map((message) => this.#entryOf(message, job, options));
     for (const entry of entries) this.#waiting.push(entry);
     if (timed) this.#timed.add(job);
+    if (packed > 0) this.#packer.add(entries);
     this.#pump();
     return job;
   }
@@ -110,6 +118,7 @@ export class Publisher {
       message,
       body: bytes,
       contentType,
+      record: message.record === undefined ? undefined : JSON.stringify(message.record),
       job,
       span,
       traceparent,

@@ -4,9 +4,11 @@
 import type { Channel, Message } from "amqplib";
 import type { Held } from "./held.ts";
 
-/** Done with: the broker forgets it. A lost delivery is with somebody else by now. */
+/** Done with: the broker forgets it, with the last part of a pack. A lost delivery is with somebody else by now. */
 export function acknowledge(held: Held): void {
-  if (!held.isLost) quietly(() => held.channel.ack(held.raw));
+  if (held.isLost) return;
+  const message = held.settle();
+  if (message !== undefined) quietly(() => held.channel.ack(message));
 }
 
 /** Back to its queue, not begun: marked as redelivered from now on. */

@@ -16,6 +16,7 @@ export const EXCHANGES = {
   attempts: "waypost.attempts",
   due: "waypost.due",
   events: "waypost.events",
+  points: "waypost.points",
   notifications: "waypost.notifications",
   dead: "waypost.dead",
   relayHealth: "waypost.relay-health",
@@ -41,8 +42,12 @@ export const ROUTING_KEYS = {
   bulk: "bulk",
   deferred: "deferred",
   expired: "expired",
+  points: "points",
   batch: "batch",
 } as const;
+
+/** Where several messages may travel as one (pack.ts). Applications can't publish there. */
+export const PACKED_MAILBOXES: readonly string[] = [QUEUES.events];
 
 /** Returns of one message to its queue before it goes to the dead letters: well above the crashes of one deployment. */
 export const DELIVERY_LIMIT = 50;
@@ -61,7 +66,14 @@ export interface QueueSpec {
   readonly kind: "queue";
   readonly name: string;
   readonly arguments: Readonly<Record<string, string | number>>;
-  readonly bindings: readonly { readonly exchange: string; readonly routingKey: string }[];
+  readonly bindings: readonly Binding[];
+  /** Bindings of earlier versions, taken away wherever they stand. */
+  readonly formerBindings?: readonly Binding[];
+}
+
+export interface Binding {
+  readonly exchange: string;
+  readonly routingKey: string;
 }
 
 const exchange = (name: string, type: ExchangeSpec["type"]): ExchangeSpec => ({
@@ -71,8 +83,14 @@ const exchange = (name: string, type: ExchangeSpec["type"]): ExchangeSpec => ({
   durable: true,
 });
 
+type BindingPair = readonly [exchange: string, routingKey: string];
+
+const bindingsOf = (pairs: readonly BindingPair[]): Binding[] =>
+  pairs.map(([exchange_, routingKey]) => ({ exchange: exchange_, routingKey }));
+
 interface MailboxOptions {
-  bindings: readonly (readonly [exchange: string, routingKey: string])[];
+  bindings: readonly BindingPair[];
+  formerBindings?: readonly BindingPair[];
   /** Where what cannot be handled, or expires, goes; its own name to waypost.dead by default. */
   deadLetter?: { exchange: string; routingKey?: string };
   ttlMs?: number;
@@ -98,7 +116,8 @@ function mailbox(name: string, options: MailboxOptions): QueueSpec {
         : { "x-delivery-limit": 1_000_000_000 }),
       ...(options.ttlMs === undefined ? {} : { "x-message-ttl": options.ttlMs }),
     },
-    bindings: options.bindings.map(([name_, routingKey]) => ({ exchange: name_, routingKey })),
+    bindings: bindingsOf(options.bindings),
+    ...(options.formerBindings === undefined ? {} : { formerBindings: bindingsOf(options.formerBindings) }),
   };
 }
 
@@ -113,6 +132,7 @@ export const TOPOLOGY: { readonly exchanges: readonly ExchangeSpec[]; readonly q
     exchange(EXCHANGES.attempts, "direct"),
     exchange(EXCHANGES.due, "topic"),
     exchange(EXCHANGES.events, "topic"),
+    exchange(EXCHANGES.points, "direct"),
     exchange(EXCHANGES.notifications, "direct"),
     exchange(EXCHANGES.dead, "topic"),
     exchange(EXCHANGES.relayHealth, "fanout"),
@@ -131,7 +151,10 @@ export const TOPOLOGY: { readonly exchanges: readonly ExchangeSpec[]; readonly q
         [EXCHANGES.attempts, ROUTING_KEYS.expired],
       ],
     }),
-    mailbox(QUEUES.events, { bindings: [[EXCHANGES.events, "#"]] }),
+    mailbox(QUEUES.events, {
+      bindings: [[EXCHANGES.points, ROUTING_KEYS.points]],
+      formerBindings: [[EXCHANGES.events, "#"]],
+    }),
     mailbox(QUEUES.batches, { bindings: [[EXCHANGES.notifications, ROUTING_KEYS.batch]] }),
     mailbox(QUEUES.deadLetters, { bindings: [[EXCHANGES.dead, "#"]], deliveryLimit: "none" }),
     ...COMMANDED.map((service) => mailbox(commandsQueueOf(service), { bindings: [[EXCHANGES.commands, service]] })),

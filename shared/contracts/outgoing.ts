@@ -5,7 +5,7 @@ import type { MailMessage } from "./mail.ts";
 import type { TrackedFact, TrackedMail } from "./make-event.ts";
 import { makeEvent } from "./make-event.ts";
 
-/** A tracking point to waypost.events. */
+/** A tracking point: to waypost.events for whoever has bound a queue there, and with others to the notifier. */
 export function eventToPublish(mail: TrackedMail, fact: TrackedFact): Outgoing {
   const { body, record } = makeEvent(mail, fact);
   return {
@@ -14,6 +14,8 @@ export function eventToPublish(mail: TrackedMail, fact: TrackedFact): Outgoing {
     type: "event",
     body,
     record,
+    mayBeUnrouted: true,
+    packedTo: { exchange: EXCHANGES.points, routingKey: ROUTING_KEYS.points },
     messageId: body.notification.meta.tag,
   };
 }

@@ -103,7 +103,7 @@ it.each(["#", "*.delivered.ok", "acme2.#", "other.delivered.ok"])("may not bind 
   expect(await tried((channel) => channel.bindQueue(own, EXCHANGES.events, key))).toContain("ACCESS_REFUSED");
 });
 
-it.each([EXCHANGES.jobs, EXCHANGES.mails, EXCHANGES.events, EXCHANGES.dead, EXCHANGES.commands, ""])(
+it.each([EXCHANGES.jobs, EXCHANGES.mails, EXCHANGES.events, EXCHANGES.points, EXCHANGES.dead, EXCHANGES.commands, ""])(
   "may not publish to the exchange %j",
   async (exchange) => {
     const refused = await tried(async (channel) => {

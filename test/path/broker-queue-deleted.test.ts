@@ -4,7 +4,7 @@ import { expect, it, onTestFinished } from "vitest";
 import type { Broker } from "#shared/broker/actor.ts";
 import { recreatedMessage } from "#shared/broker/recreations.ts";
 import type { QueueSpec } from "#shared/broker/topology.ts";
-import { EXCHANGES, laneMailboxes, QUEUES, TOPOLOGY } from "#shared/broker/topology.ts";
+import { EXCHANGES, laneMailboxes, QUEUES, ROUTING_KEYS, TOPOLOGY } from "#shared/broker/topology.ts";
 import { testBacking } from "#test/support/backing.ts";
 import { eventually } from "#test/support/eventually.ts";
 import { numberedContracts, startRuntime, toDue } from "#test/support/runtime.ts";
@@ -144,9 +144,9 @@ it("declares again what nobody consumes: a queue, and an exchange with all its b
   const { broker, management, vhost } = await startRuntime();
   const at = encodeURIComponent(vhost);
   await management.call("DELETE", `/queues/${at}/${QUEUES.batches}`);
-  await management.call("DELETE", `/exchanges/${at}/${EXCHANGES.events}`);
+  await management.call("DELETE", `/exchanges/${at}/${EXCHANGES.points}`);
   await eventually(async () => (await broker.depth(QUEUES.batches)) === 0, RECREATED_MS);
-  await broker.publish([{ exchange: EXCHANGES.events, routingKey: "a.delivered.ok", type: "event", body: {} }]);
+  await broker.publish([{ exchange: EXCHANGES.points, routingKey: ROUTING_KEYS.points, type: "event", body: {} }]);
   expect(await eventually(async () => (await broker.depth(QUEUES.events)) === 1)).toBe(true);
 });
 

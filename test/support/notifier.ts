@@ -1,7 +1,7 @@
 // A notifier alone: tracking points are published as router and delivery would, accounts are written as control would.
 import type { Broker } from "#shared/broker/actor.ts";
 import { connectBroker } from "#shared/broker/broker.ts";
-import { EXCHANGES, eventRoutingKey } from "#shared/broker/topology.ts";
+import { EXCHANGES, eventRoutingKey, ROUTING_KEYS } from "#shared/broker/topology.ts";
 import { systemClock } from "#shared/clock.ts";
 import type { Command, CommandReply } from "#shared/contracts/command.ts";
 import { mailIdOf } from "#shared/contracts/ids.ts";
@@ -94,6 +94,8 @@ async function publishEvents(broker: Broker, events: readonly TrackedEvent[]): P
       type: "event",
       body,
       record,
+      mayBeUnrouted: true,
+      packedTo: { exchange: EXCHANGES.points, routingKey: ROUTING_KEYS.points },
       traceparent: record.traceparent,
     })),
   );

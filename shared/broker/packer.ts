@@ -1,0 +1,112 @@
+// Gathers messages that travel together. At rest they go out at once; while there is load, what has come since goes out as
+// one message every few milliseconds. Whoever waits for a message waits for the confirm of its pack.
+import type { PackTarget } from "./actor.ts";
+import { encodeBody } from "./encoding.ts";
+import { packOf } from "./pack.ts";
+import type { Entry, Waiter } from "./publish-job.ts";
+
+const PACK_EVERY_MS = 10;
+const MOST_PARTS = 100;
+/** Bodies; a consumer holds whole packs. */
+const MOST_BYTES = 64 * 1024;
+
+interface Gathering {
+  target: PackTarget;
+  entries: Entry[];
+  bytes: number;
+  /** Runs since the last pack: while it does, the next one gathers. */
+  pause: NodeJS.Timeout | undefined;
+}
+
+export class Packer {
+  readonly #send: (pack: Entry) => void;
+  readonly #gatherings = new Map<string, Gathering>();
+
+  constructor(send: (pack: Entry) => void) {
+    this.#send = send;
+  }
+
+  /** Messages that wait for their pack. */
+  get size(): number {
+    let size = 0;
+    for (const { entries } of this.#gatherings.values()) size += entries.length;
+    return size;
+  }
+
+  /** Takes those that are to travel with others. */
+  add(entries: readonly Entry[]): void {
+    const added = new Set<Gathering>();
+    for (const entry of entries) {
+      const { packedTo } = entry.message;
+      if (packedTo === undefined) continue;
+      const gathering = this.#gatheringFor(packedTo);
+      if (gathering.bytes + entry.body.length > MOST_BYTES) this.#flush(gathering);
+      gathering.entries.push(entry);
+      gathering.bytes += entry.body.length;
+      added.add(gathering);
+      if (gathering.entries.length >= MOST_PARTS) this.#flush(gathering);
+    }
+    for (const gathering of added) if (gathering.pause === undefined) this.#flush(gathering);
+  }
+
+  close(error: Error): void {
+    for (const { pause, entries } of this.#gatherings.values()) {
+      clearTimeout(pause);
+      for (const { job } of entries) job.fail(error);
+    }
+    this.#gatherings.clear();
+  }
+
+  #gatheringFor(target: PackTarget): Gathering {
+    const key = `${target.exchange} ${target.routingKey}`;
+    const known = this.#gatherings.get(key);
+    if (known !== undefined) return known;
+    const gathering: Gathering = { target, entries: [], bytes: 0, pause: undefined };
+    this.#gatherings.set(key, gathering);
+    return gathering;
+  }
+
+  #flush(gathering: Gathering): void {
+    clearTimeout(gathering.pause);
+    gathering.pause = undefined;
+    const entries = gathering.entries.filter(({ job }) => !job.isOver);
+    gathering.entries = [];
+    gathering.bytes = 0;
+    if (entries.length === 0) return;
+    gathering.pause = setTimeout(() => this.#flush(gathering), PACK_EVERY_MS);
+    this.#send(entryOf(gathering.target, entries));
+  }
+}
+
+/** The parts have spans and trace contexts of their own; the pack has none. */
+function entryOf(target: PackTarget, entries: readonly Entry[]): Entry {
+  const message = packOf(target, entries);
+  const { bytes, contentType } = encodeBody(message);
+  return {
+    message,
+    body: bytes,
+    contentType,
+    record: undefined,
+    job: waitersOf(entries),
+    span: undefined,
+    traceparent: undefined,
+    suspect: false,
+    sentAtMs: 0,
+    failures: 0,
+    returned: false,
+  };
+}
+
+function waitersOf(entries: readonly Entry[]): Waiter {
+  return {
+    get isOver() {
+      return entries.every(({ job }) => job.isOver);
+    },
+    confirmOne: () => {
+      for (const { job } of entries) job.confirmOne();
+    },
+    fail: (error) => {
+      for (const { job } of entries) job.fail(error);
+    },
+  };
+}
