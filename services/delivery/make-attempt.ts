@@ -1,6 +1,5 @@
 // Makes the attempt that a mail asks for: composes, sends within its times, tells the breaker, records the outcome.
 import { context, trace } from "@opentelemetry/api";
-import { LRUCache } from "lru-cache";
 import type { Clock } from "#shared/clock.ts";
 import type { Attempt, AttemptResult } from "#shared/contracts/attempt.ts";
 import type { MailMessage } from "#shared/contracts/mail.ts";
@@ -15,6 +14,7 @@ import { endAttemptSpan, logAttempt, startAttemptSpan } from "./attempt-trace.ts
 import { watchClaim } from "./claim-watch.ts";
 import type { AttemptHere } from "./deliver-mail.ts";
 import type { DeliveryMetrics } from "./metrics.ts";
+import { deadlineOf, Outcomes } from "./outcomes.ts";
 import type { MxPorts } from "./resolve-mx.ts";
 import { mxTargets } from "./resolve-mx.ts";
 import type { SmtpSession } from "./session.ts";
@@ -53,20 +53,12 @@ export interface AttemptMaker {
   make(request: AttemptRequest): Promise<AttemptMade>;
   /** An outcome that this process knows and could not write yet: the attempt is not made again for that. */
   unrecorded(key: LedgerKey): Attempt | undefined;
+  /** Resolves once it is on disk, however long the database is away. */
   record(mail: MailMessage, attempt: Attempt): Promise<void>;
-  /** Ends what is under way: unsent before the final dot, uncertain behind it. */
+  /** Ends what is under way: unsent before the final dot, uncertain behind it. What cannot be recorded by now is given back. */
   abandonAll(): void;
   readonly running: number;
 }
-
-const idOf = ({ mailId, attempt }: LedgerKey): string => `${mailId}:${attempt}`;
-const deadlineOf = (mail: MailMessage, clock: Clock): Date => {
-  const date = clock.now();
-  date.setTime(Date.parse(mail.head.deadline));
-  return date;
-};
-
-const UNRECORDED_KEPT = 10_000;
 
 interface Running {
   controller: AbortController;
@@ -77,11 +69,11 @@ class Maker implements AttemptMaker {
   readonly #ports: MakerPorts;
   readonly #running = new Set<Running>();
   #owners = 0;
-  /** Bounded: one whose mail came to another replica is never asked for again. */
-  readonly #unrecorded = new LRUCache<string, Attempt>({ max: UNRECORDED_KEPT });
+  readonly #outcomes: Outcomes;
 
   constructor(ports: MakerPorts) {
     this.#ports = ports;
+    this.#outcomes = new Outcomes(ports);
   }
 
   get running(): number {
@@ -99,18 +91,16 @@ class Maker implements AttemptMaker {
   }
 
   unrecorded(key: LedgerKey): Attempt | undefined {
-    return this.#unrecorded.get(idOf(key));
+    return this.#outcomes.unrecorded(key);
   }
 
-  async record(mail: MailMessage, attempt: Attempt): Promise<void> {
-    const key = { mailId: mail.mailId, attempt: mail.attempt };
-    this.#unrecorded.set(idOf(key), attempt);
-    await this.#ports.ledger.record(key, attempt, deadlineOf(mail, this.#ports.clock));
-    this.#unrecorded.delete(idOf(key));
+  record(mail: MailMessage, attempt: Attempt): Promise<void> {
+    return this.#outcomes.record(mail, attempt);
   }
 
   abandonAll(): void {
     for (const { controller } of this.#running) controller.abort();
+    this.#outcomes.giveUp();
   }
 
   async make(request: AttemptRequest): Promise<AttemptMade> {

@@ -60,9 +60,12 @@ function draw(chance: Chance): { targets: readonly Target[]; parts: readonly { f
 export function mixOf(chance: Chance): Fault {
   const { targets, parts } = draw(chance);
   const isCutOff = targets.includes("broker") && targets.includes("database");
+  const mayEndUnrecorded = targets.includes("delivery") && targets.includes("database");
   return {
     name: parts.map(({ fault, afterMs }) => `${fault.name} (+${(afterMs / 1_000).toFixed(1)} s)`).join(" & "),
     apply: async (ground, course) => {
+      // A sender that ends while the database takes no outcomes, by SIGTERM too once its time to drain is over.
+      if (mayEndUnrecorded) course.mayDouble(ground.inFlightAtMost());
       await Promise.all(
         parts.map(async ({ fault, afterMs }) => {
           await sleep(afterMs);

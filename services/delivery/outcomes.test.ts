@@ -1,0 +1,57 @@
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { systemClock } from "#shared/clock.ts";
+import { StoreUnavailable } from "#shared/errors.ts";
+import { aMail, anAttempt } from "#test/support/build-mail.ts";
+import { LONGEST_MS, Outcomes } from "./outcomes.ts";
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+const mail = aMail();
+const key = { mailId: mail.mailId, attempt: mail.attempt };
+const outcome = anAttempt();
+
+function setUp(failure: { error: Error | undefined }): { outcomes: Outcomes; written: string[] } {
+  const written: string[] = [];
+  const record = async ({ mailId }: { mailId: string }): Promise<void> => {
+    if (failure.error !== undefined) throw failure.error;
+    written.push(mailId);
+  };
+  const clock = systemClock;
+  return { outcomes: new Outcomes({ ledger: { record }, clock, steady: clock }), written };
+}
+
+it("an outcome that cannot be written keeps its mail in hand until it can, and is known meanwhile", async () => {
+  const failure: { error: Error | undefined } = { error: new StoreUnavailable("away") };
+  const { outcomes, written } = setUp(failure);
+  let isDone = false;
+  const recording = outcomes.record(mail, outcome).then(() => (isDone = true));
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect([isDone, outcomes.unrecorded(key)]).toEqual([false, outcome]);
+  failure.error = undefined;
+  await vi.advanceTimersByTimeAsync(1_000);
+  await recording;
+  expect(written).toEqual([mail.mailId]);
+  expect(outcomes.unrecorded(key)).toBeUndefined();
+});
+
+it("gives its mail back after minutes, and still knows the outcome", async () => {
+  const { outcomes } = setUp({ error: new StoreUnavailable("away") });
+  const failed = expect(outcomes.record(mail, outcome)).rejects.toThrow("away");
+  await vi.advanceTimersByTimeAsync(LONGEST_MS + 1_000);
+  await failed;
+  expect(outcomes.unrecorded(key)).toEqual(outcome);
+});
+
+it("does not try again what is no fault of the database", async () => {
+  const { outcomes } = setUp({ error: new TypeError("broken") });
+  await expect(outcomes.record(mail, outcome)).rejects.toThrow("broken");
+});
+
+it("gives its mail back when the process ends", async () => {
+  const { outcomes } = setUp({ error: new StoreUnavailable("away") });
+  const failed = expect(outcomes.record(mail, outcome)).rejects.toThrow("away");
+  await vi.advanceTimersByTimeAsync(1_000);
+  outcomes.giveUp();
+  await failed;
+});
