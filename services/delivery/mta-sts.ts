@@ -1,7 +1,6 @@
 // MTA-STS (RFC 8461): whether a recipient domain demands verified TLS, and of which hosts. Policies are cached.
 import { LRUCache } from "lru-cache";
 import type { MTASTSPolicy } from "mailauth";
-import { getPolicy, validateMx } from "mailauth/lib/mta-sts.js";
 import type { Log } from "#shared/log.ts";
 import type { NetworkPolicy } from "#shared/network/policy.ts";
 import type { Lookup } from "#shared/network/resolver.ts";
@@ -15,6 +14,8 @@ const MOST_POLICIES = 5_000;
 /** How long an answer, also that there is none, is believed before the domain is asked again. */
 const BELIEVED_MS = 300_000;
 const FETCH_MS = 10_000;
+/** With the default route's first domain: relays alone need none of it. */
+const load = () => import("mailauth/lib/mta-sts.js");
 
 function recordsOf<T>(lookup: Lookup<T>): readonly T[] {
   if (lookup.ok) return lookup.records;
@@ -39,6 +40,7 @@ export function createMtaSts(network: NetworkPolicy, log: Log): MtaSts {
   const resolver = resolverOver(network);
   const fetch = async (domain: string): Promise<MTASTSPolicy | undefined> => {
     try {
+      const { getPolicy } = await load();
       const { policy, status } = await getPolicy(domain, lastKnown.get(domain) ?? null, {
         resolver,
         timeout: FETCH_MS,
@@ -57,6 +59,7 @@ export function createMtaSts(network: NetworkPolicy, log: Log): MtaSts {
       policies.set(domain, known);
       const { policy } = known;
       if (policy?.mode !== "enforce") return undefined;
+      const { validateMx } = await load();
       return (host) => (validateMx(host, policy).valid ? "verified" : "refused");
     },
   };

@@ -4,7 +4,6 @@ import type { MailMessage } from "#shared/contracts/mail.ts";
 import { composeSigned, splitForSigning } from "#shared/signing/multipart-signed.ts";
 import type { SenderDomain } from "#shared/routing/configuration.ts";
 import type { Sealer } from "#shared/secrets.ts";
-import { dkimSign } from "mailauth/lib/dkim/sign.js";
 import type { WireMail } from "./fit-message.ts";
 import type { MessagePieces } from "./message-pieces.ts";
 import { bufferOrStream } from "./message-pieces.ts";
@@ -27,6 +26,8 @@ async function dkimSignature(message: MessagePieces, { sealer, domain, isRelayed
   if (domain === undefined || dkim === undefined || (isRelayed && !dkim.relayed)) return "";
   const key = { signingDomain: domain.domain, selector: dkim.selector, privateKey: sealer.open(dkim.privateKey) };
   const options = { canonicalization: "relaxed/relaxed", ...key, signatureData: [key] };
+  // Loaded where it is needed: 2 MB of sources.
+  const { dkimSign } = await import("mailauth/lib/dkim/sign.js");
   const { signatures, errors } = await dkimSign(bufferOrStream(message), options);
   const [failed] = errors;
   if (failed !== undefined) throw new Error("the mail cannot be signed with DKIM", { cause: failed });

@@ -2,8 +2,9 @@
 import type { KeyObject } from "node:crypto";
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import type * as asn1js from "asn1js";
-import * as pkijs from "pkijs";
+import type * as pkijs from "pkijs";
 import { comparableAddress, toALabels } from "#shared/routing/domain-name.ts";
+import { pki } from "./pki.ts";
 
 export interface CertificateFacts {
   subject: string;
@@ -46,7 +47,7 @@ export function readChain(pem: string): X509Certificate[] {
 }
 
 function parse(certificate: X509Certificate): pkijs.Certificate {
-  return pkijs.Certificate.fromBER(new Uint8Array(certificate.raw).buffer);
+  return pki().Certificate.fromBER(new Uint8Array(certificate.raw).buffer);
 }
 
 function extensionOf(certificate: pkijs.Certificate, id: string): pkijs.Extension | undefined {
@@ -55,8 +56,9 @@ function extensionOf(certificate: pkijs.Certificate, id: string): pkijs.Extensio
 
 function alternativeAddresses(certificate: pkijs.Certificate): string[] {
   const names: unknown = extensionOf(certificate, OID.subjectAltName)?.parsedValue;
-  if (!(names instanceof pkijs.AltName || names instanceof pkijs.GeneralNames)) return [];
-  const general = names instanceof pkijs.AltName ? names.altNames : names.names;
+  const { AltName, GeneralNames } = pki();
+  if (!(names instanceof AltName || names instanceof GeneralNames)) return [];
+  const general = names instanceof AltName ? names.altNames : names.names;
   return general.filter((name) => name.type === RFC822_NAME).map((name) => String(name.value));
 }
 

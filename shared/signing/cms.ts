@@ -1,10 +1,11 @@
 // A detached CMS signature (RFC 5652) as S/MIME needs it (RFC 8551): SHA-256, signed attributes, the chain included.
 import type { webcrypto } from "node:crypto";
 import { createPrivateKey } from "node:crypto";
-import * as asn1js from "asn1js";
-import * as pkijs from "pkijs";
+import type { BaseBlock } from "asn1js";
+import type { Attribute, SignedAndUnsignedAttributes } from "pkijs";
 import type { SigningMaterial } from "./certificate.ts";
 import { readChain, signingAlgorithmOf } from "./certificate.ts";
+import { asn1, pki } from "./pki.ts";
 
 const OID = {
   data: "1.2.840.113549.1.7.1",
@@ -27,9 +28,10 @@ function importKey(pem: string): webcrypto.CryptoKey {
 }
 
 /** The attributes that are signed in place of the content, in DER order of a SET OF. */
-function signedAttributes(digest: Buffer, at: Date): pkijs.SignedAndUnsignedAttributes {
-  const attribute = (type: string, value: asn1js.BaseBlock): pkijs.Attribute =>
-    new pkijs.Attribute({ type, values: [value] });
+function signedAttributes(digest: Buffer, at: Date): SignedAndUnsignedAttributes {
+  const asn1js = asn1();
+  const pkijs = pki();
+  const attribute = (type: string, value: BaseBlock): Attribute => new pkijs.Attribute({ type, values: [value] });
   return new pkijs.SignedAndUnsignedAttributes({
     type: 0,
     attributes: [
@@ -42,6 +44,7 @@ function signedAttributes(digest: Buffer, at: Date): pkijs.SignedAndUnsignedAttr
 
 /** Reads key and chain once; every signature after that is one private-key operation. Throws where they cannot be read. */
 export function createSigner(material: SigningMaterial): Signer {
+  const pkijs = pki();
   const key = importKey(material.privateKey);
   const chain = readChain(material.certificate).map((item) =>
     pkijs.Certificate.fromBER(new Uint8Array(item.raw).buffer),

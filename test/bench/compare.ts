@@ -72,7 +72,8 @@ async function measurePeer(comparison: Comparison, peer: Peer, samples: Samples)
   await note(peer.name, mails, () => feedSmtp(peer.smtpPort, { ...load, mails }));
   if (peer.name !== "waypost") return;
   const waypost = peer as Waypost;
-  say(`  its services: ${pssMibOf(waypost.services()).toFixed(0)} MiB together`);
+  const [five, control] = [waypost.services(), waypost.control()].map((pids) => pssMibOf(pids).toFixed(0));
+  say(`  its five services on a mail's way: ${five} MiB together, control ${control} MiB`);
   const { system, account } = waypost;
   const target = { url: `${system.httpUrl}/v1/jobs`, user: account.name, password: account.password };
   await note("waypost by REST", mails, () => feedRest(target, load));

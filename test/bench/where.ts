@@ -61,6 +61,7 @@ try {
       `${nameOf(pid).padEnd(18)} ${used.toFixed(0).padStart(6)} µs a mail, ${pssMibOf([pid]).toFixed(0)} MiB`,
     );
   }
+  console.log(`five services on a mail's way: ${pssMibOf(peer.services()).toFixed(0)} MiB together`);
 } finally {
   await peer.stop();
   await sink.stop();

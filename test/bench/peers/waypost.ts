@@ -3,6 +3,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { startBacking } from "#deploy/local/backing.ts";
 import { processesOf } from "#deploy/local/processes.ts";
+import { SERVICES } from "#shared/broker/topology.ts";
 import type { System } from "#test/support/system.ts";
 import { startSystem } from "#test/support/system.ts";
 import type { TestAccount } from "#test/support/system-client.ts";
@@ -16,8 +17,9 @@ export interface Waypost extends Peer {
   putAccount(settings: object): Promise<void>;
   /** One more domain of it, with a relay on this machine. */
   putDomain(domain: string, relay: { port: number; maxConnections: number }): Promise<void>;
-  /** The processes of the services alone, for their memory. */
+  /** The processes of the five services on a mail's way, for their memory; that of control, which is the operators'. */
   services(): readonly number[];
+  control(): readonly number[];
 }
 
 export interface WaypostOptions extends PeerOptions {
@@ -100,7 +102,8 @@ export async function startWaypost(options: WaypostOptions): Promise<Waypost> {
     putAccount: (settings) => putAccount(system, settings),
     putDomain: (domain, relay) => putDomain(system, domain, relay),
     roots: () => processesOf(directory),
-    services: () => processesOf(system.plan.directory),
+    services: () => SERVICES.filter((name) => name !== "control").map((name) => system.process(name).pid),
+    control: () => [system.process("control").pid],
     stop: async () => {
       await system.stop();
       await backing.stop();

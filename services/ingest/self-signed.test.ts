@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { serialOf } from "./smtp-tls.ts";
+import { serialOf } from "./self-signed.ts";
 
 it("gives a made certificate a serial number that DER allows, whatever is drawn", () => {
   expect([...new Uint8Array(serialOf(Uint8Array.of(0x00, 0x01, 0xff)))]).toEqual([0x40, 0x01, 0xff]);
