@@ -4,6 +4,7 @@ import { context, trace } from "@opentelemetry/api";
 import type { Broker, Outgoing } from "#shared/broker/actor.ts";
 import { EXCHANGES, ROUTING_KEYS } from "#shared/broker/topology.ts";
 import type { Clock } from "#shared/clock.ts";
+import { createSteadyClock } from "#shared/clock.ts";
 import type { ContentRef } from "#shared/contracts/mail.ts";
 import { domainOf } from "#shared/email/address.ts";
 import { isRetriable } from "#shared/errors.ts";
@@ -47,6 +48,8 @@ export interface AcceptorParts {
 }
 
 export function createAcceptor(parts: AcceptorParts): Accept {
+  // A clock that is set meanwhile gives no wrong time of accepting.
+  const steady = createSteadyClock(parts.clock);
   const acceptKeyed = createKeyed(parts.keys, parts.clock);
   const perform = (submission: Submission, identity: Identity): Promise<Acceptance> =>
     publishJob(parts, submission, identity);
@@ -64,13 +67,13 @@ export function createAcceptor(parts: AcceptorParts): Accept {
       : acceptKeyed(submission, identity, perform);
   };
   return async (submission) => {
-    const startedMs = parts.clock.nowMs();
+    const startedMs = steady.nowMs();
     const acceptance = await run(submission).catch((error: unknown) => {
       if (!isRetriable(error)) throw error;
       parts.log.warn({ err: error, account: submission.account._id }, "ingest.unavailable");
       return unavailable("a backing service is away");
     });
-    parts.metrics.count(acceptance, submission, parts.clock.nowMs() - startedMs);
+    parts.metrics.count(acceptance, submission, steady.nowMs() - startedMs);
     return acceptance;
   };
 }

@@ -27,6 +27,7 @@ export interface Gauges {
   recordAge(): number | undefined;
 }
 
+/** What two processes have timed may come to less than nothing, where the clock of one was set: a histogram takes no such value. */
 export function createFigures(): Figures & { observe(gauges: Gauges): void } {
   const meter = metrics.getMeter("waypost.notifier");
   const recorded = meter.createCounter(M.recorded, { description: "Tracking points recorded" });
@@ -51,10 +52,12 @@ export function createFigures(): Figures & { observe(gauges: Gauges): void } {
       late += 1;
     },
     countPost: (outcome) => posts.add(1, { outcome }),
-    recordLag: (seconds) => lag.record(seconds),
+    recordLag: (seconds) => lag.record(Math.max(0, seconds)),
     recordEnd: ({ meta, notification }) => {
       const { state, type, ts } = notification.meta.event;
-      if (state === "FINISHED") duration.record((Date.parse(ts) - Date.parse(meta.receivedTs)) / 1_000, { type });
+      if (state !== "FINISHED") return;
+      const ms = Date.parse(ts) - Date.parse(meta.receivedTs);
+      duration.record(Math.max(0, ms) / 1_000, { type });
     },
     observe: (gauges) => {
       meter.createObservableGauge(M.endpoints, { description: "Endpoints by state" }).addCallback((result) => {

@@ -4,6 +4,7 @@ import { commandsQueueOf, notifyTier, QUEUES } from "#shared/broker/topology.ts"
 import { commandMessageSchema } from "#shared/contracts/command.ts";
 import { batchMessageSchema } from "#shared/contracts/batch.ts";
 import { eventMessageSchema } from "#shared/contracts/event.ts";
+import { declareTiers } from "#shared/declare-tiers.ts";
 import { createNetworkPolicy } from "#shared/network/policy.ts";
 import { createSealer } from "#shared/secrets.ts";
 import type { RunningService, ServiceContext, ServiceDefinition } from "#shared/service-definition.ts";
@@ -162,7 +163,8 @@ async function start(context: Context): Promise<RunningService> {
   const parts = await build(context);
   const stopping = new AbortController();
   const { signal } = stopping;
-  for (const tierMs of new Set(settings.WAYPOST_NOTIFY_SCHEDULE)) await broker.declareTier(notifyTier(tierMs));
+  const tiers = [...new Set(settings.WAYPOST_NOTIFY_SCHEDULE)].map((tierMs) => notifyTier(tierMs));
+  await declareTiers({ broker, log }, tiers);
   let isPrepared = false;
   repeat({ clock, log, signal, everyMs: INDEXES_RETRY_MS, name: "indexes" }, async () => {
     await prepareStore(context);

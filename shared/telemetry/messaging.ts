@@ -3,6 +3,7 @@
 import type { Attributes, Context, Span, Tracer } from "@opentelemetry/api";
 import { context, metrics, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
 import type { Clock } from "#shared/clock.ts";
+import { createSteadyClock } from "#shared/clock.ts";
 import type { Delivery, Outgoing } from "#shared/broker/actor.ts";
 import { destinationTemplate } from "#shared/broker/topology.ts";
 import type { BrokerState, Figures } from "./messaging-figures.ts";
@@ -62,6 +63,7 @@ export function createMessagingTelemetry(options: MessagingTelemetryOptions): Me
   const tracer = trace.getTracer("waypost.broker");
   const meter = metrics.getMeter("waypost.broker");
   const figures = createFigures(meter);
+  const steady = createSteadyClock(options.clock);
   const common: Attributes = {
     [A.messagingSystem]: SYSTEM,
     ...(options.server === undefined
@@ -70,8 +72,8 @@ export function createMessagingTelemetry(options: MessagingTelemetryOptions): Me
   };
   return {
     ...createPublishSpans(tracer, figures, common),
-    ...createConsumeSpans(tracer, { figures, common, clock: options.clock }),
-    ...createBatchSpans(tracer, { figures, common, clock: options.clock }),
+    ...createConsumeSpans(tracer, { figures, common, steady }),
+    ...createBatchSpans(tracer, { figures, common, steady }),
     countConsumed: (queue) => figures.consumed.add(destinationTemplate(queue)),
     countParked: (queue) => figures.parked.add(destinationTemplate(queue)),
     countFault: (queue) => figures.faults.add(destinationTemplate(queue)),
@@ -97,7 +99,7 @@ function createPublishSpans(
       const exchange = message.exchange || "amq.default";
       if ("seconds" in end) {
         figures.sent.add(exchange);
-        figures.operationDuration.record(end.seconds, operationAttributes(exchange));
+        figures.operationDuration.record(Math.max(0, end.seconds), operationAttributes(exchange));
       }
       if (published === undefined) return;
       if ("error" in end) fail(published.span, end.error);
@@ -133,12 +135,13 @@ function publishAttributes(message: Outgoing, bytes: number): Attributes {
 interface ConsumeParts {
   figures: Figures;
   common: Attributes;
-  clock: Clock;
+  /** For how long a message takes: a clock that is set meanwhile would give less than nothing. */
+  steady: Clock;
 }
 
 function createConsumeSpans(
   tracer: Tracer,
-  { figures, common, clock }: ConsumeParts,
+  { figures, common, steady }: ConsumeParts,
 ): Pick<MessagingTelemetry, "startConsume" | "endConsume"> {
   return {
     startConsume: (delivery, deliveryTag) => {
@@ -150,10 +153,10 @@ function createConsumeSpans(
           [A.messagingDeliveryTag]: deliveryTag,
         });
       }
-      return { ...started, queue: delivery.queue, startedMs: clock.nowMs() };
+      return { ...started, queue: delivery.queue, startedMs: steady.nowMs() };
     },
     endConsume: (consumed, verdict) => {
-      figures.processDuration.record((clock.nowMs() - consumed.startedMs) / 1_000, durationAttributes(consumed.queue));
+      figures.processDuration.record((steady.nowMs() - consumed.startedMs) / 1_000, durationAttributes(consumed.queue));
       endMessageSpan(consumed.span, verdict);
     },
   };
@@ -192,7 +195,7 @@ function consumeAttributes(delivery: Delivery<unknown>): Attributes {
 /** A batch has a span of its own with a link to each message, and each message its own span in its job's trace. */
 function createBatchSpans(
   tracer: Tracer,
-  { figures, common, clock }: ConsumeParts,
+  { figures, common, steady }: ConsumeParts,
 ): Pick<MessagingTelemetry, "startConsumeBatch" | "endConsumeBatch"> {
   return {
     startConsumeBatch: (deliveries) => {
@@ -211,11 +214,11 @@ function createBatchSpans(
         parents: messages.map((message) => message.context),
         spans: messages.map((message) => message.span),
         queue,
-        startedMs: clock.nowMs(),
+        startedMs: steady.nowMs(),
       };
     },
     endConsumeBatch: (batch) => {
-      const seconds = (clock.nowMs() - batch.startedMs) / 1_000;
+      const seconds = (steady.nowMs() - batch.startedMs) / 1_000;
       figures.processDuration.record(seconds, durationAttributes(batch.queue));
       for (const span of batch.spans) span.end();
       batch.span.end();
