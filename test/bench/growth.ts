@@ -34,7 +34,7 @@ const waiting: Scenario = async (ground) => [
 ];
 
 /** Seconds from the start of each service's process to its readiness. */
-async function startUps({ waypost: { system } }: Ground): Promise<string> {
+export async function startUps({ waypost: { system } }: Pick<Ground, "waypost">): Promise<string> {
   const found: string[] = [];
   for (const service of SERVICES) {
     await system.kill(service, { signal: "SIGTERM" });

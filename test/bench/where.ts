@@ -1,11 +1,12 @@
 // `node test/bench/where.ts`: Waypost alone under load, and the CPU time of each of its processes. With --profile, a
-// .cpuprofile of each service in the directory that is printed.
+// .cpuprofile of each service in the directory that is printed; with --starts, the start-up of each service beside it.
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { endProcessesOf } from "#deploy/local/processes.ts";
+import { startUps } from "./growth.ts";
 import { startWaypost } from "./peers/waypost.ts";
 import { cpuSecondsOf, pssMibOf } from "./processes.ts";
 import { measure } from "./rounds.ts";
@@ -18,6 +19,7 @@ const { values } = parseArgs({
     warm: { type: "string", default: "2000" },
     rest: { type: "boolean", default: false },
     profile: { type: "boolean", default: false },
+    starts: { type: "boolean", default: false },
   },
 });
 
@@ -62,6 +64,7 @@ try {
     );
   }
   console.log(`five services on a mail's way: ${pssMibOf(peer.services()).toFixed(0)} MiB together`);
+  if (values.starts) console.log(`start-up: ${await startUps({ waypost: peer })}`);
 } finally {
   await peer.stop();
   await sink.stop();
