@@ -1,12 +1,14 @@
 // `npm test`: its own RabbitMQ and MongoDB, every tier (or those named), nothing left running; the last line is the count.
 //   node test/run.ts [unit|contract|path|faults …] [-- [--long] [--seed N] vitest arguments]
-// `--long` plays the long form of the fault tests; `--seed` repeats a draw of its mixed ones.
+// `--long` plays the long form of the fault tests; `--seed` repeats a draw of its mixed ones. What they saw stands in one table at
+// the end, also where some of it failed.
 import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { spawn } from "node:child_process";
 import type { Backing } from "#deploy/local/backing.ts";
 import { exitCodeOf, startBacking } from "#deploy/local/backing.ts";
 import { endProcessesOf, processesOf, RUN_MARK } from "#deploy/local/processes.ts";
+import { tableOfSeen } from "./faults/chronicle.ts";
 import type { TestBacking } from "./support/backing.ts";
 import { managementUrlOf } from "./support/management.ts";
 
@@ -110,6 +112,12 @@ async function runTiers(tiers: readonly Tier[], more: readonly string[], directo
   return counts;
 }
 
+/** The table of the faults that were played. */
+function sayWhatWasSeen(directory: string): void {
+  const seen = tableOfSeen(directory);
+  if (seen !== "") say(`\n${seen}\n`);
+}
+
 function endOnSignals(clear: () => Promise<void>): void {
   let isEnding = false;
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
@@ -143,9 +151,13 @@ async function main(): Promise<void> {
     await endProcessesOf(directory, 0);
     rmSync(directory, { recursive: true, force: true });
   };
-  endOnSignals(clear);
+  endOnSignals(() => {
+    sayWhatWasSeen(directory);
+    return clear();
+  });
   try {
     const counts = await runTiers(tiers.length === 0 ? TIERS : tiers, more, directory);
+    sayWhatWasSeen(directory);
     const left = processesOf(directory).length;
     if (left > 0) say(`${left} processes were still running at the end`);
     process.exitCode = counts.failed === 0 && counts.passed > 0 ? 0 : 1;

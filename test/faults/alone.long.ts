@@ -10,7 +10,7 @@ import { relayRemoved } from "./relay-faults.ts";
 
 const CLOCK = pathToFileURL(join(import.meta.dirname, "jumping-clock.ts")).href;
 
-keepsPromise({ proxied: true, env: { NODE_OPTIONS: `--import ${CLOCK}` } }, [
+keepsPromise({ title: "One process of each service", proxied: true, env: { NODE_OPTIONS: `--import ${CLOCK}` } }, [
   ...SERVICES.map((service) => killOf(service, { signal: "SIGTERM" })),
   ...(["broker", "database"] as const).flatMap((which) =>
     (["cut", "stall", "slow"] as const).map((how) => proxyFault(which, how)),

@@ -2,4 +2,7 @@
 import { CLUSTER_FAULTS, REPLICA_SET_FAULTS } from "./cluster-faults.ts";
 import { keepsPromise } from "./keeps-promise.ts";
 
-keepsPromise({ clustered: true }, [...REPLICA_SET_FAULTS, ...CLUSTER_FAULTS]);
+keepsPromise({ title: "Three nodes of RabbitMQ, three members of MongoDB", clustered: true }, [
+  ...REPLICA_SET_FAULTS,
+  ...CLUSTER_FAULTS,
+]);

@@ -175,7 +175,11 @@ export function survives(points: readonly CrashPoint[], options: { bySubmission:
   const directory = join(testBacking().directory, uniqueLabel("crash-points"));
   const loaded = pathToFileURL(join(import.meta.dirname, "crashing-process.ts")).href;
   keepsPromise(
-    { env: { NODE_OPTIONS: `--import ${loaded}`, CRASH_POINTS: directory }, load: { jobs: 60, perSecond: 60 } },
+    {
+      title: "Crash points",
+      env: { NODE_OPTIONS: `--import ${loaded}`, CRASH_POINTS: directory },
+      load: { jobs: 60, perSecond: 60 },
+    },
     [
       ...(options.bySubmission ? [crashAtSubmissions(directory)] : []),
       ...points.map((point) => crashAt(point, directory)),

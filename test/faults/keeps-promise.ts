@@ -1,32 +1,47 @@
-// Plays faults one after the other on one ground: a test each, and a table of all at the end.
+// Plays faults one after the other on one ground: a test each, and a row each in the run's table.
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { testBacking } from "#test/support/backing.ts";
+import { noteSeen } from "./chronicle.ts";
 import type { LoadPlan } from "./customer.ts";
 import type { Ground, GroundOptions } from "./ground.ts";
 import { startGround } from "./ground.ts";
-import type { Fault, Outcome } from "./scenario.ts";
-import { play, tableOf } from "./scenario.ts";
+import type { Fault } from "./scenario.ts";
+import { COLUMNS, play, rowOf } from "./scenario.ts";
 
 const FAULT_MS = 280_000;
 const START_MS = 300_000;
 const LOAD = { jobs: 200, perSecond: 60 };
 
-export function keepsPromise(options: GroundOptions & { load?: LoadPlan }, faults: readonly Fault[]): void {
+export interface PromiseOptions extends GroundOptions {
+  /** What the table says above these faults. */
+  title: string;
+  load?: LoadPlan;
+}
+
+export function keepsPromise(options: PromiseOptions, faults: readonly Fault[]): void {
   let ground: Ground;
-  const outcomes: Outcome[] = [];
+  const load = options.load ?? LOAD;
+  const title = `${options.title}, ${load.jobs} jobs each`;
+  const note = (row: readonly (string | number)[]): void => {
+    noteSeen(testBacking().directory, { title, head: COLUMNS, row });
+  };
 
   beforeAll(async () => {
     ground = await startGround(options);
   }, START_MS);
   afterAll(async () => {
-    process.stdout.write(`\n${tableOf(outcomes)}\n`);
     await ground.stop();
   }, START_MS);
 
   it.each([...faults])(
     "is kept: $name",
     async (fault) => {
-      const outcome = await play(ground, fault, options.load ?? LOAD);
-      outcomes.push(outcome);
+      const outcome = await play(ground, fault, load).catch((error: unknown) => {
+        const [reason = ""] = String(error).split("\n");
+        note([fault.name, "", "", "", "", `broken: ${reason}`]);
+        throw error;
+      });
+      note(rowOf(outcome));
       expect(outcome.broken).toEqual([]);
     },
     FAULT_MS,

@@ -12,6 +12,10 @@ const chance = createChance(seed);
 
 process.stdout.write(`faults mixed by seed ${seed}\n`);
 keepsPromise(
-  { replicas: REPLICAS, proxied: true },
+  {
+    title: `Three faults at once, two processes of each service, drawn by \`--seed ${seed}\``,
+    replicas: REPLICAS,
+    proxied: true,
+  },
   Array.from({ length: ROUNDS }, () => mixOf(chance)),
 );

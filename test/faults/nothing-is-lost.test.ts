@@ -4,7 +4,7 @@ import { QUEUES, SERVICES } from "#shared/broker/topology.ts";
 import { brokerKilled, databaseKilled, deletionOf, killOf, memoryAlarm, poisonEverywhere } from "./faults.ts";
 import { keepsPromise } from "./keeps-promise.ts";
 
-keepsPromise({}, [
+keepsPromise({ title: "One process of each service" }, [
   ...SERVICES.map((service) => killOf(service)),
   brokerKilled,
   databaseKilled,

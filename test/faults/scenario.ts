@@ -102,18 +102,15 @@ export async function play(ground: Ground, fault: Fault, plan: LoadPlan): Promis
   };
 }
 
-/** The outcomes as a table of Markdown. */
-export function tableOf(outcomes: readonly Outcome[]): string {
-  const rows = outcomes.map((item) => {
-    const refused = Object.entries(item.refusals).map(
-      ([status, count]) => `${count} x ${status === "0" ? "none" : status}`,
-    );
-    const cost = item.lost === 0 ? "" : `, ${item.lost} mails gone with the queue`;
-    const kept = item.broken.length === 0 ? `kept${cost}` : `broken: ${item.broken.slice(0, 3).join("; ")}`;
-    const seconds = (item.recoveryMs / 1_000).toFixed(1);
-    return [item.fault, item.jobs, item.mails, refused.join(", "), item.doubles, item.repeats, `${seconds} s`, kept];
-  });
-  const head = ["Fault", "Jobs", "Mails", "Answers but 202", "Twice at relay", "Told again", "Recovery", "Promise"];
-  const line = (cells: readonly unknown[]): string => `| ${cells.join(" | ")} |`;
-  return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
+export const COLUMNS = ["Fault", "Answers but 202", "Twice", "Told again", "Recovery", "Promise"] as const;
+
+/** An outcome as a row of the table: see COLUMNS. */
+export function rowOf(item: Outcome): (string | number)[] {
+  const refused = Object.entries(item.refusals).map(
+    ([status, count]) => `${count} x ${status === "0" ? "none" : status}`,
+  );
+  const cost = item.lost === 0 ? "" : `, ${item.lost} mails gone with the queue`;
+  const kept = item.broken.length === 0 ? `kept${cost}` : `broken: ${item.broken.slice(0, 3).join("; ")}`;
+  const seconds = (item.recoveryMs / 1_000).toFixed(1);
+  return [item.fault, refused.join(", "), item.doubles, item.repeats, `${seconds} s`, kept];
 }

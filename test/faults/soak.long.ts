@@ -5,10 +5,12 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { freePort } from "#deploy/local/ports.ts";
 import { mailsOf } from "#shared/store/mails.ts";
 import { uniqueLabel } from "#test/support/addresses.ts";
+import { testBacking } from "#test/support/backing.ts";
 import { eventually } from "#test/support/eventually.ts";
 import { jobOf } from "#test/support/job.ts";
 import { connectManagement } from "#test/support/management.ts";
 import type { TestAccount } from "#test/support/system-client.ts";
+import { noteSeen } from "./chronicle.ts";
 import type { Ground } from "./ground.ts";
 import { RECIPIENT_DOMAIN, startGround } from "./ground.ts";
 import type { MemoryRow } from "./memory-watch.ts";
@@ -93,14 +95,16 @@ async function depths(): Promise<{ lanes: number; others: Record<string, number>
   };
 }
 
-function tableOf(rows: readonly MemoryRow[]): string {
-  const lines = rows.map((row) => `| ${row.process} | ${row.mostMb} | ${row.nowMb} | ${row.proportionalMb} |`);
-  return ["| Process | Most RSS, MB | RSS now | PSS now |", "| --- | --- | --- | --- |", ...lines].join("\n");
-}
+const COLUMNS = ["Process", "Most RSS, MB", "RSS now", "PSS now"] as const;
 
 function tellMemory(when: string): MemoryRow[] {
   const rows = memoryOf(ground.system);
-  say(`${when}\n${tableOf([...rows, ...memoryOfServers(dirname(ground.system.plan.directory))])}`);
+  say(when);
+  for (const row of [...rows, ...memoryOfServers(dirname(ground.system.plan.directory))]) {
+    const { process: name, mostMb, nowMb, proportionalMb } = row;
+    const title = `Soak, ${when}`;
+    noteSeen(testBacking().directory, { title, head: COLUMNS, row: [name, mostMb, nowMb, proportionalMb] });
+  }
   return rows;
 }
 
