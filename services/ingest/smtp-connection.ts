@@ -53,6 +53,7 @@ export class SubmissionConnection extends SMTPConnection {
   readonly #limits: SessionLimits;
   #idleCommands = 0;
   #timer: NodeJS.Timeout | undefined;
+  #armedMs = 0;
   #isDraining = false;
 
   constructor(server: SMTPServer, socket: Socket, options: SMTPConnectionOptions & { limits: SessionLimits }) {
@@ -113,8 +114,11 @@ export class SubmissionConnection extends SMTPConnection {
 
   /** Ends the session when the client has not come to the end of its command or message in time. */
   #arm(ms = this.#isStranger ? this.#limits.strangerMs : this.#limits.commandMs): void {
+    if (this._closing || this._closed) return clearTimeout(this.#timer);
+    // With each command: begun anew where that will do, which is cheaper than another timer.
+    if (ms === this.#armedMs && this.#timer !== undefined) return void this.#timer.refresh();
     clearTimeout(this.#timer);
-    if (this._closing || this._closed) return;
+    this.#armedMs = ms;
     this.#timer = setTimeout(() => this.#expire(), ms);
     this.#timer.unref();
   }

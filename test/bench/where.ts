@@ -55,8 +55,11 @@ try {
   await measure(peer, sink, { mails: Number(values.warm), feed: () => feed(Number(values.warm)) });
   const mails = Number(values.mails);
   const before = new Map(peer.roots().map((pid) => [pid, cpuSecondsOf([pid])]));
+  const own = process.cpuUsage();
   const measured = await measure(peer, sink, { mails, feed: () => feed(mails) });
+  const { user, system } = process.cpuUsage(own);
   console.log(measured);
+  console.log(`sink, and source over REST: ${((user + system) / mails).toFixed(0)} µs a mail`);
   for (const [pid, cpu] of before) {
     const used = ((cpuSecondsOf([pid]) - cpu) / mails) * 1_000_000;
     console.log(
