@@ -4,7 +4,7 @@ import { pathToFileURL } from "node:url";
 import { QUEUES, SERVICES } from "#shared/broker/topology.ts";
 import { changeStreamsLost, proxyFault } from "./connection-faults.ts";
 import { earlierMessages } from "./earlier-messages.ts";
-import { clockJumps, deletionOf, diskAlarm, killOf, unknownVersion } from "./faults.ts";
+import { clockJumps, deletionOf, diskAlarm, killOf, unknownVersion, waitingJobsDeleted } from "./faults.ts";
 import { keepsPromise } from "./keeps-promise.ts";
 import { relayRemoved } from "./relay-faults.ts";
 
@@ -23,4 +23,5 @@ keepsPromise({ title: "One process of each service", proxied: true, env: { NODE_
   relayRemoved("reroute"),
   relayRemoved("bounce"),
   ...[QUEUES.events, QUEUES.attempts, QUEUES.batches].map((queue) => deletionOf(queue)),
+  waitingJobsDeleted,
 ]);

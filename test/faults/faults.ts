@@ -117,6 +117,17 @@ export function deletionOf(queue: string): Fault {
   };
 }
 
+/** The same while all of the load waits there, for nobody splits it. */
+export const waitingJobsDeleted: Fault = {
+  name: `queue ${QUEUES.jobsInteractive} deleted while no router runs`,
+  apply: async (ground, course) => {
+    await ground.system.kill("router", { signal: "SIGTERM" });
+    await course.load.done;
+    await deletionOf(QUEUES.jobsInteractive).apply(ground, course);
+    await ground.system.restart("router");
+  },
+};
+
 /** What lies there is poison already. */
 const POISONED = TOPOLOGY.queues.map(({ name }) => name).filter((name) => name !== QUEUES.deadLetters);
 

@@ -10,6 +10,7 @@ import type { AcceptedJob, Load } from "./customer.ts";
 
 const SETTLED_MS = 90_000;
 const DRAINED_MS = 20_000;
+const LISTED_MS = 90_000;
 const POLL = { attempts: 1, points: 1, state: 1, recipient: 1, late: 1, jobId: 1 } as const;
 
 /** What a fault leads one to expect of the mails. */
@@ -152,6 +153,18 @@ async function settle(ground: Ground, jobs: readonly AcceptedJob[], wanted: numb
   return recorded(ground, jobs);
 }
 
+/** Jobs that went with their queue: `audit` lists each, a minute after its acceptance. */
+async function unlistedProblems(ground: Ground, jobs: readonly AcceptedJob[]): Promise<string[]> {
+  const unlisted = async (): Promise<AcceptedJob[]> => {
+    const { body } = await ground.system.control.get<{ offenders: { jobId: string }[] }>("/v1/audit/promise");
+    const listed = new Set(body.offenders.map(({ jobId }) => jobId));
+    return jobs.filter(({ jobId }) => !listed.has(jobId));
+  };
+  if (jobs.length === 0) return [];
+  await eventually(async () => (await unlisted()).length === 0, LISTED_MS).catch(() => undefined);
+  return (await unlisted()).map(({ jobId }) => `${jobId}: gone with its queue, and not listed by audit`);
+}
+
 async function strayProblems(ground: Ground, expected: Expected): Promise<string[]> {
   const ended = SERVICES.filter((service) => !ground.system.process(service).isRunning);
   const strays = expected.byMxToo ? 0 : ground.exchanger.mails.length - expected.strays;
@@ -186,6 +199,10 @@ export async function judge(ground: Ground, load: Load, expected: Expected): Pro
       ...endpoint.problems,
       ...(await metricProblems(ground)),
       ...(await strayProblems(ground, expected)),
+      ...(await unlistedProblems(
+        ground,
+        jobs.filter(({ recipients }) => recipients.some((recipient) => lost.has(recipient))),
+      )),
       ...(load.unhelpful > 0 ? [`${load.unhelpful} times 503 without Retry-After`] : []),
     ],
   };

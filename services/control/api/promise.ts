@@ -12,7 +12,7 @@ import { NOTHING, operation } from "./operation.ts";
 
 const DAY_MS = 24 * 3_600_000;
 /** From the answer to the record, on a busy system. */
-const UNTIL_RECORDED_MS = 120_000;
+const UNTIL_RECORDED_MS = 60_000;
 const MOST_JOBS = 1_000;
 const UNKNOWN_JOB = "accepted, and nothing of the job is recorded";
 
