@@ -1,11 +1,13 @@
-// Gathers messages that travel together. At rest they go out at once; while there is load, what has come since goes out as
-// one message every few milliseconds. Whoever waits for a message waits for the confirm of its pack.
+// Gathers messages that travel together. At rest they go out at once; what comes just after waits for more: the longer, the
+// more there was in the last pack. Whoever waits for a message waits for the confirm of its pack.
 import type { PackTarget } from "./actor.ts";
 import { encodeBody } from "./encoding.ts";
 import { packOf } from "./pack.ts";
 import type { Entry, Waiter } from "./publish-job.ts";
 
-const PACK_EVERY_MS = 10;
+/** Above two hundred messages a second each pack is larger than the one before, up to what comes in the longest pause. */
+const PAUSE_A_PART_MS = 5;
+const LONGEST_PAUSE_MS = 25;
 const MOST_PARTS = 100;
 /** Bodies; a consumer holds whole packs. */
 const MOST_BYTES = 64 * 1024;
@@ -73,7 +75,8 @@ export class Packer {
     gathering.entries = [];
     gathering.bytes = 0;
     if (entries.length === 0) return;
-    gathering.pause = setTimeout(() => this.#flush(gathering), PACK_EVERY_MS);
+    const pauseMs = Math.min(entries.length * PAUSE_A_PART_MS, LONGEST_PAUSE_MS);
+    gathering.pause = setTimeout(() => this.#flush(gathering), pauseMs);
     this.#send(entryOf(gathering.target, entries));
   }
 }

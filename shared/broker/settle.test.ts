@@ -1,6 +1,7 @@
-import type { ConsumeMessage } from "amqplib";
+import type { Channel, ConsumeMessage } from "amqplib";
 import { expect, it } from "vitest";
-import { settleTogether } from "./settle.ts";
+import { Held } from "./held.ts";
+import { acknowledge, settleTogether } from "./settle.ts";
 
 /** A channel that has given out so many messages. */
 async function start(given: number) {
@@ -61,4 +62,21 @@ it("sends what is due before the channel closes", async () => {
   channel.ack(message(1));
   await channel.close();
   expect(frames).toEqual(["ack up to 1", "close"]);
+});
+
+it("acknowledges a message of several parts with the last of them, and not where it is lost", async () => {
+  const acknowledged: number[] = [];
+  const channel = {
+    ack: ({ fields }: ConsumeMessage) => void acknowledged.push(fields.deliveryTag),
+  } as object as Channel;
+  const [whole, lost] = [new Held(message(1), channel), new Held(message(2), channel)];
+  const [first, second] = whole.split([message(1), message(1)]);
+  for (const part of [first, first]) if (part !== undefined) acknowledge(part);
+  expect(acknowledged).toEqual([]);
+  if (second !== undefined) acknowledge(second);
+  const parts = lost.split([message(2)]);
+  lost.lose();
+  await Promise.all(parts.map((part) => part.whenLost));
+  for (const part of parts) acknowledge(part);
+  expect(acknowledged).toEqual([1]);
 });

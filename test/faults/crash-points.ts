@@ -142,6 +142,11 @@ export const CRASH_POINTS: readonly CrashPoint[] = [
   { service: "router", name: "bounce listed, not acknowledged", before: `ack ${QUEUES.bounces} 1` },
   { service: "delivery", name: "accepted by the relay, not recorded", before: "insertMany ledger 3", isShort: true },
   { service: "delivery", name: "outcome recorded, not told", before: `publish ${EXCHANGES.events} 3` },
+  {
+    service: "delivery",
+    name: "outcome told to applications, not to the record",
+    before: `publish ${EXCHANGES.points} 3`,
+  },
   { service: "delivery", name: "outcome told, mail not acknowledged", before: "ack delivery.relay. 2" },
   { service: "retry-scheduler", name: "decided, nothing published", before: `publish ${EXCHANGES.events} 2` },
   { service: "retry-scheduler", name: "told, mail not on its tier", before: "publish waypost.wait. 2" },
