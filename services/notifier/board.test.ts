@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { createLog } from "#shared/log.ts";
+import { StoreUnavailable } from "#shared/errors.ts";
 import type { EndpointState } from "#shared/store/endpoints.ts";
 import { endpointKey } from "#shared/store/endpoints.ts";
 import type { PostOutcome } from "./answer.ts";
@@ -17,6 +18,7 @@ function start(mostWaiting = 100) {
   let nowMs = 1_000_000;
   const sleeping: { untilMs: number; wake(): void }[] = [];
   const states = new Map<string, EndpointState>();
+  const store = { isAway: false };
   const clock = {
     nowMs: () => nowMs,
     now: () => new Date(nowMs),
@@ -29,6 +31,7 @@ function start(mostWaiting = 100) {
     held: async (now: Date) =>
       [...states.values()].filter(({ state, until }) => state === "off" || (until !== undefined && until > now)),
     save: async (saved: readonly EndpointState[]) => {
+      if (store.isAway) throw new StoreUnavailable("away");
       for (const state of saved) states.set(state._id, state);
     },
     enable: async () => 0,
@@ -38,6 +41,7 @@ function start(mostWaiting = 100) {
   return {
     board,
     states,
+    store,
     advance: async (ms: number) => {
       nowMs += ms;
       for (const item of sleeping.splice(0)) {
@@ -95,6 +99,19 @@ describe("the board of endpoints", () => {
     });
     expect(await board.admit(DETAILS)).toMatchObject({ kind: "parked", reason: "the endpoint is off: 410" });
     expect(board.counts()).toEqual({ open: 0, slowed: 0, off: 1 });
+  });
+
+  it("says again that an endpoint is off when the store could not be told, and keeps it off meanwhile", async () => {
+    const { board, states, store } = start();
+    store.isAway = true;
+    turnOf(await board.admit(DETAILS)).end(GONE);
+    await expect(board.synchronize()).rejects.toThrow("away");
+    expect((await board.admit(DETAILS)).kind).toBe("parked");
+    store.isAway = false;
+    await board.synchronize();
+    expect(states.get(KEY)?.state).toBe("off");
+    await board.synchronize();
+    expect((await board.admit(DETAILS)).kind).toBe("parked");
   });
 
   it("learns from the store what another replica switched off, and what an operator switched on", async () => {
