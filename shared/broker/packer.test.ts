@@ -60,10 +60,19 @@ it("waits the longer the more there was, and never long", () => {
   expect(sent()).toHaveLength(2);
   vi.advanceTimersByTime(1);
   packer.add([entry(30)]);
-  vi.advanceTimersByTime(24);
+  vi.advanceTimersByTime(14);
   expect(sent().map((parts) => parts.length)).toEqual([1, 3, 20]);
   vi.advanceTimersByTime(1);
   expect(sent()).toHaveLength(4);
+});
+
+it("sends what is gathered at once when it is told that nothing else is on its way", () => {
+  const { packer, sent } = start();
+  packer.add([entry(1)]);
+  packer.flush();
+  packer.add([entry(2)]);
+  packer.flush();
+  expect(sent()).toEqual([[1], [2]]);
 });
 
 it("sends a full pack without waiting: full by number or by bytes", () => {

@@ -7,7 +7,7 @@ import type { Entry, Waiter } from "./publish-job.ts";
 
 /** Above two hundred messages a second each pack is larger than the one before, up to what comes in the longest pause. */
 const PAUSE_A_PART_MS = 5;
-const LONGEST_PAUSE_MS = 25;
+const LONGEST_PAUSE_MS = 15;
 const MOST_PARTS = 100;
 /** Bodies; a consumer holds whole packs. */
 const MOST_BYTES = 64 * 1024;
@@ -49,6 +49,11 @@ export class Packer {
       if (gathering.entries.length >= MOST_PARTS) this.#flush(gathering);
     }
     for (const gathering of added) if (gathering.pause === undefined) this.#flush(gathering);
+  }
+
+  /** Nothing else is on its way: what is gathered may be all that its publisher has in hand. */
+  flush(): void {
+    for (const gathering of this.#gatherings.values()) if (gathering.entries.length > 0) this.#flush(gathering);
   }
 
   close(error: Error): void {

@@ -184,6 +184,7 @@ export class Publisher {
       this.#again(entry, true);
     }
     if (this.#waiting.length > 0) this.#pump();
+    if (this.#outstanding.size === 0) this.#packer.flush();
   }
 
   /** Nacked or never confirmed: a copy may exist. */
