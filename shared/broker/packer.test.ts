@@ -80,10 +80,10 @@ it("sends a full pack without waiting: full by number or by bytes", () => {
   packer.add(Array.from({ length: 250 }, (_, n) => entry(n)));
   expect(sent().map((parts) => parts.length)).toEqual([100, 100]);
   vi.runAllTimers();
-  packer.add([1, 2, 3].map((n) => entry(n, { bytes: 30_000 })));
+  packer.add([1, 2, 3].map((n) => entry(n, { bytes: 7_500 })));
   vi.runAllTimers();
   expect(sent().slice(3)).toEqual([[1, 2], [3]]);
-  expect(packs.every(({ body }) => body.length < 80_000)).toBe(true);
+  expect(packs.every(({ body }) => body.length < 20_000)).toBe(true);
 });
 
 it("leaves out what nobody waits for any more", () => {

@@ -9,8 +9,8 @@ import type { Entry, Waiter } from "./publish-job.ts";
 const PAUSE_A_PART_MS = 5;
 const LONGEST_PAUSE_MS = 15;
 const MOST_PARTS = 100;
-/** Bodies; a consumer holds whole packs. */
-const MOST_BYTES = 64 * 1024;
+/** Bodies. A consumer holds whole packs, as many as it could hold of single messages. */
+const MOST_BYTES = 16 * 1024;
 
 interface Gathering {
   target: PackTarget;
