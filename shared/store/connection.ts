@@ -79,8 +79,14 @@ export function connectStore(uri: string, log: Log): Store {
   };
 }
 
+/** What the socket throws while the driver writes a command reaches us as it is: `write ECONNRESET`. */
+function isSocketError(error: unknown): boolean {
+  return error instanceof Error && "syscall" in error && "errno" in error;
+}
+
 /** Whether it is the database that is away, and not the request that is wrong. */
 export function isFault(error: unknown): boolean {
+  if (isSocketError(error)) return true;
   if (error instanceof MongoNetworkError || error instanceof MongoServerSelectionError) return true;
   if (!(error instanceof MongoError)) return false;
   // What broke a bulk write stands inside: `read ECONNRESET` is a MongoBulkWriteError around a MongoNetworkError.

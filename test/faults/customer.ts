@@ -28,7 +28,7 @@ export interface Load {
   readonly accepted: readonly AcceptedJob[];
   /** Answers other than 202, by status; 0 where there was no answer. */
   readonly refusals: ReadonlyMap<number, number>;
-  /** 503s without Retry-After. */
+  /** Answers from 500 on that are no 503 with Retry-After. */
   readonly unhelpful: number;
   /** Resolves when every job has been accepted. */
   readonly done: Promise<void>;
@@ -79,7 +79,8 @@ export function startLoad(ground: Ground, plan: LoadPlan): Load {
         return void accepted.push({ jobId: answer.body.jobId ?? "", submittedMs, recipients });
       const status = answer?.status ?? 0;
       refusals.set(status, (refusals.get(status) ?? 0) + 1);
-      if (status === 503 && !answer?.headers.has("retry-after")) counts.unhelpful += 1;
+      const isHelpful = status < 500 || (status === 503 && answer?.headers.has("retry-after") === true);
+      if (!isHelpful) counts.unhelpful += 1;
       // 409: what was submitted under this key before the fault may still be on its way.
       if (status >= 400 && status < 500 && ![401, 409, 429].includes(status))
         throw new Error(`a job of the load was refused: ${status} ${JSON.stringify(answer?.body)}`);

@@ -203,7 +203,7 @@ export async function judge(ground: Ground, load: Load, expected: Expected): Pro
         ground,
         jobs.filter(({ recipients }) => recipients.some((recipient) => lost.has(recipient))),
       )),
-      ...(load.unhelpful > 0 ? [`${load.unhelpful} times 503 without Retry-After`] : []),
+      ...(load.unhelpful > 0 ? [`${load.unhelpful} times an answer from 500 on that was no 503 with Retry-After`] : []),
     ],
   };
 }
