@@ -30,7 +30,7 @@ export interface JobPorts {
 }
 
 /** What a busy router's job waits for others to be looked up with it. */
-const BUSY_MS = 16;
+const BUSY_MS = 30;
 
 /** A change of the configuration counts within this time: an account that a younger job names may still be on its way here. */
 const CHANGE_COUNTS_MS = 2_000;

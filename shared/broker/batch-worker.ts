@@ -25,7 +25,9 @@ class Batches<M> {
   #gathered: Item<M>[] = [];
   #isRunning = false;
   #linger: NodeJS.Timeout | undefined;
+  #isDue = false;
   #begunMs = 0;
+  #lastCount = 0;
 
   constructor(shop: WorkShop, actor: BatchActor<M>) {
     this.#shop = shop;
@@ -43,13 +45,27 @@ class Batches<M> {
   #schedule(): void {
     if (this.#isRunning || this.#gathered.length === 0) return;
     if (this.#gathered.length >= this.#actor.batch.max) return void this.#run();
-    this.#linger ??= setTimeout(() => void this.#run(), this.#waitMs());
+    if (this.#isDue || this.#linger !== undefined) return;
+    const waitMs = this.#waitMs();
+    if (waitMs > 0) this.#linger = setTimeout(() => void this.#run(), waitMs);
+    else this.#runThisTurn();
   }
 
+  /** A timer would take a millisecond: what comes in one turn of the event loop goes together, and nothing waits longer. */
+  #runThisTurn(): void {
+    this.#isDue = true;
+    setImmediate(() => {
+      this.#isDue = false;
+      if (!this.#isRunning && this.#gathered.length > 0) void this.#run();
+    });
+  }
+
+  /** Who was alone in the last batch was not kept waiting by a busy mailbox: neither is the next. */
   #waitMs(): number {
     const { lingerMs, everyMs = 0 } = this.#actor.batch;
     const sinceMs = this.#shop.clock.nowMs() - this.#begunMs;
-    return Math.max(lingerMs, sinceMs < 0 ? 0 : everyMs - sinceMs);
+    const isBusy = sinceMs >= 0 && this.#lastCount > 1;
+    return Math.max(lingerMs, isBusy ? everyMs - sinceMs : 0);
   }
 
   async #run(): Promise<void> {
@@ -58,6 +74,7 @@ class Batches<M> {
     this.#isRunning = true;
     this.#begunMs = this.#shop.clock.nowMs();
     const items = this.#gathered.splice(0, this.#actor.batch.max);
+    this.#lastCount = items.length;
     const alive = items.filter((item) => !item.held.isLost);
     for (const item of items) if (item.held.isLost) item.finish();
     if (alive.length > 0) await this.#handle(alive);
