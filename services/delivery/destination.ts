@@ -23,6 +23,8 @@ export class Destination {
   #isProbing = false;
   lastResponse: string | undefined;
   lastUsedMs: number;
+  /** Places whose attempt is over and whose outcome is being written. */
+  recording = 0;
 
   constructor(options: DestinationOptions) {
     this.#options = options;
@@ -37,6 +39,11 @@ export class Destination {
 
   get inFlight(): number {
     return this.#gate.inFlight;
+  }
+
+  /** Mails wait for a place, and all places for outcomes to be written. */
+  get isHeldUp(): boolean {
+    return this.#gate.waiting > 0 && this.recording >= this.#gate.inFlight;
   }
 
   get isIdle(): boolean {

@@ -13,6 +13,7 @@ import type { Attempted } from "./attempt.ts";
 import { endAttemptSpan, logAttempt, startAttemptSpan } from "./attempt-trace.ts";
 import { watchClaim } from "./claim-watch.ts";
 import type { AttemptHere } from "./deliver-mail.ts";
+import type { Destination } from "./destination.ts";
 import type { DeliveryMetrics } from "./metrics.ts";
 import { deadlineOf, Outcomes } from "./outcomes.ts";
 import type { MxPorts } from "./resolve-mx.ts";
@@ -126,8 +127,19 @@ class Maker implements AttemptMaker {
       this.#running.delete(running);
     }
     if (made === undefined) return { kind: claim.isLost ? "claim-lost" : "abandoned" };
-    await this.record(mail, made);
+    await this.#recordIn(request.destination, mail, made);
     return { kind: "made", attempt: made };
+  }
+
+  async #recordIn(destination: Destination, mail: MailMessage, made: Attempt): Promise<void> {
+    destination.recording += 1;
+    try {
+      const recorded = this.record(mail, made);
+      if (destination.isHeldUp) this.#ports.ledger.hurry();
+      await recorded;
+    } finally {
+      destination.recording -= 1;
+    }
   }
 
   async #attempt(request: AttemptRequest, running: Running): Promise<Attempt | undefined> {

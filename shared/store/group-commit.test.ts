@@ -42,7 +42,11 @@ function createStillClock() {
   const sleeping: { untilMs: number; wake(): void }[] = [];
   return {
     nowMs: () => nowMs,
-    sleep: (ms: number) => new Promise<void>((wake) => sleeping.push({ untilMs: nowMs + ms, wake })),
+    sleep: (ms: number, signal?: AbortSignal) =>
+      new Promise<void>((wake) => {
+        signal?.addEventListener("abort", () => wake());
+        sleeping.push({ untilMs: nowMs + ms, wake });
+      }),
     advance: async (ms: number) => {
       nowMs += ms;
       for (const sleeper of sleeping.filter(({ untilMs }) => untilMs <= nowMs)) sleeper.wake();
@@ -74,6 +78,25 @@ describe("at a pace", () => {
       [3, 4],
       [5, 6, 7],
     ]);
+  });
+
+  it("writes what waits when it is told to hurry, and gathers again", async () => {
+    const { clock, commit, groups } = start();
+    await commit.add(1);
+    const hurried = [commit.add(2), commit.add(3)];
+    commit.hurry();
+    await Promise.all(hurried);
+    const paced = commit.add(4);
+    await clock.advance(5);
+    expect(groups).toEqual([[1], [2, 3]]);
+    commit.hurry();
+    await paced;
+    commit.hurry();
+    const last = commit.add(5);
+    await clock.advance(9);
+    expect(groups).toEqual([[1], [2, 3], [4]]);
+    await clock.advance(1);
+    await last;
   });
 
   it("gathers longer after a large write", async () => {

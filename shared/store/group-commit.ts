@@ -5,6 +5,8 @@ import type { Clock } from "#shared/clock.ts";
 export interface GroupCommit<T> {
   /** Resolves once the item is written; rejects with what its batch met. */
   add(item: T): Promise<void>;
+  /** Whoever adds waits for what is written: what waits now goes out without its pace. */
+  hurry(): void;
 }
 
 export interface GroupCommitOptions<T> {
@@ -33,10 +35,17 @@ export function createGroupCommit<T>({ write, max, pace }: GroupCommitOptions<T>
   let isWriting = false;
   let begunMs = 0;
   let lastCount = 0;
+  let isHurried = false;
+  let pause: AbortController | undefined;
   const untilDue = async ({ everyMs: quietMs, busy, clock }: GroupPace): Promise<void> => {
     const everyMs = busy !== undefined && lastCount >= busy.items ? busy.everyMs : quietMs;
     const earlyMs = begunMs + everyMs - clock.nowMs();
-    if (earlyMs > 0 && earlyMs <= everyMs && waiting.length < max) await clock.sleep(earlyMs);
+    if (earlyMs > 0 && earlyMs <= everyMs && waiting.length < max && !isHurried) {
+      pause = new AbortController();
+      await clock.sleep(earlyMs, pause.signal).catch(() => undefined);
+      pause = undefined;
+    }
+    isHurried = false;
     begunMs = clock.nowMs();
   };
   const flush = async (): Promise<void> => {
@@ -65,5 +74,9 @@ export function createGroupCommit<T>({ write, max, pace }: GroupCommitOptions<T>
         isWriting = true;
         setImmediate(() => void flush());
       }),
+    hurry: () => {
+      isHurried = waiting.length > 0;
+      pause?.abort();
+    },
   };
 }
