@@ -80,7 +80,6 @@ export class SmtpSession {
       host: plan.host,
       port: plan.port,
       name: plan.helloName,
-      logger: loggerOf(this.#transcript),
       transactionLog: true,
       connectionTimeout: NODEMAILER_NEVER_MS,
       greetingTimeout: NODEMAILER_NEVER_MS,
@@ -95,6 +94,8 @@ export class SmtpSession {
         },
       },
     });
+    // Handed over as an option it would be wrapped: each line would be copied on its way here.
+    this.#connection.logger = loggerOf(this.#transcript);
     this.#connection.on("error", (error: unknown) => this.#onError(error));
     this.#connection.on("end", () => this.#onEnd());
   }
@@ -192,7 +193,7 @@ export class SmtpSession {
   }
 
   close(): void {
-    this.#timer.stop();
+    this.#timer.close();
     this.#connection.close();
     this.#onEnd();
   }
@@ -246,6 +247,7 @@ export class SmtpSession {
   #onEnd(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#timer.close();
     const { brokeAt } = this.#transcript;
     this.#settle?.(this.#conclude(brokeAt, "dropped", `${nameOf(this.plan)} closed the connection (${brokeAt})`));
     this.onClosed?.();

@@ -1,4 +1,5 @@
-// The one timer of a conversation: follows its steps and says when one has taken too long.
+// The one timer of a conversation: follows its steps and says when one has taken too long. It is set anew only where a step
+// ends before it: most steps end in milliseconds, and their limits are minutes away.
 // Data that still moves is not late, however slow: RFC 5321 4.5.3.2.5 bounds the wait for progress.
 import type { Socket } from "node:net";
 import type { Clock } from "#shared/clock.ts";
@@ -11,8 +12,9 @@ const sentBytes = (socket: Socket): number => socket.bytesWritten - socket.writa
 export class StepTimer {
   readonly #clock: Clock;
   readonly #onLate: (step: Waiting, limit: Limit) => void;
-  #timer: NodeJS.Timeout | undefined;
+  #timer: { atMs: number; timeout: NodeJS.Timeout } | undefined;
   #limits: TimeLimits | undefined;
+  #waiting: { step: Waiting; limit: Limit } | undefined;
   #sent = 0;
   socket: Socket;
 
@@ -27,24 +29,43 @@ export class StepTimer {
     this.follow(step);
   }
 
+  /** Nothing is waited for until the next start. */
   stop(): void {
-    clearTimeout(this.#timer);
     this.#limits = undefined;
+    this.#waiting = undefined;
+  }
+
+  /** The conversation is over. */
+  close(): void {
+    this.stop();
+    clearTimeout(this.#timer?.timeout);
+    this.#timer = undefined;
   }
 
   follow(step: Waiting): void {
-    clearTimeout(this.#timer);
+    this.#waiting = undefined;
     const limits = this.#limits;
     if (limits === undefined || step === "idle") return;
     this.#sent = sentBytes(this.socket);
-    const limit = limitOf(step, limits, this.#clock.nowMs());
-    this.#timer = setTimeout(() => this.#onTime(step, limit), Math.max(0, limit.atMs - this.#clock.nowMs()));
+    const nowMs = this.#clock.nowMs();
+    const limit = limitOf(step, limits, nowMs);
+    this.#waiting = { step, limit };
+    if (this.#timer === undefined || this.#timer.atMs > limit.atMs) this.#wakeAt(limit.atMs, nowMs);
   }
 
-  #onTime(step: Waiting, limit: Limit): void {
+  #wakeAt(atMs: number, nowMs: number): void {
+    clearTimeout(this.#timer?.timeout);
+    this.#timer = { atMs, timeout: setTimeout(() => this.#onTime(), Math.max(0, Math.ceil(atMs - nowMs))) };
+  }
+
+  #onTime(): void {
+    this.#timer = undefined;
     const limits = this.#limits;
-    if (limits === undefined) return;
-    const isOver = this.#clock.nowMs() >= Math.min(limits.totalMs, limits.deadlineMs);
+    if (limits === undefined || this.#waiting === undefined) return;
+    const { step, limit } = this.#waiting;
+    const nowMs = this.#clock.nowMs();
+    if (nowMs < limit.atMs) return this.#wakeAt(limit.atMs, nowMs);
+    const isOver = nowMs >= Math.min(limits.totalMs, limits.deadlineMs);
     const isMoving = step === "data" && sentBytes(this.socket) > this.#sent;
     if (isMoving && !isOver) return this.follow(step);
     this.#onLate(step, limit);

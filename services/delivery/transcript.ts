@@ -102,12 +102,13 @@ export class Transcript {
 }
 
 interface LogEntry {
-  tnx?: string;
+  tnx?: string | undefined;
 }
 
 /** The shape that SMTPConnection wants of a logger. */
 export function loggerOf(transcript: Transcript) {
-  const take = (entry: LogEntry, text?: string): void => {
+  const take = (entry?: LogEntry | string, text?: string): void => {
+    if (typeof entry !== "object") return;
     if (entry.tnx === "client") transcript.onClient(text ?? "");
     else if (entry.tnx === "server") transcript.onServer(text ?? "");
     else if (entry.tnx === "message") transcript.onDataSent();
