@@ -9,17 +9,16 @@ import { ATTRIBUTES } from "#shared/telemetry/names.ts";
 const tracer = trace.getTracer("waypost");
 
 export function startAttemptSpan(mail: MailMessage, route: "relay" | "mx"): Span {
-  return tracer.startSpan("send smtp", {
-    kind: SpanKind.CLIENT,
-    attributes: {
-      [ATTRIBUTES.jobId]: mail.head.jobId,
-      [ATTRIBUTES.mailId]: mail.mailId,
-      [ATTRIBUTES.account]: mail.head.account,
-      [ATTRIBUTES.attempt]: mail.attempt,
-      [ATTRIBUTES.route]: route,
-      [ATTRIBUTES.networkTransport]: "tcp",
-      [ATTRIBUTES.networkProtocolName]: "smtp",
-    },
+  const span = tracer.startSpan("send smtp", { kind: SpanKind.CLIENT });
+  if (!span.isRecording()) return span;
+  return span.setAttributes({
+    [ATTRIBUTES.jobId]: mail.head.jobId,
+    [ATTRIBUTES.mailId]: mail.mailId,
+    [ATTRIBUTES.account]: mail.head.account,
+    [ATTRIBUTES.attempt]: mail.attempt,
+    [ATTRIBUTES.route]: route,
+    [ATTRIBUTES.networkTransport]: "tcp",
+    [ATTRIBUTES.networkProtocolName]: "smtp",
   });
 }
 

@@ -82,7 +82,8 @@ export async function deliverMail(
   const carried: CarriedMail = { mail, content };
   const isOver = (): boolean => Date.parse(mail.head.deadline) <= ports.clock.nowMs();
   await untilFresh(ports);
-  const found = routeHere(mail, runner.lane, { configuration: ports.configuration.current(), ports });
+  const before = ports.configuration.current();
+  const found = routeHere(mail, runner.lane, { configuration: before, ports });
   const known = await askLedger(ports, delivery);
   if (known !== undefined) return known;
   if (isOver()) return done(mailToExpired(carried));
@@ -100,7 +101,7 @@ export async function deliverMail(
     // What counts is the configuration at the start of the attempt, and time may have passed before the gate.
     await untilFresh(ports);
     const configuration = ports.configuration.current();
-    const now = routeHere(mail, runner.lane, { configuration, ports });
+    const now = configuration === before ? found : routeHere(mail, runner.lane, { configuration, ports });
     if (isOver()) return done(mailToExpired(carried));
     if (now === undefined || destinationName(now) !== destinationName(found)) {
       return done(mailToDue(putBack(carried)));

@@ -1,10 +1,10 @@
 // Derived ids (design, Rules of the actor runtime 3): handling a message twice gives the same ids.
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { TrackingPointName } from "./tracking-point.ts";
 import { TRACKING_POINTS } from "./tracking-point.ts";
 
 function digest(...parts: readonly (string | number)[]): string {
-  return createHash("sha256").update(parts.join("\n")).digest("hex");
+  return hash("sha256", parts.join("\n"), "hex");
 }
 
 /** Id of the mail to the address with this index (from 0, over to, cc and bcc of all entries of its job). */

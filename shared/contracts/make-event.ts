@@ -35,8 +35,9 @@ export interface TrackedEvent {
 
 /** Copies the given keys, leaving out those that are absent: the contract has no nulls. */
 function present<T extends object, K extends keyof T>(source: T, keys: readonly K[]): Pick<T, K> {
-  const entries = keys.filter((key) => source[key] !== undefined).map((key) => [key, source[key]] as const);
-  return Object.fromEntries(entries) as Pick<T, K>;
+  const found: Partial<Pick<T, K>> = {};
+  for (const key of keys) if (source[key] !== undefined) found[key] = source[key];
+  return found as Pick<T, K>;
 }
 
 export function jobMetaOf(head: JobHead): JobMeta {
