@@ -57,12 +57,12 @@ export function pssMibOf(roots: readonly number[]): number {
   return kib.reduce((sum, value) => sum + value, 0) / 1024;
 }
 
-/** Minimum, median and maximum of what the rounds measured. */
+/** Minimum, median and maximum of what the rounds measured. Of an even number, the median is between the two in the middle. */
 export function spread(values: readonly number[]): { min: number; median: number; max: number } {
   const sorted = [...values].sort((a, b) => a - b);
-  const at = (share: number): number =>
-    sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN;
-  return { min: at(0), median: at(0.5), max: at(1) };
+  const at = (index: number): number => sorted[index] ?? Number.NaN;
+  const half = (sorted.length - 1) / 2;
+  return { min: at(0), median: (at(Math.floor(half)) + at(Math.ceil(half))) / 2, max: at(sorted.length - 1) };
 }
 
 export function percentile(values: readonly number[], share: number): number {

@@ -5,19 +5,24 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { endProcessesOf } from "#deploy/local/processes.ts";
+import { endProcessesOf, RUN_MARK } from "#deploy/local/processes.ts";
 import { ceiling, compare } from "./compare.ts";
 import type { Row } from "./ground.ts";
 import { GROWTH } from "./growth.ts";
 import { endPostfixBelow } from "./peers/postfix.ts";
 import { startWaypost } from "./peers/waypost.ts";
-import { machineLine, resultTable, scenarioTable } from "./report.ts";
+import { machineLine, remarksOf, resultTable, runLines, scenarioTable } from "./report.ts";
 import type { Samples } from "./report.ts";
 import { SCENARIOS } from "./scenarios.ts";
 import { Sink } from "./sink.ts";
 import { startTold } from "./told.ts";
 
 const ALL = { ...SCENARIOS, ...GROWTH };
+/** Names for several: `--scenarios growth` alone with `--peers ""` is what takes long beside the rounds. */
+const GROUPS: Readonly<Record<string, readonly string[]>> = {
+  loads: Object.keys(SCENARIOS),
+  growth: Object.keys(GROWTH),
+};
 
 const { values } = parseArgs({
   options: {
@@ -34,7 +39,11 @@ const { values } = parseArgs({
 });
 
 const load = { mails: Number(values.mails), sessions: Number(values.connections), bytes: Number(values.bytes) };
-const namesOf = (list: string): string[] => list.split(",").filter((name) => name !== "");
+const namesOf = (list: string): string[] =>
+  list
+    .split(",")
+    .filter((name) => name !== "")
+    .flatMap((name) => GROUPS[name] ?? [name]);
 const say = (text: string): void => console.log(text);
 const startedMs = performance.now();
 const passedMs = (): number => performance.now() - startedMs;
@@ -45,20 +54,27 @@ const STOP_MS = 45_000;
 
 const directory = mkdtempSync(join(tmpdir(), "waypost-bench-"));
 execFileSync("chmod", ["755", directory]);
+// Whatever is started from here on carries the mark, sources included.
+process.env[RUN_MARK] = directory;
 
+/** Nothing is kept of a run, so nothing is asked to end in good order. */
 async function clean(): Promise<void> {
-  endPostfixBelow(directory);
-  await endProcessesOf(directory, 3_000);
-  rmSync(directory, { recursive: true, force: true });
+  await endPostfixBelow(directory).catch((error: unknown) => console.error(error));
+  await endProcessesOf(directory, 0);
+  rmSync(directory, { recursive: true, force: true, maxRetries: 5 });
 }
 
 const samples: Samples = new Map();
 const rows: Row[] = [];
+const versions = new Set<string>();
+const remarks: string[] = [];
 
 function report(): void {
-  say(`\n${load.mails} mails of ${load.bytes} bytes, ${load.sessions} sessions in, at most ${load.sessions} out\n`);
-  say(resultTable(samples));
-  say(`\n${scenarioTable(rows)}`);
+  say(`\n${runLines(versions)}`);
+  say(`${load.mails} mails of ${load.bytes} bytes, ${load.sessions} sessions in, at most ${load.sessions} out.\n`);
+  if (samples.size > 0) say(resultTable(samples));
+  for (const remark of [...remarksOf(samples), ...remarks]) say(`\n${remark}`);
+  if (rows.length > 0) say(`\n${scenarioTable(rows)}`);
 }
 
 async function scenarios(sink: Sink, sinkPort: number): Promise<void> {
@@ -67,8 +83,10 @@ async function scenarios(sink: Sink, sinkPort: number): Promise<void> {
   const told = await startTold();
   const env = { WAYPOST_RETRY_SCHEDULE: "2s", WAYPOST_NOTIFY_LINGER: "1s" };
   const waypost = await startWaypost({ directory: place, sinkPort, connections: load.sessions, env });
+  versions.add(waypost.version);
   try {
     for (const name of namesOf(values.scenarios)) {
+      if (isEnding) return;
       if (passedMs() > budgetMs - STOP_MS) {
         rows.push({ scenario: name, note: "no time was left" });
         continue;
@@ -99,7 +117,9 @@ async function main(): Promise<void> {
     sink,
     sinkPort,
     say,
-    isOver: () => passedMs() > budgetMs * ROUNDS_SHARE,
+    isOver: () => isEnding || passedMs() > budgetMs * ROUNDS_SHARE,
+    versions,
+    remarks,
   };
   say(machineLine());
   say(await ceiling(comparison));
@@ -108,18 +128,29 @@ async function main(): Promise<void> {
   await sink.stop();
 }
 
-for (const signal of ["SIGINT", "SIGTERM"] as const) {
-  process.once(signal, () => void clean().finally(() => process.exit(1)));
+/** Ends the run: what is still at work must not start anything after `clean` has looked, nor report what that broke. */
+let isEnding = false;
+function end(): void {
+  if (isEnding) return;
+  isEnding = true;
+  // The connections of what is killed now break, wherever their owners are.
+  process.on("uncaughtException", () => undefined);
+  void clean().finally(() => process.exit(1));
 }
+
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, end);
 const late = setTimeout(() => {
   say("the time is over");
   report();
-  void clean().finally(() => process.exit(1));
+  end();
 }, budgetMs);
 try {
   await main();
-  report();
-} finally {
-  clearTimeout(late);
-  await clean();
+  if (!isEnding) report();
+} catch (error) {
+  if (!isEnding) console.error(error);
+  process.exitCode = 1;
 }
+clearTimeout(late);
+// Else `end` is at it, and exits.
+if (!isEnding) await clean();

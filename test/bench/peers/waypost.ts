@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { startBacking } from "#deploy/local/backing.ts";
 import { processesOf } from "#deploy/local/processes.ts";
 import { SERVICES } from "#shared/broker/topology.ts";
+import { createLog } from "#shared/log.ts";
+import { connectStore } from "#shared/store/connection.ts";
 import type { System } from "#test/support/system.ts";
 import { startSystem } from "#test/support/system.ts";
 import type { TestAccount } from "#test/support/system-client.ts";
@@ -64,6 +66,18 @@ async function putDomain(
   expectOk(await control.put(`${at}/relay`, { host: RELAY_HOST, tls: "never", ...relay }));
 }
 
+async function versions(managementUrl: string, mongodbUri: string): Promise<string> {
+  const { origin, username, password } = new URL(managementUrl);
+  const authorization = `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
+  const overview = (await (await fetch(`${origin}/api/overview`, { headers: { authorization } })).json()) as {
+    rabbitmq_version: string;
+  };
+  const store = connectStore(mongodbUri, createLog("bench", "silent"));
+  const { version } = await store.db.command({ buildInfo: 1 });
+  await store.close();
+  return `Waypost on Node ${process.versions.node}, RabbitMQ ${overview.rabbitmq_version}, MongoDB ${String(version)}`;
+}
+
 /** Starts it, the account and its relay configured. */
 export async function startWaypost(options: WaypostOptions): Promise<Waypost> {
   const { directory } = options;
@@ -95,7 +109,7 @@ export async function startWaypost(options: WaypostOptions): Promise<Waypost> {
   await putDomain(system, DOMAIN, { port: options.sinkPort, maxConnections: options.connections });
   return {
     name: "waypost",
-    version: "",
+    version: await versions(backing.managementUrl, backing.mongodbUri),
     smtpPort: system.smtpPort,
     system,
     account: { name: ACCOUNT, password: PASSWORD, domain: DOMAIN, sender: SENDER },
