@@ -11,8 +11,11 @@ import { getHeapSpaceStatistics, setFlagsFromString } from "node:v8";
 const YOUNG_BYTES = 4 * 1024 * 1024;
 const LOOK_MS = 100;
 
-/** The old generation is collected when it has grown by so much: 130 MB less over five services, at no more CPU. */
-const HEAP_GROWTH_PERCENT = 40;
+/**
+ * The old generation is collected when it has grown by so much. V8 lets it double, for 130 MiB more over five services;
+ * at 40 collecting is a tenth of a mail's CPU more than at 80, for 40 MiB less.
+ */
+const HEAP_GROWTH_PERCENT = 80;
 
 function boundYoungGeneration(): void {
   const young = getHeapSpaceStatistics().find(({ space_name: name }) => name === "new_space");
@@ -23,7 +26,18 @@ function boundYoungGeneration(): void {
 // What the sources' own loading leaves behind would make it grow at once, for good.
 setFlagsFromString("--semi-space-growth-factor=1");
 setFlagsFromString(`--heap-growing-percent=${HEAP_GROWTH_PERCENT}`);
+// Pages that a collection has freed go back to the machine: some 3 MiB a service.
+setFlagsFromString("--memory-pool-timeout=1");
+setFlagsFromString("--no-large-page-pool");
 setInterval(boundYoungGeneration, LOOK_MS).unref();
+
+/** A module's import of node:http reads every name in it, and each of these loads Node's own HTTP client: 2 MiB a service. */
+function forgetWebSockets(): void {
+  const http = process.getBuiltinModule("node:http");
+  for (const name of ["WebSocket", "CloseEvent", "MessageEvent"]) Reflect.deleteProperty(http, name);
+}
+
+forgetWebSockets();
 
 /** Sources compiled at the last start: 170 ms and 20 MB less, for types need not be stripped again. */
 enableCompileCache();

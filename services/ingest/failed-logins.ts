@@ -6,7 +6,8 @@ import type { Clock } from "#shared/clock.ts";
 const WINDOW_MS = 60_000;
 const MOST_FOR_ACCOUNT = 10;
 const MOST_FOR_ADDRESS = 200;
-const MOST_REMEMBERED = 100_000;
+/** By size: a bound by number would take 3 MB for them at once. */
+const REMEMBERED = { maxSize: 100_000, sizeCalculation: () => 1 };
 
 interface Window {
   since: number;
@@ -20,7 +21,7 @@ export interface FailedLogins {
 }
 
 export function createFailedLogins(clock: Clock): FailedLogins {
-  const windows = new LRUCache<string, Window>({ max: MOST_REMEMBERED });
+  const windows = new LRUCache<string, Window>(REMEMBERED);
   const ofAccount = (account: string, address: string): string => JSON.stringify([address, account]);
 
   function current(key: string): Window | undefined {

@@ -26,8 +26,10 @@ export interface JobWatchParts {
   log: Log;
 }
 
+/** Thousands are held at full load: as text, for their objects would be most of what the garbage collector has to look at. */
 interface Remembered {
-  job: WaitingJob;
+  json: string;
+  addresses: number;
   atMs: number;
 }
 
@@ -52,8 +54,9 @@ class Watch implements JobWatch {
   }
 
   accepted(job: WaitingJob): void {
-    this.#remembered.push({ job, atMs: this.#steady.nowMs() });
-    this.#addresses += job.addresses.length;
+    const addresses = job.addresses.length;
+    this.#remembered.push({ json: JSON.stringify(job), addresses, atMs: this.#steady.nowMs() });
+    this.#addresses += addresses;
     if (this.#addresses > MOST_ADDRESSES) this.#forget();
   }
 
@@ -77,7 +80,7 @@ class Watch implements JobWatch {
       const group = this.#take(untilMs);
       if (group.length === 0) return;
       try {
-        await this.#jobs.keep(group.map(({ job }) => job));
+        await this.#jobs.keep(group.map(({ json }) => JSON.parse(json) as WaitingJob));
       } catch (error) {
         this.#giveBack(group);
         throw error;
@@ -112,7 +115,7 @@ class Watch implements JobWatch {
 }
 
 function addressesOf(group: readonly Remembered[]): number {
-  return group.reduce((sum, { job }) => sum + job.addresses.length, 0);
+  return group.reduce((sum, { addresses }) => sum + addresses, 0);
 }
 
 export function startJobWatch(parts: JobWatchParts): JobWatch {

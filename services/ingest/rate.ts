@@ -2,7 +2,8 @@
 import { LRUCache } from "lru-cache";
 import type { Clock } from "#shared/clock.ts";
 
-const MOST_REMEMBERED = 100_000;
+/** By size: a bound by number would take 3 MB for them at once. */
+const REMEMBERED = { maxSize: 100_000, sizeCalculation: () => 1 };
 
 interface Bucket {
   tokens: number;
@@ -16,7 +17,7 @@ export interface Rate {
 
 /** A bucket holds what a second brings, and never less than one token. */
 export function createRate(clock: Clock): Rate {
-  const buckets = new LRUCache<string, Bucket>({ max: MOST_REMEMBERED });
+  const buckets = new LRUCache<string, Bucket>(REMEMBERED);
   return {
     take: (account, perSecond) => {
       const now = clock.nowMs();
