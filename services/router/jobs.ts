@@ -29,6 +29,9 @@ export interface JobPorts {
   broker: Pick<Broker, "declare">;
 }
 
+/** Of the batches in hand together: each recipient becomes three messages, which are published before the next batch begins. */
+const MOST_RECIPIENTS = 2_000;
+
 /** What a busy router's job waits for others to be looked up with it. */
 const BUSY_MS = 30;
 
@@ -43,9 +46,13 @@ export function createJobsActor(
     mailbox: size.mailbox,
     contracts: { job: jobMessageSchema },
     prefetch: size.prefetch,
-    batch: { max: size.batch, lingerMs: 0, everyMs: BUSY_MS },
+    batch: { max: size.batch, lingerMs: 0, everyMs: BUSY_MS, load: { of: recipientsOf, most: MOST_RECIPIENTS } },
     handleBatch: (deliveries) => handleJobs(ports, deliveries),
   };
+}
+
+function recipientsOf({ entries }: JobMessage): number {
+  return entries.reduce((sum, { addresses }) => sum + addresses.length, 0);
 }
 
 interface GatheredJob {

@@ -19,9 +19,9 @@ import { createRouterMetrics } from "./metrics.ts";
 import { createJobSigner } from "./sign.ts";
 import type { AddressReader } from "#shared/routing/recipient.ts";
 
-/** Many small jobs at once; of large ones few, for each becomes thousands of messages. */
 const INTERACTIVE = { mailbox: QUEUES.jobsInteractive, prefetch: 200, batch: 50 };
-const BULK = { mailbox: QUEUES.jobsBulk, prefetch: 4, batch: 2 };
+/** Large jobs, and the small ones of a flood. */
+const BULK = { mailbox: QUEUES.jobsBulk, prefetch: 120, batch: 50 };
 const DUE = { prefetch: 200, batch: 50 };
 
 const readAddress: AddressReader = (given) => {

@@ -97,12 +97,14 @@ export interface SingleActor<M> {
   handle(delivery: Delivery<M>): Promise<Verdict>;
 }
 
-export interface BatchTerms {
+export interface BatchTerms<M> {
   max: number;
   /** Longest wait for more to come. */
   lingerMs: number;
   /** A batch begins this long after the one before, unless it is full: a busy mailbox has few large ones. */
   everyMs?: number;
+  /** Where deliveries differ in what they bring along (a job its recipients): the next batch waits while `most` of that is in hand. */
+  load?: { of(message: M): number; most: number };
 }
 
 export interface BatchActor<M> {
@@ -110,7 +112,7 @@ export interface BatchActor<M> {
   contracts: Contracts<M>;
   prefetch: number;
   mostInHand?: number;
-  batch: BatchTerms;
+  batch: BatchTerms<M>;
   /** Verdicts in the order of the deliveries. Throws as `handle` does: then each is handled alone, to find the culprit. */
   handleBatch(deliveries: readonly Delivery<M>[]): Promise<readonly Verdict[]>;
 }

@@ -11,38 +11,61 @@ beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", 
 afterEach(() => void vi.useRealTimers());
 
 const EVERY_MS = 30;
-const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+/** A batch begins in a turn of its own. */
+const BATCHES = 3;
 
-function setUp() {
+async function someTurns(): Promise<void> {
+  for (let turn = 0; turn < 2 * BATCHES; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+}
+
+function setUp(batch: object = {}) {
   const telemetry = {
     countConsumed: () => undefined,
     startConsumeBatch: () => ({ context: ROOT_CONTEXT, parents: [] }),
     endConsumeBatch: () => undefined,
   };
-  const publisher = { publish: () => ({ promise: Promise.resolve() }) };
+  const confirms: (() => void)[] = [];
+  let isConfirming = true;
+  const publish = () => {
+    if (isConfirming) return { promise: Promise.resolve() };
+    return { promise: new Promise<void>((resolve) => confirms.push(resolve)) };
+  };
+  const publisher = { publish };
   const closing = new AbortController().signal;
   const shop = { queue: "q", telemetry, publisher, gate: { open: () => undefined }, clock: systemClock, closing };
   const batches: number[] = [];
   const worker = createBatchWorker({ ...shop, log: pino({ level: "silent" }) } as unknown as WorkShop, {
     mailbox: "q",
-    contracts: { m: z.object({}) },
+    contracts: { m: z.looseObject({}) },
     prefetch: 100,
-    batch: { max: 50, lingerMs: 0, everyMs: EVERY_MS },
+    batch: { max: 50, lingerMs: 0, everyMs: EVERY_MS, ...batch },
     handleBatch: async (deliveries) => {
       batches.push(deliveries.length);
-      return deliveries.map(() => ({ kind: "done", publish: [] }));
+      return deliveries.map(() => ({
+        kind: "done",
+        publish: [{ exchange: "e", routingKey: "k", type: "m", body: {} }],
+      }));
     },
   });
-  const give = async (count: number): Promise<void> => {
-    for (let index = 0; index < count; index += 1) void worker(aMessage());
-    await nextTurn();
-    await nextTurn();
+  const give = async (count: number, body = {}): Promise<void> => {
+    for (let index = 0; index < count; index += 1) void worker(aMessage(body));
+    await someTurns();
   };
-  return { batches, give };
+  /** From now on confirms come when they are let: one by one, oldest first. */
+  const holdConfirms = (): void => void (isConfirming = false);
+  const confirm = async (count: number): Promise<void> => {
+    for (const resolve of confirms.splice(0, count)) resolve();
+    await someTurns();
+  };
+  return { batches, give, holdConfirms, confirm };
 }
 
-function aMessage(): Held {
-  const raw = { content: Buffer.from("{}"), fields: { redelivered: false }, properties: { type: "m", headers: {} } };
+function aMessage(body: object): Held {
+  const raw = {
+    content: Buffer.from(JSON.stringify(body)),
+    fields: { redelivered: false },
+    properties: { type: "m", headers: {} },
+  };
   return new Held(raw as unknown as Held["raw"], { ack: () => undefined } as unknown as Held["channel"]);
 }
 
@@ -72,4 +95,30 @@ it("does not wait for more once its pace is over", async () => {
   await vi.advanceTimersByTimeAsync(EVERY_MS);
   await give(1);
   expect(batches).toEqual([2, 1]);
+});
+
+const LOADED = { everyMs: 0, load: { of: ({ weight }: { weight: number }) => weight, most: 10 } };
+
+it("begins no batch while as much is in hand as may be", async () => {
+  const { batches, give, holdConfirms, confirm } = setUp(LOADED);
+  holdConfirms();
+  await give(2, { weight: 5 });
+  await give(3, { weight: 1 });
+  expect(batches).toEqual([2]);
+  await confirm(2);
+  expect(batches).toEqual([2, 3]);
+});
+
+it("takes as many as there is room for, and one that is larger alone", async () => {
+  const { batches, give, holdConfirms, confirm } = setUp(LOADED);
+  holdConfirms();
+  await give(3, { weight: 4 });
+  expect(batches).toEqual([2, 1]);
+  await give(1, { weight: 40 });
+  await confirm(3);
+  expect(batches).toEqual([2, 1, 1]);
+  await give(1, { weight: 1 });
+  expect(batches).toEqual([2, 1, 1]);
+  await confirm(1);
+  expect(batches).toEqual([2, 1, 1, 1]);
 });

@@ -8,6 +8,7 @@ import type { Job, Outcome, WorkShop } from "./worker.ts";
 import { attempt, isFault, settle, take, waitForService } from "./worker.ts";
 
 interface Item<M> extends Job<M> {
+  load: number;
   finish(): void;
 }
 
@@ -28,6 +29,8 @@ class Batches<M> {
   #isDue = false;
   #begunMs = 0;
   #lastCount = 0;
+  /** Of the batches begun and not yet settled. */
+  #load = 0;
 
   constructor(shop: WorkShop, actor: BatchActor<M>) {
     this.#shop = shop;
@@ -37,13 +40,19 @@ class Batches<M> {
   /** Resolves when the delivery is settled. */
   add(job: Job<M>): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.#gathered.push({ ...job, finish: resolve });
+    const load = this.#actor.batch.load?.of(job.delivery.message) ?? 0;
+    this.#gathered.push({ ...job, load, finish: resolve });
     this.#schedule();
     return promise;
   }
 
+  get #room(): number {
+    const { load } = this.#actor.batch;
+    return load === undefined ? Infinity : load.most - this.#load;
+  }
+
   #schedule(): void {
-    if (this.#isRunning || this.#gathered.length === 0) return;
+    if (this.#isRunning || this.#gathered.length === 0 || this.#room <= 0) return;
     if (this.#gathered.length >= this.#actor.batch.max) return void this.#run();
     if (this.#isDue || this.#linger !== undefined) return;
     const waitMs = this.#waitMs();
@@ -73,13 +82,32 @@ class Batches<M> {
     this.#linger = undefined;
     this.#isRunning = true;
     this.#begunMs = this.#shop.clock.nowMs();
-    const items = this.#gathered.splice(0, this.#actor.batch.max);
+    const items = this.#next();
     this.#lastCount = items.length;
     const alive = items.filter((item) => !item.held.isLost);
-    for (const item of items) if (item.held.isLost) item.finish();
+    for (const item of items) if (item.held.isLost) this.#finish(item);
     if (alive.length > 0) await this.#handle(alive);
     this.#isRunning = false;
     this.#schedule();
+  }
+
+  /** As many as there is room for; one that is larger than that goes alone. */
+  #next(): Item<M>[] {
+    let room = this.#room;
+    let count = 0;
+    for (const { load } of this.#gathered.slice(0, this.#actor.batch.max)) {
+      if (count > 0 && load > room) break;
+      room -= load;
+      count += 1;
+    }
+    const items = this.#gathered.splice(0, count);
+    for (const { load } of items) this.#load += load;
+    return items;
+  }
+
+  #finish(item: Item<M>): void {
+    this.#load -= item.load;
+    item.finish();
   }
 
   /** The next batch is handled while the consequences of this one are being confirmed. */
@@ -99,8 +127,9 @@ class Batches<M> {
       for (const result of results) {
         if (result.status === "rejected") this.#shop.log.error({ err: result.reason }, "broker.worker_failed");
       }
-      for (const item of items) item.finish();
+      for (const item of items) this.#finish(item);
       telemetry.endConsumeBatch(consumed);
+      this.#schedule();
     });
   }
 
