@@ -1,4 +1,4 @@
-// A private MongoDB: own directory, own port, loopback only, a replica set of one (change streams need a replica set).
+// A private MongoDB: own directory, own port, loopback only, a replica set of one (transactions need a replica set).
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";

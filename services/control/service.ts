@@ -3,7 +3,7 @@ import { createSealer } from "#shared/secrets.ts";
 import type { ServiceContext, ServiceDefinition } from "#shared/service-definition.ts";
 import { createAccounts } from "#shared/store/accounts.ts";
 import { createAudit } from "#shared/store/audit.ts";
-import { watchConfiguration } from "#shared/store/configuration.ts";
+import { followConfiguration } from "#shared/follow-configuration.ts";
 import { createDeadLetters } from "#shared/store/dead-letters.ts";
 import { createDeadNotifications } from "#shared/store/dead-notifications.ts";
 import { createDomains } from "#shared/store/domains.ts";
@@ -11,6 +11,7 @@ import { createEndpoints } from "#shared/store/endpoints.ts";
 import { createLanes } from "#shared/store/lanes.ts";
 import { createMailReader } from "#shared/store/mail-reader.ts";
 import { createRecordMarks } from "#shared/store/marks.ts";
+import { prepareTurns } from "#shared/store/turns.ts";
 import { prepareWhenThere } from "#shared/store/prepare.ts";
 import { createRelays } from "#shared/store/relays.ts";
 import { createSuppressions } from "#shared/store/suppressions.ts";
@@ -36,7 +37,7 @@ async function contextOf(context: ServiceContext<"control">): Promise<ApiContext
     broker,
     store,
     sealer: createSealer(settings.WAYPOST_SECRET_KEY, settings.WAYPOST_SECRET_KEY_PREVIOUS),
-    configuration: await watchConfiguration(store, log, clock),
+    configuration: await followConfiguration({ broker, store, clock, log }),
     lanes: createLaneStates({ broker, clock, lanes: createLanes(store, clock, log) }),
     accounts: createAccounts(store),
     domains: createDomains(store),
@@ -62,7 +63,7 @@ export const service: ServiceDefinition<"control"> = {
     const { accounts, audit, deadLetters } = context;
     const preparation = prepareWhenThere(
       async () => {
-        await Promise.all([accounts.prepare(), audit.prepare(), deadLetters.prepare()]);
+        await Promise.all([prepareTurns(context.store), accounts.prepare(), audit.prepare(), deadLetters.prepare()]);
       },
       { clock, log },
     );

@@ -5,7 +5,9 @@ import { createSteadyClock } from "#shared/clock.ts";
 import type { Configuration, ConfigurationPort } from "#shared/routing/configuration.ts";
 import { createSealer } from "#shared/secrets.ts";
 import type { RunningService, ServiceContext } from "#shared/service-definition.ts";
-import { watchConfiguration } from "#shared/store/configuration.ts";
+import { EXCHANGES } from "#shared/broker/topology.ts";
+import { changedContracts } from "#shared/contracts/configuration-changed.ts";
+import { followConfiguration } from "#shared/follow-configuration.ts";
 import { createLanes } from "#shared/store/lanes.ts";
 import { createSigningRule } from "#shared/signing/signing-rule.ts";
 import { createContents } from "#shared/store/contents.ts";
@@ -77,8 +79,8 @@ interface Parts {
 }
 
 async function partsOf(context: Context): Promise<Parts> {
-  const { store, log, clock } = context;
-  const configuration = await watchConfiguration(store, log, clock);
+  const { store, clock } = context;
+  const configuration = await followConfiguration(context);
   let known: Configuration | undefined;
   configuration.onChange((changed) => {
     known = changed;
@@ -126,6 +128,7 @@ export async function startDelivery(context: Context): Promise<RunningService> {
   parts.metrics.observeLanes(() => lanes.runners.map((runner) => runner.health));
   const unfollow = parts.configuration.onChange(() => lanes.follow());
   const listing = createLanes(store, clock, log).watch((listed) => lanes.list(listed));
+  broker.listen(EXCHANGES.changed, changedContracts, () => listing.lookSoon());
   const commands = broker.start(
     createCommandsActor({
       clock,
@@ -151,7 +154,8 @@ export async function startDelivery(context: Context): Promise<RunningService> {
       unfollow();
       preparation.stop();
       gossip.stop();
-      await Promise.all([listing.close(), notices.stop(), commands.cancel()]);
+      listing.close();
+      await Promise.all([notices.stop(), commands.cancel()]);
       const drainMs = Math.max(0, settings.WAYPOST_DRAIN_SECONDS * 1_000 - LAST_VERDICTS_MS);
       const timer = setTimeout(() => attempts.abandonAll(), drainMs);
       await lanes.stop();

@@ -4,7 +4,7 @@ import type { Sealer } from "#shared/secrets.ts";
 import { createSealer } from "#shared/secrets.ts";
 import type { ServiceContext, ServiceDefinition } from "#shared/service-definition.ts";
 import { systemClock } from "#shared/clock.ts";
-import { watchConfiguration } from "#shared/store/configuration.ts";
+import { followConfiguration } from "#shared/follow-configuration.ts";
 import { createContents } from "#shared/store/contents.ts";
 import { createIdempotencyKeys } from "#shared/store/idempotency.ts";
 import { createMailReader } from "#shared/store/mail-reader.ts";
@@ -70,8 +70,8 @@ export const service: ServiceDefinition<"ingest"> = {
   ],
   check: (settings) => checkSmtpTls(settings, systemClock),
   start: async (context) => {
-    const { settings, broker, store, clock, log } = context;
-    const configuration = await watchConfiguration(store, log, clock);
+    const { settings, broker, clock, log } = context;
+    const configuration = await followConfiguration(context);
     const { accept, watch, prepare } = acceptorOf(context, configuration);
     const preparation = prepareWhenThere(prepare, { clock, log });
     const verifier = createPasswordVerifier(clock);

@@ -8,7 +8,7 @@ import { declareTiers } from "#shared/declare-tiers.ts";
 import { createNetworkPolicy } from "#shared/network/policy.ts";
 import { createSealer } from "#shared/secrets.ts";
 import type { RunningService, ServiceContext, ServiceDefinition } from "#shared/service-definition.ts";
-import { watchConfiguration } from "#shared/store/configuration.ts";
+import { followConfiguration } from "#shared/follow-configuration.ts";
 import { createDeadNotifications, ensureDeadNotificationIndexes } from "#shared/store/dead-notifications.ts";
 import { createEndpoints, ensureEndpointIndexes } from "#shared/store/endpoints.ts";
 import { createGroupCommit } from "#shared/store/group-commit.ts";
@@ -51,7 +51,7 @@ const BOARD_EVERY_MS = 1_000;
 const INDEXES_RETRY_MS = 2_000;
 
 async function build({ settings, log, clock, broker, store }: Context) {
-  const configuration = await watchConfiguration(store, log, clock);
+  const configuration = await followConfiguration({ broker, store, clock, log });
   const sealer = createSealer(settings.WAYPOST_SECRET_KEY, settings.WAYPOST_SECRET_KEY_PREVIOUS);
   const client = createHttpClient({ network: createNetworkPolicy(settings), timeoutMs: POST_TIMEOUT_MS });
   const endpoints = createEndpoints(store);

@@ -2,6 +2,7 @@
 import type { BatchActor, Broker, Delivery, Verdict } from "#shared/broker/actor.ts";
 import { laneMailboxes } from "#shared/broker/topology.ts";
 import type { Clock } from "#shared/clock.ts";
+import { changedMessage } from "#shared/contracts/configuration-changed.ts";
 import type { JobMessage } from "#shared/contracts/mail.ts";
 import { jobMessageSchema } from "#shared/contracts/mail.ts";
 import { ConfigurationStale } from "#shared/errors.ts";
@@ -26,7 +27,7 @@ export interface JobPorts {
   log: Log;
   metrics: RouterMetrics;
   signer: JobSigner;
-  broker: Pick<Broker, "declare">;
+  broker: Pick<Broker, "declare" | "publish">;
 }
 
 /** Of the batches in hand together: each recipient becomes three messages, which are published before the next batch begins. */
@@ -121,7 +122,7 @@ function renewalsOf(fates: readonly MailFate[]): { id: string; until: Date }[] {
   return fates.flatMap((fate) => (fate.kind === "dropped" && fate.renewal !== undefined ? [fate.renewal] : []));
 }
 
-/** Each lane once. The mailboxes of a new one are declared before its first mail: a return would cost it half a second. */
+/** Each lane once. Before its first mail, the mailboxes of a new one are declared (a return would cost half a second) and delivery is told. */
 export async function ensureLanes(
   { lanes, broker }: Pick<JobPorts, "lanes" | "broker">,
   wanted: readonly Lane[],
@@ -130,7 +131,7 @@ export async function ensureLanes(
   const ensure = async (lane: Lane): Promise<void> => {
     if (!(await lanes.ensure(lane))) return;
     const { interactive, bulk } = laneMailboxes(lane.name);
-    await broker.declare([interactive, bulk]);
+    await Promise.all([broker.declare([interactive, bulk]), broker.publish([changedMessage()])]);
   };
   await Promise.all([...byName.values()].map((lane) => ensure(lane)));
 }

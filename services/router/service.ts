@@ -4,7 +4,7 @@ import { parseAddress, parseMailbox, wireAddress } from "#shared/email/address.t
 import { createSealer } from "#shared/secrets.ts";
 import type { ServiceContext, ServiceDefinition } from "#shared/service-definition.ts";
 import { createContents } from "#shared/store/contents.ts";
-import { watchConfiguration } from "#shared/store/configuration.ts";
+import { followConfiguration } from "#shared/follow-configuration.ts";
 import { createLanes } from "#shared/store/lanes.ts";
 import { createLedger } from "#shared/store/ledger.ts";
 import { prepareWhenThere } from "#shared/store/prepare.ts";
@@ -34,7 +34,7 @@ async function portsOf({ broker, store, clock, log, settings }: ServiceContext<"
   const metrics = createRouterMetrics();
   const contents = createContents(store);
   return {
-    configuration: await watchConfiguration(store, log, clock),
+    configuration: await followConfiguration({ broker, store, clock, log }),
     suppressions: createSuppressions(store),
     lanes: createLanes(store, clock, log),
     rules: {

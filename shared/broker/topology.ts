@@ -21,6 +21,7 @@ export const EXCHANGES = {
   dead: "waypost.dead",
   relayHealth: "waypost.relay-health",
   recreated: "waypost.recreated",
+  changed: "waypost.changed",
   commands: "waypost.commands",
 } as const;
 
@@ -137,6 +138,7 @@ export const TOPOLOGY: { readonly exchanges: readonly ExchangeSpec[]; readonly q
     exchange(EXCHANGES.dead, "topic"),
     exchange(EXCHANGES.relayHealth, "fanout"),
     exchange(EXCHANGES.recreated, "fanout"),
+    exchange(EXCHANGES.changed, "fanout"),
     exchange(EXCHANGES.commands, "direct"),
   ],
   queues: [

@@ -1,11 +1,14 @@
-// How configuration reaches the services (design, Routing): the change stream is opened first, then everything is read,
-// then changes are applied as they come. On any error or lost token everything is read again.
-import type { ChangeStream, ChangeStreamDocument } from "mongodb";
+// How configuration reaches the services (docs/architecture.md, Routing): they ask what was changed, first of all, then read
+// everything, and then ask again and again; what an answer names is read again. On any error everything is.
+import { isDeepStrictEqual } from "node:util";
 import type { Clock } from "#shared/clock.ts";
 import { ConfigurationStale } from "#shared/errors.ts";
 import type { Log } from "#shared/log.ts";
 import type { Account, Configuration, ConfigurationPort, Relay, SenderDomain } from "#shared/routing/configuration.ts";
 import type { Store } from "./connection.ts";
+import { createLooks } from "./looks.ts";
+import type { TurnReader } from "./turns.ts";
+import { createTurnReader } from "./turns.ts";
 
 export const CONFIGURATION_COLLECTIONS = { accounts: "accounts", domains: "domains", relays: "relays" } as const;
 
@@ -18,12 +21,13 @@ type Documents = {
 
 /** Older than this, a configuration no longer decides anything. */
 const STALE_MS = 5_000;
-/** The stream answers at least this often, also when nothing changed: the confirmation that nothing did. */
-const HEARTBEAT_MS = 500;
+/** An answer of nothing is the confirmation that nothing changed. Control tells of what it changes, so that nobody waits for the next look. */
+const LOOK_EVERY_MS = 250;
+/** For what somebody changed past control: a restored backup, a hand on the database. */
+const READ_ALL_EVERY_MS = 10_000;
 const UNANSWERED_MS = 4_000;
 const FIRST_ANSWER_MS = 2_000;
 const RETRY_MS = 250;
-const NAMES = Object.keys(CONFIGURATION_COLLECTIONS) as CollectionName[];
 
 /** The key of a domain, and of its relay. */
 export function domainKey(account: string, domain: string): string {
@@ -75,32 +79,34 @@ async function readEverything(store: Store): Promise<Documents> {
   return { accounts, domains, relays };
 }
 
-/** The map with the named documents as they are now: read again rather than taken from the event, so never older. */
-async function refresh<T extends { _id: string }>(
-  source: { store: Store; name: CollectionName; ids: ReadonlySet<string> },
+/** Those of the named accounts as they are now, the others as they were. */
+async function readAgain<T extends { _id: string }>(
+  source: { store: Store; name: CollectionName; accounts: ReadonlySet<string> },
   before: ReadonlyMap<string, T>,
 ): Promise<ReadonlyMap<string, T>> {
-  const ids = [...source.ids];
-  if (ids.length === 0) return before;
-  const filter = { _id: { $in: ids } } as object;
-  const found = await source.store.collection<T>(source.name).find(filter).toArray();
-  const after = new Map(before);
-  for (const id of ids) after.delete(id);
+  const ids = [...source.accounts].map((account) =>
+    source.name === "accounts" ? { _id: account } : { _id: { $gte: `${account}/`, $lt: `${account}0` } },
+  );
+  const found = await source.store
+    .collection<T>(source.name)
+    .find({ $or: ids } as object)
+    .toArray();
+  const after = new Map([...before].filter(([id]) => !source.accounts.has(accountIn(id))));
   for (const item of found) after.set(item._id, item as T);
   return after;
 }
 
-/** The documents that events name, or undefined where only reading everything again helps (a dropped collection). */
-function changedIds(events: readonly ChangeStreamDocument[]): Record<CollectionName, Set<string>> | undefined {
-  const ids = { accounts: new Set<string>(), domains: new Set<string>(), relays: new Set<string>() };
-  for (const event of events) {
-    if (!("documentKey" in event) || !("coll" in event.ns)) return undefined;
-    ids[event.ns.coll as CollectionName].add(String(event.documentKey._id));
-  }
-  return ids;
+/** Of a key in any of the collections. */
+function accountIn(key: string): string {
+  return key.split("/", 1)[0] ?? key;
 }
 
-class Watcher implements ConfigurationPort {
+export interface ConfigurationWatch extends ConfigurationPort {
+  /** Looks for changes at once: somebody told of one. */
+  lookSoon(): void;
+}
+
+class Watcher implements ConfigurationWatch {
   readonly #store: Store;
   readonly #log: Log;
   readonly #clock: Clock;
@@ -109,12 +115,15 @@ class Watcher implements ConfigurationPort {
   #documents: Documents | undefined;
   #configuration: Configuration | undefined;
   #confirmedMs = 0;
+  #readAllMs = 0;
+  readonly #looks;
   #running: Promise<void> = Promise.resolve();
 
   constructor(store: Store, log: Log, clock: Clock) {
     this.#store = store;
     this.#log = log;
     this.#clock = clock;
+    this.#looks = createLooks(clock);
   }
 
   get isFresh(): boolean {
@@ -133,6 +142,10 @@ class Watcher implements ConfigurationPort {
     return () => this.#listeners.delete(listener);
   }
 
+  lookSoon(): void {
+    this.#looks.soon();
+  }
+
   /** Resolves after the first answer or the first failure, whatever comes of it. */
   async start(): Promise<void> {
     await new Promise<void>((resolve) => {
@@ -148,69 +161,64 @@ class Watcher implements ConfigurationPort {
 
   async #run(onFirst: () => void): Promise<void> {
     while (!this.#closing.signal.aborted) {
-      const stream = this.#open();
-      try {
-        await this.#follow(stream, onFirst);
-      } catch (error) {
+      await this.#follow(onFirst).catch((error: unknown) => {
         if (!this.#closing.signal.aborted) this.#log.warn({ err: error }, "configuration.reread");
-      }
+      });
       onFirst();
-      await stream.close().catch((error: unknown) => this.#log.debug({ err: error }, "configuration.stream-close"));
       await this.#clock.sleep(RETRY_MS, this.#closing.signal).catch(() => undefined);
     }
   }
 
-  #open(): ChangeStream {
-    const pipeline = [
-      { $match: { $or: [{ "ns.coll": { $in: NAMES } }, { operationType: { $in: ["dropDatabase", "invalidate"] } }] } },
-    ];
-    return this.#store.db.watch(pipeline, { maxAwaitTimeMS: HEARTBEAT_MS });
-  }
-
-  async #follow(stream: ChangeStream, onFirst: () => void): Promise<void> {
-    const early = this.#next(stream);
-    early.catch(() => undefined);
-    await Promise.race([early, new Promise((resolve) => stream.once("resumeTokenChanged", resolve))]);
-    this.#apply(await readEverything(this.#store));
-    onFirst();
-    let events = await early;
+  async #follow(onFirst: () => void): Promise<void> {
+    const turns = createTurnReader(this.#store, this.#clock);
+    await this.#ask(turns.changed());
+    await this.#readAll();
     while (!this.#closing.signal.aborted) {
-      const ids = changedIds(events);
-      if (ids === undefined) return;
-      if (events.length > 0) await this.#refresh(ids);
-      events = await this.#next(stream);
+      onFirst();
+      await this.#looks.wait(LOOK_EVERY_MS, this.#closing.signal);
+      await this.#look(turns);
     }
   }
 
-  /** What the stream has, or nothing after a heartbeat; rejects when it does not answer. */
-  async #next(stream: ChangeStream): Promise<ChangeStreamDocument[]> {
+  async #look(turns: TurnReader): Promise<void> {
+    const changed = await this.#ask(turns.changed());
+    const sinceMs = this.#clock.nowMs() - this.#readAllMs;
+    if (changed.size > 0) await this.#readAgain(changed);
+    else if (sinceMs > READ_ALL_EVERY_MS || sinceMs < 0) await this.#readAll();
+    this.#confirmedMs = this.#clock.nowMs();
+  }
+
+  /** The database's answer; rejects where there is none. */
+  async #ask<T>(question: Promise<T>): Promise<T> {
     const answered = new AbortController();
     const signal = AbortSignal.any([answered.signal, this.#closing.signal]);
     const late = this.#clock.sleep(UNANSWERED_MS, signal).then(
-      () => Promise.reject(new ConfigurationStale("the change stream does not answer")),
-      () => Promise.reject(new ConfigurationStale("the change stream is closed")),
+      () => Promise.reject(new ConfigurationStale("the database does not answer")),
+      () => Promise.reject(new ConfigurationStale("nobody waits for the configuration any longer")),
     );
-    const first = stream.tryNext();
-    first.catch(() => undefined);
     late.catch(() => undefined);
-    try {
-      const event = await Promise.race([first, late]);
-      this.#confirmedMs = this.#clock.nowMs();
-      return event === null ? [] : [event];
-    } finally {
-      answered.abort();
-    }
+    question.catch(() => undefined);
+    return Promise.race([question, late]).finally(() => answered.abort());
   }
 
-  async #refresh(ids: Record<CollectionName, Set<string>>): Promise<void> {
+  async #readAll(): Promise<void> {
+    const documents = await this.#ask(readEverything(this.#store));
+    this.#readAllMs = this.#clock.nowMs();
+    if (this.#documents === undefined || !isDeepStrictEqual(documents, this.#documents)) this.#apply(documents);
+    else this.#confirmedMs = this.#clock.nowMs();
+  }
+
+  async #readAgain(changed: ReadonlySet<string>): Promise<void> {
     const before = this.#documents;
     if (before === undefined) return;
-    const store = this.#store;
-    const [accounts, domains, relays] = await Promise.all([
-      refresh({ store, name: "accounts", ids: ids.accounts }, before.accounts),
-      refresh({ store, name: "domains", ids: ids.domains }, before.domains),
-      refresh({ store, name: "relays", ids: ids.relays }, before.relays),
-    ]);
+    const source = { store: this.#store, accounts: changed };
+    const [accounts, domains, relays] = await this.#ask(
+      Promise.all([
+        readAgain({ ...source, name: "accounts" }, before.accounts),
+        readAgain({ ...source, name: "domains" }, before.domains),
+        readAgain({ ...source, name: "relays" }, before.relays),
+      ]),
+    );
     this.#apply({ accounts, domains, relays });
   }
 
@@ -224,7 +232,7 @@ class Watcher implements ConfigurationPort {
 }
 
 /** Follows accounts, domains and relays. Does not wait for an absent database: it is then not fresh until there is one. */
-export async function watchConfiguration(store: Store, log: Log, clock: Clock): Promise<ConfigurationPort> {
+export async function watchConfiguration(store: Store, log: Log, clock: Clock): Promise<ConfigurationWatch> {
   const watcher = new Watcher(store, log, clock);
   await watcher.start();
   return watcher;

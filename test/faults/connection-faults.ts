@@ -1,4 +1,4 @@
-// Faults of what lies between: connections to broker and database, and the change stream that brings the configuration.
+// Faults of what lies between: connections to broker and database, and the questions that bring the configuration.
 import { setTimeout as sleep } from "node:timers/promises";
 import type { TcpProxy } from "#test/support/tcp-proxy.ts";
 import type { Ground } from "./ground.ts";
@@ -8,9 +8,9 @@ const BETWEEN_CUTS_MS = 500;
 const LASTS_MS = 8_000;
 /** Of each piece in each direction: a confirm, a database answer take twice that. */
 const SLOWED_MS = 40;
-const CHANGE_STREAM_HISTORY_LOST = 286;
+const QUERY_FAILED = 96;
 /** Longer than a configuration counts that cannot be confirmed. */
-const STREAMS_LOST_MS = 7_000;
+const UNANSWERED_MS = 7_000;
 
 type Which = "broker" | "database";
 export type ConnectionFault = "cut" | "stall" | "slow";
@@ -46,18 +46,20 @@ export function proxyFault(which: Which, how: ConnectionFault): Fault {
   };
 }
 
-/** No stream goes on from where it was, and none can be opened for a while: the configuration gets stale. */
-export const changeStreamsLost: Fault = {
-  name: "change streams cut, their tokens lost, none to be had for 7 s",
+/** Nobody learns for a while whether anything was changed: the configuration gets stale. */
+export const changesUnanswered: Fault = {
+  name: "connections to MongoDB cut, and no answer to what was changed for 7 s",
   apply: async (ground) => {
     const admin = ground.store.db.admin();
-    const failCommands = ["getMore", "aggregate"];
-    const namespace = `${ground.store.db.databaseName}.$cmd.aggregate`;
-    const data = { failCommands, namespace, errorCode: CHANGE_STREAM_HISTORY_LOST };
+    const data = {
+      failCommands: ["find"],
+      namespace: `${ground.store.db.databaseName}.turns`,
+      errorCode: QUERY_FAILED,
+    };
     await admin.command({ configureFailPoint: "failCommand", mode: "alwaysOn", data });
     try {
       proxyOf(ground, "database").cut();
-      await sleep(STREAMS_LOST_MS);
+      await sleep(UNANSWERED_MS);
     } finally {
       await admin.command({ configureFailPoint: "failCommand", mode: "off" });
     }

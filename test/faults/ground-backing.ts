@@ -73,7 +73,7 @@ async function single({ directory, proxied = false }: BackingChoice): Promise<Gr
   const database = await startDatabase({
     program: await databaseProgram(),
     directory: join(directory, "mongodb"),
-    // Fail points: how a change stream loses its token.
+    // Fail points: how a question for changes fails.
     parameters: proxied ? ["enableTestCommands=1"] : [],
   });
   const brokerProxy = proxied ? await startTcpProxy({ port: portIn(broker.amqpUrl) }) : undefined;

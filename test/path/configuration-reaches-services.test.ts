@@ -1,6 +1,8 @@
 // A change through the administration API reaches whoever watches the configuration within a second, whatever happened between.
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
+import type { Clock } from "#shared/clock.ts";
 import { systemClock } from "#shared/clock.ts";
+import { followConfiguration } from "#shared/follow-configuration.ts";
 import { createLog } from "#shared/log.ts";
 import type { ConfigurationPort } from "#shared/routing/configuration.ts";
 import { watchConfiguration } from "#shared/store/configuration.ts";
@@ -8,6 +10,7 @@ import type { Store } from "#shared/store/connection.ts";
 import { connectStore } from "#shared/store/connection.ts";
 import { eventually } from "#test/support/eventually.ts";
 import type { System } from "#test/support/system.ts";
+import { connect } from "#test/support/runtime.ts";
 import { startSystem } from "#test/support/system.ts";
 
 const WITHIN_MS = 1_000;
@@ -60,13 +63,24 @@ it("tells whoever listens, after each change", async () => {
   stop();
 });
 
+it("is told of a change by control, and does not wait for its next look", async () => {
+  const neverByItself: Clock = { ...systemClock, sleep: (_ms, signal) => systemClock.sleep(2 ** 31 - 1, signal) };
+  const broker = connect(system.amqpUrl);
+  const followed = await followConfiguration({ broker, store, log, clock: neverByItself });
+  onTestFinished(() => followed.close());
+  const heard = new Set<string>();
+  followed.onChange((current) => current.accounts().forEach(({ _id }) => heard.add(_id)));
+  // Whoever listens is there a moment after the broker: what was told before then is told by the next change.
+  expect(await eventually(async () => heard.has((await system.account()).name))).toBe(true);
+});
+
 it("knows an account by its broker user", async () => {
   const user = `user-${systemClock.uuid()}`;
   const { name } = await system.account({ brokerUser: user });
   expect(await eventually(() => configuration.current().accountOfBrokerUser(user)?._id === name, WITHIN_MS)).toBe(true);
 });
 
-it("reads everything again when collections are dropped under it", async () => {
+it("comes to know of what was changed past control", async () => {
   const { name } = await system.account();
   expect(await eventually(() => configuration.current().account(name) !== undefined, WITHIN_MS)).toBe(true);
   await store.collection("accounts").drop();

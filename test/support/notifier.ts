@@ -12,6 +12,8 @@ import { createLog } from "#shared/log.ts";
 import type { Account, EndpointSettings } from "#shared/routing/configuration.ts";
 import type { Sealer } from "#shared/secrets.ts";
 import { createSealer } from "#shared/secrets.ts";
+import type { Session } from "#shared/store/changes.ts";
+import { inTurn } from "#shared/store/changes.ts";
 import type { Store } from "#shared/store/connection.ts";
 import { connectStore } from "#shared/store/connection.ts";
 import type { DeadNotificationView } from "#shared/store/dead-notifications.ts";
@@ -101,6 +103,15 @@ async function publishEvents(broker: Broker, events: readonly TrackedEvent[]): P
   );
 }
 
+/** As control changes one, so that whoever follows the configuration hears of it. */
+export async function changeAccount(
+  store: Store,
+  account: string,
+  change: (accounts: ReturnType<typeof store.collection<Account>>, session: Session) => Promise<unknown>,
+): Promise<void> {
+  await inTurn(store, account, (session) => change(store.collection<Account>("accounts"), session));
+}
+
 async function addAccount(store: Store, settings: Partial<Account>): Promise<Account> {
   const account: Account = {
     _id: uniqueLabel("acct"),
@@ -109,7 +120,7 @@ async function addAccount(store: Store, settings: Partial<Account>): Promise<Acc
     limits: { waitingMails: 200_000 },
     ...settings,
   };
-  await store.collection<Account>("accounts").insertOne(account);
+  await changeAccount(store, account._id, (accounts, session) => accounts.insertOne(account, { session }));
   return account;
 }
 

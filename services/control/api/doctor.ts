@@ -61,7 +61,7 @@ async function storeChecks({ store, configuration, deadLetters }: ApiContext): P
           check: "configuration",
           ok: false,
           detail: "not confirmed for 5 s",
-          mend: "see the change streams of MongoDB",
+          mend: "see whether MongoDB answers in time",
         },
     letters === 0
       ? fine("dead letters", "none")

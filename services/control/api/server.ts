@@ -5,6 +5,7 @@ import swaggerUi from "@fastify/swagger-ui";
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { fastify } from "fastify";
 import { jsonSchemaTransform, jsonSchemaTransformObject } from "fastify-type-provider-zod";
+import { changedMessage } from "#shared/contracts/configuration-changed.ts";
 import { createAsyncApi } from "#shared/contracts/asyncapi.ts";
 import { isRetriable } from "#shared/errors.ts";
 import { refuseOtherMethods } from "#shared/other-methods.ts";
@@ -86,6 +87,18 @@ function addParsers(app: FastifyInstance): void {
   );
 }
 
+const TOLD_WITHIN_MS = 1_000;
+
+/** Tells the services before the answer goes out that there may be something new; they would find it a moment later by themselves. */
+function tellOfChanges(app: FastifyInstance, { broker, log }: ApiContext): void {
+  app.addHook("onSend", async ({ method }, { statusCode }) => {
+    if (method === "GET" || statusCode >= 300) return;
+    broker
+      .publish([changedMessage()], { timeoutMs: TOLD_WITHIN_MS })
+      .catch((error: unknown) => log.debug({ err: error }, "control.change_untold"));
+  });
+}
+
 async function addDocumentation(app: FastifyInstance): Promise<void> {
   await app.register(swagger, {
     openapi: {
@@ -132,6 +145,7 @@ export async function createServer(context: ApiContext): Promise<FastifyInstance
   app.setValidatorCompiler(() => (value: unknown) => ({ value }));
   app.setSerializerCompiler(() => (value: unknown) => JSON.stringify(value));
   addParsers(app);
+  tellOfChanges(app, context);
   app.addHook("onRequest", createGate(context.settings.adminToken));
   app.setErrorHandler<FastifyError>((error, _request, reply) => sendProblem(reply, problemOf(error, context)));
   app.setNotFoundHandler((request, reply) =>

@@ -1,0 +1,25 @@
+// Waits between two looks at what may have changed; somebody who knows of a change ends the wait, or the one that comes next.
+import type { Clock } from "#shared/clock.ts";
+
+export interface Looks {
+  /** Resolves after `ms`, when `soon` is called or was called since the last wait, or when `signal` aborts. */
+  wait(ms: number, signal: AbortSignal): Promise<void>;
+  soon(): void;
+}
+
+export function createLooks(clock: Pick<Clock, "sleep">): Looks {
+  let isAsked = false;
+  let waiting: AbortController | undefined;
+  return {
+    wait: async (ms, signal) => {
+      waiting = new AbortController();
+      if (isAsked) waiting.abort();
+      await clock.sleep(ms, AbortSignal.any([waiting.signal, signal])).catch(() => undefined);
+      isAsked = false;
+    },
+    soon: () => {
+      isAsked = true;
+      waiting?.abort();
+    },
+  };
+}
