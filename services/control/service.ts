@@ -11,7 +11,7 @@ import { createEndpoints } from "#shared/store/endpoints.ts";
 import { createLanes } from "#shared/store/lanes.ts";
 import { createMailReader } from "#shared/store/mail-reader.ts";
 import { createRecordMarks } from "#shared/store/marks.ts";
-import { prepareTurns } from "#shared/store/turns.ts";
+import { prepareChanged } from "#shared/store/changed.ts";
 import { prepareWhenThere } from "#shared/store/prepare.ts";
 import { createRelays } from "#shared/store/relays.ts";
 import { createSuppressions } from "#shared/store/suppressions.ts";
@@ -63,7 +63,7 @@ export const service: ServiceDefinition<"control"> = {
     const { accounts, audit, deadLetters } = context;
     const preparation = prepareWhenThere(
       async () => {
-        await Promise.all([prepareTurns(context.store), accounts.prepare(), audit.prepare(), deadLetters.prepare()]);
+        await Promise.all([prepareChanged(context.store), accounts.prepare(), audit.prepare(), deadLetters.prepare()]);
       },
       { clock, log },
     );

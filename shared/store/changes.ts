@@ -3,16 +3,22 @@
 import type { ClientSession } from "mongodb";
 import type { Store } from "./connection.ts";
 import { guard } from "./connection.ts";
-import { countTurn } from "./turns.ts";
 
 export type Session = ClientSession;
+
+interface Turn {
+  /** The account's name. */
+  _id: string;
+  changes: number;
+}
 
 /** Runs `work` in a transaction that no other change of the same account overlaps. It may run more than once. */
 export async function inTurn<T>(store: Store, account: string, work: (session: Session) => Promise<T>): Promise<T> {
   return guard(() =>
     store.db.client.withSession((session) =>
       session.withTransaction(async () => {
-        await countTurn(store, account, session);
+        const turns = store.collection<Turn>("turns");
+        await turns.updateOne({ _id: account }, { $inc: { changes: 1 } }, { upsert: true, session });
         return work(session);
       }),
     ),

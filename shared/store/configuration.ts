@@ -5,10 +5,10 @@ import type { Clock } from "#shared/clock.ts";
 import { ConfigurationStale } from "#shared/errors.ts";
 import type { Log } from "#shared/log.ts";
 import type { Account, Configuration, ConfigurationPort, Relay, SenderDomain } from "#shared/routing/configuration.ts";
+import type { ChangeReader } from "./changed.ts";
+import { createChangeReader } from "./changed.ts";
 import type { Store } from "./connection.ts";
 import { createLooks } from "./looks.ts";
-import type { TurnReader } from "./turns.ts";
-import { createTurnReader } from "./turns.ts";
 
 export const CONFIGURATION_COLLECTIONS = { accounts: "accounts", domains: "domains", relays: "relays" } as const;
 
@@ -79,26 +79,17 @@ async function readEverything(store: Store): Promise<Documents> {
   return { accounts, domains, relays };
 }
 
-/** Those of the named accounts as they are now, the others as they were. */
-async function readAgain<T extends { _id: string }>(
-  source: { store: Store; name: CollectionName; accounts: ReadonlySet<string> },
+/** The map with the named documents as they are now. */
+async function refresh<T extends { _id: string }>(
+  source: { store: Store; name: CollectionName; keys: ReadonlySet<string> },
   before: ReadonlyMap<string, T>,
 ): Promise<ReadonlyMap<string, T>> {
-  const ids = [...source.accounts].map((account) =>
-    source.name === "accounts" ? { _id: account } : { _id: { $gte: `${account}/`, $lt: `${account}0` } },
-  );
-  const found = await source.store
-    .collection<T>(source.name)
-    .find({ $or: ids } as object)
-    .toArray();
-  const after = new Map([...before].filter(([id]) => !source.accounts.has(accountIn(id))));
+  const filter = { _id: { $in: [...source.keys] } } as object;
+  const found = await source.store.collection<T>(source.name).find(filter).toArray();
+  const after = new Map(before);
+  for (const key of source.keys) after.delete(key);
   for (const item of found) after.set(item._id, item as T);
   return after;
-}
-
-/** Of a key in any of the collections. */
-function accountIn(key: string): string {
-  return key.split("/", 1)[0] ?? key;
 }
 
 export interface ConfigurationWatch extends ConfigurationPort {
@@ -170,21 +161,21 @@ class Watcher implements ConfigurationWatch {
   }
 
   async #follow(onFirst: () => void): Promise<void> {
-    const turns = createTurnReader(this.#store, this.#clock);
-    await this.#ask(turns.changed());
+    const reader = createChangeReader(this.#store, this.#clock);
+    await this.#ask(reader.changed());
     await this.#readAll();
     while (!this.#closing.signal.aborted) {
       onFirst();
       await this.#looks.wait(LOOK_EVERY_MS, this.#closing.signal);
-      await this.#look(turns);
+      await this.#look(reader);
     }
   }
 
-  async #look(turns: TurnReader): Promise<void> {
-    const changed = await this.#ask(turns.changed());
+  async #look(reader: ChangeReader): Promise<void> {
+    const changed = await this.#ask(reader.changed());
     const sinceMs = this.#clock.nowMs() - this.#readAllMs;
-    if (changed.size > 0) await this.#readAgain(changed);
-    else if (sinceMs > READ_ALL_EVERY_MS || sinceMs < 0) await this.#readAll();
+    if (sinceMs > READ_ALL_EVERY_MS || sinceMs < 0) await this.#readAll();
+    else if (changed.size > 0) await this.#refresh(changed);
     this.#confirmedMs = this.#clock.nowMs();
   }
 
@@ -208,15 +199,15 @@ class Watcher implements ConfigurationWatch {
     else this.#confirmedMs = this.#clock.nowMs();
   }
 
-  async #readAgain(changed: ReadonlySet<string>): Promise<void> {
+  async #refresh(changed: ReadonlySet<string>): Promise<void> {
     const before = this.#documents;
     if (before === undefined) return;
-    const source = { store: this.#store, accounts: changed };
+    const source = { store: this.#store, keys: changed };
     const [accounts, domains, relays] = await this.#ask(
       Promise.all([
-        readAgain({ ...source, name: "accounts" }, before.accounts),
-        readAgain({ ...source, name: "domains" }, before.domains),
-        readAgain({ ...source, name: "relays" }, before.relays),
+        refresh({ ...source, name: "accounts" }, before.accounts),
+        refresh({ ...source, name: "domains" }, before.domains),
+        refresh({ ...source, name: "relays" }, before.relays),
       ]),
     );
     this.#apply({ accounts, domains, relays });

@@ -1,5 +1,6 @@
 // What the collections of the configuration have in common: documents under a name, read one by one or in pages.
 import type { Filter, WithId } from "mongodb";
+import { noteChanged } from "./changed.ts";
 import type { Session } from "./changes.ts";
 import { within } from "./changes.ts";
 import type { Store } from "./connection.ts";
@@ -106,9 +107,11 @@ export function createDocuments<T extends { _id: string }>(store: Store, name: s
       ),
     write: async (document, session) => {
       await collection.replaceOne(byId(document._id), document, { upsert: true, session });
+      await noteChanged(store, document._id, session);
     },
     remove: async (id, session) => {
       await collection.deleteOne(byId(id), { session });
+      await noteChanged(store, id, session);
     },
   };
 }

@@ -3,10 +3,10 @@
 import type { Clock } from "#shared/clock.ts";
 import type { Log } from "#shared/log.ts";
 import type { Lane } from "#shared/routing/lane.ts";
+import { createChangeReader, LANES, noteChanged } from "./changed.ts";
 import type { Store } from "./connection.ts";
 import { guard } from "./connection.ts";
 import { createLooks } from "./looks.ts";
-import { countTurn, createTurnReader, LANES } from "./turns.ts";
 
 interface LaneDocument {
   /** The lane's name. */
@@ -41,7 +41,7 @@ export interface Lanes {
 }
 
 const LOOK_EVERY_MS = 250;
-/** For what was changed and not counted: a router was killed in between. */
+/** For what was changed and not noted: a router was killed in between. */
 const LIST_EVERY_MS = 10_000;
 /** Known lanes are believed for this long, so that one that another replica removed is listed again. */
 const BELIEVED_MS = 30_000;
@@ -53,7 +53,7 @@ export function createLanes(store: Store, clock: Clock, log: Log): Lanes {
     const documents = await guard(() => lanes.find().toArray());
     return documents.map(({ lane, unusedSince }) => ({ lane, ...(unusedSince === undefined ? {} : { unusedSince }) }));
   };
-  const counted = (): Promise<void> => guard(() => countTurn(store, LANES));
+  const noted = (): Promise<void> => guard(() => noteChanged(store, LANES));
   return {
     list,
     ensure: async (lane) => {
@@ -67,7 +67,7 @@ export function createLanes(store: Store, clock: Clock, log: Log): Lanes {
       );
       known.set(lane.name, clock.nowMs() + BELIEVED_MS);
       if (upsertedCount === 0) return false;
-      await counted();
+      await noted();
       return true;
     },
     markUnused: async (name, since) => {
@@ -77,7 +77,7 @@ export function createLanes(store: Store, clock: Clock, log: Log): Lanes {
     remove: async (name) => {
       known.delete(name);
       await guard(() => lanes.deleteOne({ _id: name }));
-      await counted();
+      await noted();
     },
     watch: (onChange) => follow({ store, list, clock, log }, onChange),
   };
@@ -95,10 +95,10 @@ function follow(followed: Followed, onChange: (lanes: readonly Lane[]) => void):
   const { store, clock, log } = followed;
   const stopped = new AbortController();
   const looks = createLooks(clock);
-  const turns = createTurnReader(store, clock);
+  const reader = createChangeReader(store, clock);
   let listedMs = -Infinity;
   const look = async (): Promise<void> => {
-    const isChanged = (await guard(() => turns.changed())).has(LANES);
+    const isChanged = (await guard(() => reader.changed())).has(LANES);
     const sinceMs = clock.nowMs() - listedMs;
     if (!isChanged && sinceMs >= 0 && sinceMs < LIST_EVERY_MS) return;
     listedMs = -Infinity;

@@ -53,7 +53,7 @@ export const changesUnanswered: Fault = {
     const admin = ground.store.db.admin();
     const data = {
       failCommands: ["find"],
-      namespace: `${ground.store.db.databaseName}.turns`,
+      namespace: `${ground.store.db.databaseName}.changed`,
       errorCode: QUERY_FAILED,
     };
     await admin.command({ configureFailPoint: "failCommand", mode: "alwaysOn", data });

@@ -4,7 +4,7 @@ import type { Endpoint } from "#test/support/endpoint.ts";
 import { startEndpoint } from "#test/support/endpoint.ts";
 import { eventually } from "#test/support/eventually.ts";
 import type { NotifierAlone } from "#test/support/notifier.ts";
-import { changeAccount, startNotifier, testJob } from "#test/support/notifier.ts";
+import { startNotifier, testJob, writeAccount } from "#test/support/notifier.ts";
 
 let notifier: NotifierAlone;
 let endpoint: Endpoint;
@@ -69,9 +69,8 @@ it("dies with the reason where the account's endpoint was taken away", async () 
   const job = testJob(account);
   await notifier.publish(job.life(0));
   await eventually(() => tagsOf(job.head.jobId).size > 0);
-  await changeAccount(notifier.store, account._id, (accounts, session) =>
-    accounts.updateOne({ _id: account._id }, { $unset: { notification: "" } }, { session }),
-  );
+  const { notification: _endpoint, ...without } = account;
+  await writeAccount(notifier.store, without);
   const [dead] = await eventually(async () => {
     const found = await notifier.dead(account._id);
     return found.length > 0 ? found : undefined;

@@ -12,7 +12,7 @@ import { createLog } from "#shared/log.ts";
 import type { Account, EndpointSettings } from "#shared/routing/configuration.ts";
 import type { Sealer } from "#shared/secrets.ts";
 import { createSealer } from "#shared/secrets.ts";
-import type { Session } from "#shared/store/changes.ts";
+import { createAccounts } from "#shared/store/accounts.ts";
 import { inTurn } from "#shared/store/changes.ts";
 import type { Store } from "#shared/store/connection.ts";
 import { connectStore } from "#shared/store/connection.ts";
@@ -103,13 +103,9 @@ async function publishEvents(broker: Broker, events: readonly TrackedEvent[]): P
   );
 }
 
-/** As control changes one, so that whoever follows the configuration hears of it. */
-export async function changeAccount(
-  store: Store,
-  account: string,
-  change: (accounts: ReturnType<typeof store.collection<Account>>, session: Session) => Promise<unknown>,
-): Promise<void> {
-  await inTurn(store, account, (session) => change(store.collection<Account>("accounts"), session));
+/** As control does, so that whoever follows the configuration hears of it. */
+export async function writeAccount(store: Store, account: Account): Promise<void> {
+  await inTurn(store, account._id, (session) => createAccounts(store).write(account, session));
 }
 
 async function addAccount(store: Store, settings: Partial<Account>): Promise<Account> {
@@ -120,7 +116,7 @@ async function addAccount(store: Store, settings: Partial<Account>): Promise<Acc
     limits: { waitingMails: 200_000 },
     ...settings,
   };
-  await changeAccount(store, account._id, (accounts, session) => accounts.insertOne(account, { session }));
+  await writeAccount(store, account);
   return account;
 }
 
