@@ -37,7 +37,7 @@ export interface NotifyOptions {
 
 function chooseEndpoint(options: NotifyOptions, batch: BatchMessage): EndpointChoice | { kind: "sealed" } {
   try {
-    return endpointOf(batch, options.configuration.current(), options.sealer);
+    return endpointOf(batch, options.configuration.current(), options);
   } catch (error) {
     // A key that is missing may be given back: the batch climbs the ladder meanwhile.
     if (error instanceof WaypostError && error.code === "SECRET_UNREADABLE") return { kind: "sealed" };

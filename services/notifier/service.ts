@@ -5,6 +5,7 @@ import { commandMessageSchema } from "#shared/contracts/command.ts";
 import { batchMessageSchema } from "#shared/contracts/batch.ts";
 import { eventMessageSchema } from "#shared/contracts/event.ts";
 import { declareTiers } from "#shared/declare-tiers.ts";
+import { knownAccount } from "#shared/routing/known-account.ts";
 import { createNetworkPolicy } from "#shared/network/policy.ts";
 import { createSealer } from "#shared/secrets.ts";
 import type { RunningService, ServiceContext, ServiceDefinition } from "#shared/service-definition.ts";
@@ -20,6 +21,7 @@ import { createBoard } from "./board.ts";
 import { createCollector } from "./collector.ts";
 import { createCommandHandler } from "./commands.ts";
 import { createDeadKeeper } from "./dead.ts";
+import { ageOf } from "./endpoint.ts";
 import { createEventHandler } from "./events.ts";
 import { createFigures } from "./figures.ts";
 import { createHttpClient } from "./http-client.ts";
@@ -95,7 +97,8 @@ type Parts = Awaited<ReturnType<typeof build>>;
 function startEvents({ broker, clock, log, settings, store }: Context, parts: Parts) {
   const hasEndpoint = ({ body, record }: RecordedEvent): boolean =>
     record.endpoint !== undefined ||
-    parts.configuration.current().account(body.meta.account)?.notification !== undefined;
+    knownAccount(parts.configuration.current(), body.meta.account, ageOf(body.notification, clock))?.notification !==
+      undefined;
   const recorder = createRecorder({
     writer: parts.writer,
     clock,

@@ -5,9 +5,9 @@ import type { Clock } from "#shared/clock.ts";
 import { changedMessage } from "#shared/contracts/configuration-changed.ts";
 import type { JobMessage } from "#shared/contracts/mail.ts";
 import { jobMessageSchema } from "#shared/contracts/mail.ts";
-import { ConfigurationStale } from "#shared/errors.ts";
 import type { Log } from "#shared/log.ts";
 import type { Configuration, ConfigurationPort } from "#shared/routing/configuration.ts";
+import { knownAccount } from "#shared/routing/known-account.ts";
 import type { Lane } from "#shared/routing/lane.ts";
 import type { Lanes } from "#shared/store/lanes.ts";
 import type { Suppression, Suppressions } from "#shared/store/suppressions.ts";
@@ -35,9 +35,6 @@ const MOST_RECIPIENTS = 2_000;
 
 /** What a busy router's job waits for others to be looked up with it. */
 const BUSY_MS = 30;
-
-/** A change of the configuration counts within this time: an account that a younger job names may still be on its way here. */
-const CHANGE_COUNTS_MS = 2_000;
 
 export function createJobsActor(
   ports: JobPorts,
@@ -93,11 +90,7 @@ function splitOne(
 ): MailFate[] {
   const { ports, configuration, suppressions } = ground;
   const { head } = delivery.message;
-  if (configuration.account(head.account) === undefined) {
-    const ageMs = ports.clock.nowMs() - Date.parse(head.receivedTs);
-    if (ageMs < CHANGE_COUNTS_MS)
-      throw new ConfigurationStale(`the account ${head.account} has not reached this router`);
-  }
+  knownAccount(configuration, head.account, ports.clock.nowMs() - Date.parse(head.receivedTs));
   return splitJob(delivery.message, {
     recipients,
     suppressions,

@@ -70,7 +70,7 @@ it("dies with the reason where the account's endpoint was taken away", async () 
   await notifier.publish(job.life(0));
   await eventually(() => tagsOf(job.head.jobId).size > 0);
   const { notification: _endpoint, ...without } = account;
-  await writeAccount(notifier.store, without);
+  await writeAccount(notifier, without);
   const [dead] = await eventually(async () => {
     const found = await notifier.dead(account._id);
     return found.length > 0 ? found : undefined;

@@ -15,7 +15,7 @@ import type { TestAccount } from "#test/support/system-client.ts";
 const ATTACHMENT_BYTES = 15_000_000;
 /** What one copy of it is as MIME: just under the limit of 20 MB. */
 const MAIL_BYTES = Math.ceil(ATTACHMENT_BYTES * (78 / 57));
-const JOBS = 3;
+const JOBS = 6;
 
 let system: System;
 let mx: MailServer;

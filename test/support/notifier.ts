@@ -3,6 +3,7 @@ import type { Broker } from "#shared/broker/actor.ts";
 import { connectBroker } from "#shared/broker/broker.ts";
 import { EXCHANGES, eventRoutingKey, ROUTING_KEYS } from "#shared/broker/topology.ts";
 import { systemClock } from "#shared/clock.ts";
+import { changedMessage } from "#shared/contracts/configuration-changed.ts";
 import type { Command, CommandReply } from "#shared/contracts/command.ts";
 import { mailIdOf } from "#shared/contracts/ids.ts";
 import type { JobHead } from "#shared/contracts/mail.ts";
@@ -103,12 +104,18 @@ async function publishEvents(broker: Broker, events: readonly TrackedEvent[]): P
   );
 }
 
-/** As control does, so that whoever follows the configuration hears of it. */
-export async function writeAccount(store: Store, account: Account): Promise<void> {
-  await inTurn(store, account._id, (session) => createAccounts(store).write(account, session));
+export interface AccountPorts {
+  store: Store;
+  broker: Pick<Broker, "publish">;
 }
 
-async function addAccount(store: Store, settings: Partial<Account>): Promise<Account> {
+/** As control does, so that whoever follows the configuration hears of it. */
+export async function writeAccount({ store, broker }: AccountPorts, account: Account): Promise<void> {
+  await inTurn(store, account._id, (session) => createAccounts(store).write(account, session));
+  await broker.publish([changedMessage()]);
+}
+
+async function addAccount(ports: AccountPorts, settings: Partial<Account>): Promise<Account> {
   const account: Account = {
     _id: uniqueLabel("acct"),
     customerNo: "4711",
@@ -116,7 +123,7 @@ async function addAccount(store: Store, settings: Partial<Account>): Promise<Acc
     limits: { waitingMails: 200_000 },
     ...settings,
   };
-  await writeAccount(store, account);
+  await writeAccount(ports, account);
   return account;
 }
 
@@ -141,7 +148,10 @@ export async function startNotifier(
     sealer,
     reader: createMailReader(store),
     account: async (notification, settings = {}) => {
-      const account = await addAccount(store, { ...settings, ...(notification === undefined ? {} : { notification }) });
+      const account = await addAccount(
+        { store, broker },
+        { ...settings, ...(notification === undefined ? {} : { notification }) },
+      );
       // The notifier refuses a test for an account that it does not know yet.
       await eventually(async () => {
         const reply = await command({ command: "test-endpoint", account: account._id, url: "nowhere:" });
