@@ -5,6 +5,7 @@ import { jobMessageSchema } from "#shared/contracts/mail.ts";
 import { jobRequestSchema } from "#shared/contracts/job-request.ts";
 import { systemClock } from "#shared/clock.ts";
 import { BrokerUnavailable, StoreUnavailable } from "#shared/errors.ts";
+import { fixedConfiguration } from "#test/support/fixed-configuration.ts";
 import { createLog } from "#shared/log.ts";
 import type { Account, Configuration } from "#shared/routing/configuration.ts";
 import { createSealer } from "#shared/secrets.ts";
@@ -35,7 +36,7 @@ function setUp(parts: Partial<AcceptorParts> = {}, beginning?: Beginning) {
     domain: (name: string, domain: string) => (name === "acme" && domain === "acme.example" ? {} : undefined),
   };
   const accept = createAcceptor({
-    configuration: { current: () => domains as Partial<Configuration> as Configuration },
+    configuration: fixedConfiguration(domains as Partial<Configuration> as Configuration),
     broker: {
       ready: true,
       blocked: undefined,

@@ -9,7 +9,8 @@ import type { ContentRef } from "#shared/contracts/mail.ts";
 import { domainOf } from "#shared/email/address.ts";
 import { isRetriable } from "#shared/errors.ts";
 import type { Log } from "#shared/log.ts";
-import type { ConfigurationPort } from "#shared/routing/configuration.ts";
+import type { Confirmable } from "#shared/routing/find-confirmed.ts";
+import { findConfirmed } from "#shared/routing/find-confirmed.ts";
 import type { Sealer } from "#shared/secrets.ts";
 import type { Contents } from "#shared/store/contents.ts";
 import type { IdempotencyKeys } from "#shared/store/idempotency.ts";
@@ -32,7 +33,7 @@ const CONFIRM_TIMEOUT_MS = 8_000;
 const RETRY_AFTER_SECONDS = 5;
 
 export interface AcceptorParts {
-  configuration: Pick<ConfigurationPort, "current">;
+  configuration: Confirmable;
   broker: Pick<Broker, "publish" | "ready" | "blocked">;
   contents: Pick<Contents, "put">;
   keys: IdempotencyKeys;
@@ -54,7 +55,7 @@ export function createAcceptor(parts: AcceptorParts): Accept {
   const perform = (submission: Submission, identity: Identity): Promise<Acceptance> =>
     publishJob(parts, submission, identity);
   const run = async (submission: Submission): Promise<Acceptance> => {
-    const refusal = refusalOf(parts, submission);
+    const refusal = await refusalOf(parts, submission);
     if (refusal !== undefined) return refusal;
     if (!parts.broker.ready) return unavailable(parts.broker.blocked ?? "the broker is away");
     const identity = {
@@ -83,10 +84,12 @@ function unavailable(reason: string): Acceptance {
 }
 
 /** The sender's domain must be one of the account's. */
-function refusalOf({ configuration }: AcceptorParts, submission: Submission): Acceptance | undefined {
+async function refusalOf({ configuration }: AcceptorParts, submission: Submission): Promise<Acceptance | undefined> {
   const domain = domainOf(senderOf(submission));
   const { account } = submission;
-  if (domain !== undefined && configuration.current().domain(account._id, domain) !== undefined) return undefined;
+  const isSenderDomain =
+    domain !== undefined && (await findConfirmed(configuration, (current) => current.domain(account._id, domain)));
+  if (isSenderDomain) return undefined;
   const message = `not a sender domain of the account ${account._id}`;
   const errors = [{ path: "mail.from.email", message }];
   return { kind: "refused", problem: problemOf(422, "The sender's domain is not one of the account's.", errors) };

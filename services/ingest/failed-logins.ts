@@ -18,6 +18,8 @@ export interface FailedLogins {
   /** Seconds until this account may try again from this address; undefined where it may now. */
   blockedFor(account: string, address: string): number | undefined;
   count(account: string, address: string): void;
+  /** Takes back one that was counted and turned out to be none. */
+  forgive(account: string, address: string): void;
 }
 
 export function createFailedLogins(clock: Clock): FailedLogins {
@@ -29,12 +31,11 @@ export function createFailedLogins(clock: Clock): FailedLogins {
     return window !== undefined && clock.nowMs() - window.since < WINDOW_MS ? window : undefined;
   }
 
-  function countOne(key: string): void {
-    const window = current(key);
-    windows.set(
-      key,
-      window === undefined ? { since: clock.nowMs(), count: 1 } : { ...window, count: window.count + 1 },
-    );
+  function add(failures: number, account: string, address: string): void {
+    for (const key of [ofAccount(account, address), address]) {
+      const { since, count } = current(key) ?? { since: clock.nowMs(), count: 0 };
+      windows.set(key, { since, count: Math.max(0, count + failures) });
+    }
   }
 
   return {
@@ -47,9 +48,7 @@ export function createFailedLogins(clock: Clock): FailedLogins {
       const until = Math.max(...over.map((window) => window.since + WINDOW_MS));
       return Math.max(1, Math.ceil((until - clock.nowMs()) / 1_000));
     },
-    count: (account, address) => {
-      countOne(ofAccount(account, address));
-      countOne(address);
-    },
+    count: (account, address) => add(1, account, address),
+    forgive: (account, address) => add(-1, account, address),
   };
 }

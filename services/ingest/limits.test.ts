@@ -4,8 +4,10 @@ import { createAuthenticator } from "./authenticate.ts";
 import { createFailedLogins } from "./failed-logins.ts";
 import { createRate } from "./rate.ts";
 import { createWaitingMails } from "./waiting-mails.ts";
+import { fixedConfiguration } from "#test/support/fixed-configuration.ts";
 import { createLog } from "#shared/log.ts";
 import type { Account, Configuration } from "#shared/routing/configuration.ts";
+import { configurationOf } from "#shared/store/configuration.ts";
 
 function clockAt(startMs: number): Clock & { move(ms: number): void } {
   let ms = startMs;
@@ -49,13 +51,37 @@ it("answers no guess that was made beside the tenth failure", async () => {
     accounts: () => [account],
   } as Partial<Configuration> as Configuration;
   const authenticator = createAuthenticator({
-    configuration: { current: () => configuration },
+    configuration: fixedConfiguration(configuration),
     verifier: { verify: async (_account, password) => password === "right" },
     failures: createFailedLogins(clockAt(0)),
   });
   const login = (password: string) => authenticator.byPassword({ account: "acme", password, address: "127.0.0.1" });
   const answers = await Promise.all([...Array.from({ length: 10 }, () => login("wrong")), login("right")]);
   expect(answers.at(-1)?.kind).toBe("limited");
+});
+
+it("knows an account, and a password, that control answered a moment ago, and counts no failure for it", async () => {
+  const old: Account = {
+    _id: "acme",
+    customerNo: "1",
+    sourceIps: [],
+    limits: { waitingMails: 1 },
+    passwordHash: "old",
+  };
+  const made: Account = { ...old, passwordHash: "new" };
+  const knowing = (account: Account | undefined): Configuration =>
+    configurationOf({ accounts: account === undefined ? [] : [account] });
+  for (const before of [undefined, old]) {
+    const authenticator = createAuthenticator({
+      configuration: { current: () => knowing(before), confirmed: async () => knowing(made) },
+      verifier: { verify: async (account, password) => account?.passwordHash === password },
+      failures: createFailedLogins(clockAt(0)),
+    });
+    for (let login = 0; login < 20; login += 1) {
+      const answer = await authenticator.byPassword({ account: "acme", password: "new", address: "127.0.0.1" });
+      expect(answer.kind).toBe("known");
+    }
+  }
 });
 
 it("gives a token for each second's share, and says how long the next takes", () => {

@@ -101,7 +101,9 @@ function callbacksOf({ handlers, log }: SmtpListenerOptions): SMTPServerOptions 
       const work = handlers.login(auth.username ?? "", auth.password ?? "", session.remoteAddress);
       void settle(work, log, (answer) => (answer.ok ? callback(null, { user: answer.value }) : callback(answer.error)));
     },
-    onMailFrom: (address, session, callback) => decide(callback, () => handlers.mail(address, session)),
+    onMailFrom: (address, session, callback) => {
+      void settle(handlers.mail(address, session), log, (answer) => callback(answer.ok ? null : answer.error));
+    },
     onRcptTo: (address, session, callback) => decide(callback, () => handlers.rcpt(address, session)),
     onData: (stream, session, callback) => {
       void settle(handlers.data(stream, session), log, (answer) =>

@@ -2,7 +2,8 @@
 // The answers are values (refusals); smtp-server's callbacks are met in smtp-server.ts alone.
 import type { SMTPServerAddress, SMTPServerSession } from "smtp-server";
 import type { Clock } from "#shared/clock.ts";
-import type { ConfigurationPort } from "#shared/routing/configuration.ts";
+import type { Configuration } from "#shared/routing/configuration.ts";
+import type { Confirmable } from "#shared/routing/find-confirmed.ts";
 import type { Authenticator } from "./authenticate.ts";
 import { addressOfFrom } from "./header-from.ts";
 import { receivedLine } from "./received.ts";
@@ -10,7 +11,7 @@ import type { PlaceTier, SmtpMessage } from "./smtp-message.ts";
 import { collectMessage, readMessage } from "./smtp-message.ts";
 import type { Refusal } from "./smtp-refusal.ts";
 import { BUSY, refusal, refusalOf, SmtpRefusal } from "./smtp-refusal.ts";
-import type { Candidates } from "./smtp-sender.ts";
+import type { Candidates, SenderResult } from "./smtp-sender.ts";
 import { checkMail, senderOf } from "./smtp-sender.ts";
 import { tracedSubmission } from "./smtp-span.ts";
 import type { Accept } from "./submission.ts";
@@ -23,7 +24,7 @@ export interface SmtpSettings {
 }
 
 export interface SmtpPorts {
-  configuration: Pick<ConfigurationPort, "current">;
+  configuration: Confirmable;
   authenticator: Authenticator;
   accept: Accept;
   tiers: readonly PlaceTier[];
@@ -43,7 +44,7 @@ const NON_ASCII = /[^\u0020-\u007e]/;
 export interface SessionHandlers {
   /** The name of the account that logged in. */
   login(name: string, password: string, remoteAddress: string): Promise<string>;
-  mail(address: SMTPServerAddress, session: SMTPServerSession): void;
+  mail(address: SMTPServerAddress, session: SMTPServerSession): Promise<void>;
   rcpt(address: SMTPServerAddress, session: SMTPServerSession): void;
   /** The text of the 250. */
   data(stream: Readable, session: SMTPServerSession): Promise<string>;
@@ -56,10 +57,13 @@ export function createSessionHandlers(settings: SmtpSettings, ports: SmtpPorts):
       if (found.kind === "known") return found.account._id;
       throw new SmtpRefusal(LOGIN_REFUSALS[found.kind]);
     },
-    mail: ({ address, args }, session) => {
+    mail: async ({ address, args }, session) => {
       requireKnown(args, MAIL_PARAMETERS);
       requireUtf8(address, session);
-      const found = checkMail(candidatesIn(session, ports), address);
+      const check = (configuration: Configuration): Refusal | undefined =>
+        checkMail(candidatesIn(session, ports, configuration), address);
+      // What may have changed a moment ago refuses nobody.
+      const found = check(ports.configuration.current()) && check(await ports.configuration.confirmed());
       if (found !== undefined) throw new SmtpRefusal(found);
     },
     rcpt: ({ address, args }, session) => {
@@ -82,12 +86,12 @@ function requireUtf8(path: string, session: SMTPServerSession): void {
     throw new SmtpRefusal(refusal(553, "5.6.7", "an address outside ASCII needs SMTPUTF8"));
 }
 
-function candidatesIn(session: SMTPServerSession, ports: SmtpPorts): Candidates {
+function candidatesIn(session: SMTPServerSession, ports: SmtpPorts, configuration: Configuration): Candidates {
   const user: unknown = session.user;
   return {
-    configuration: ports.configuration.current(),
+    configuration,
     user: typeof user === "string" ? user : undefined,
-    bySource: ports.authenticator.bySourceIp(session.remoteAddress),
+    bySource: ports.authenticator.bySourceIp(session.remoteAddress, configuration),
   };
 }
 
@@ -116,13 +120,20 @@ function senderIn(envelopeFrom: string, message: SmtpMessage): string | Refusal 
   return address ?? refusal(550, "5.7.1", "a null reverse-path needs one address in the header From");
 }
 
+async function ownerOf(sender: string, session: SMTPServerSession, ports: SmtpPorts): Promise<SenderResult> {
+  const find = (configuration: Configuration): SenderResult =>
+    senderOf(candidatesIn(session, ports, configuration), sender);
+  const found = find(ports.configuration.current());
+  return found.ok ? found : find(await ports.configuration.confirmed());
+}
+
 async function submit(message: SmtpMessage, session: SMTPServerSession, context: Context): Promise<string> {
   const { settings, ports } = context;
   const { mailFrom, rcptTo } = session.envelope;
   const envelopeFrom = mailFrom === false ? "" : mailFrom.address;
   const sender = senderIn(envelopeFrom, message);
   if (typeof sender !== "string") throw new SmtpRefusal(sender);
-  const owner = senderOf(candidatesIn(session, ports), sender);
+  const owner = await ownerOf(sender, session, ports);
   if (!owner.ok) throw new SmtpRefusal(owner.refusal);
   const { referenceJob, costCenter, campaignId, messageSigning, endpoint } = message.details;
   const acceptance = await ports.accept({

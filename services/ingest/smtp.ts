@@ -2,7 +2,7 @@
 import type { Clock } from "#shared/clock.ts";
 import { WaypostError } from "#shared/errors.ts";
 import type { Log } from "#shared/log.ts";
-import type { ConfigurationPort } from "#shared/routing/configuration.ts";
+import type { Confirmable } from "#shared/routing/find-confirmed.ts";
 import type { SettingsOf } from "#shared/settings.ts";
 import type { Authenticator } from "./authenticate.ts";
 import { createLargePlaces } from "./large-places.ts";
@@ -39,7 +39,7 @@ export interface SmtpParts {
     | "WAYPOST_SMTP_TLS_KEY"
     | "WAYPOST_SMTP_HEADER_PREFIX"
   >;
-  configuration: Pick<ConfigurationPort, "current">;
+  configuration: Confirmable;
   authenticator: Authenticator;
   accept: Accept;
   clock: Clock;

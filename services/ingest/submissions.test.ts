@@ -25,7 +25,7 @@ function messageOf(change: Partial<SubmissionMessage> = {}): SubmissionMessage {
 }
 
 const read = (change: Partial<SubmissionMessage>): ReturnType<typeof readSubmission> =>
-  readSubmission(messageOf(change), (user) => (user === "acme-app" ? account : undefined));
+  readSubmission(messageOf(change), (change.properties ?? properties).userId === "acme-app" ? account : undefined);
 
 function without(name: keyof typeof properties): Partial<SubmissionMessage> {
   const { [name]: _, ...others } = properties;

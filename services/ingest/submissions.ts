@@ -10,7 +10,9 @@ import { MAX_SUBMISSION_BYTES } from "#shared/contracts/asyncapi.ts";
 import { jobRequestSchema } from "#shared/contracts/job-request.ts";
 import type { Problem } from "#shared/contracts/problem.ts";
 import { BrokerUnavailable } from "#shared/errors.ts";
-import type { Account, ConfigurationPort } from "#shared/routing/configuration.ts";
+import type { Account } from "#shared/routing/configuration.ts";
+import type { Confirmable } from "#shared/routing/find-confirmed.ts";
+import { findConfirmed } from "#shared/routing/find-confirmed.ts";
 import type { Sealer } from "#shared/secrets.ts";
 import { hashOf } from "./idempotency.ts";
 import { mistakesOf } from "#shared/contracts/mistakes.ts";
@@ -27,7 +29,7 @@ const JSON_TYPE = /^application\/json\s*(;.*)?$/i;
 
 export interface SubmissionPorts {
   accept: Accept;
-  configuration: Pick<ConfigurationPort, "current">;
+  configuration: Confirmable;
   sealer: Sealer;
   clock: Clock;
 }
@@ -35,14 +37,13 @@ export interface SubmissionPorts {
 /** What is looked at of a delivery. */
 export type SubmissionMessage = Pick<Delivery<unknown>, "message" | "content" | "bytes" | "suspect" | "properties">;
 
-/** The submission of a message, or why it is none. Pure but for the account that is looked up. */
+/** The submission of a message by the account whose broker user sent it, or why it is none. */
 export function readSubmission(
   message: SubmissionMessage,
-  accountOf: (user: string) => Account | undefined,
+  account: Account | undefined,
 ): { ok: true; submission: Submission } | { ok: false; problem: Problem } {
   const refuse = (problem: Problem): { ok: false; problem: Problem } => ({ ok: false, problem });
   const { userId, messageId, contentType, replyTo } = message.properties;
-  const account = userId === undefined ? undefined : accountOf(userId);
   if (userId === undefined) return refuse(problemOf(401, "the property user_id is required"));
   if (account === undefined || account.removedAt !== undefined)
     return refuse(problemOf(401, "user_id is no account's brokerUser"));
@@ -102,16 +103,20 @@ function isInProgress(acceptance: Acceptance): boolean {
   return acceptance.kind === "refused" && acceptance.problem.status === STATUS_IN_PROGRESS;
 }
 
+async function accountOf({ configuration }: SubmissionPorts, user: string | undefined): Promise<Account | undefined> {
+  if (user === undefined) return undefined;
+  return findConfirmed(configuration, (current) => current.accountOfBrokerUser(user));
+}
+
 export function createSubmissionsActor(ports: SubmissionPorts): SingleActor<unknown> {
   return {
     mailbox: QUEUES.submissions,
     contracts: { "": z.unknown() },
     prefetch: PREFETCH,
     handle: async (delivery) => {
-      const configuration = ports.configuration.current();
       const userId = delivery.properties.userId ?? replayedUserOf(delivery.headers, ports.sealer);
       const properties = userId === undefined ? delivery.properties : { ...delivery.properties, userId };
-      const read = readSubmission({ ...delivery, properties }, (user) => configuration.accountOfBrokerUser(user));
+      const read = readSubmission({ ...delivery, properties }, await accountOf(ports, userId));
       if (!read.ok) return settle(delivery, { problem: read.problem });
       const acceptance = await acceptOnce(read.submission, ports);
       if (acceptance.kind === "unavailable") throw new BrokerUnavailable(acceptance.reason);

@@ -1,11 +1,8 @@
 // Where a batch goes: the job's own endpoint details, or the account's as they are now; never a mixture
 // (contract, JobRequest over SMTP: they replace the account's as a whole, its signing secrets included).
 import { z } from "zod";
-import type { Clock } from "#shared/clock.ts";
 import type { BatchMessage } from "#shared/contracts/batch.ts";
-import type { Notification } from "#shared/contracts/push-notification.ts";
-import type { Configuration, EndpointSettings } from "#shared/routing/configuration.ts";
-import { knownAccount } from "#shared/routing/known-account.ts";
+import type { Account, EndpointSettings } from "#shared/routing/configuration.ts";
 import type { Sealer } from "#shared/secrets.ts";
 
 export interface EndpointDetails {
@@ -72,21 +69,15 @@ export function ofAccount(account: string, settings: EndpointSettings, sealer: S
   };
 }
 
-/** How long ago what a notification tells of happened, in milliseconds. */
-export function ageOf({ meta }: Notification, clock: Pick<Clock, "nowMs">): number {
-  return clock.nowMs() - Date.parse(meta.event.ts);
-}
-
-/** Throws ConfigurationStale where the account may not be known here yet, and SECRET_UNREADABLE where a secret's key is lost. */
+/** The job's own endpoint, or the account's. Throws SECRET_UNREADABLE where a secret's key is lost. */
 export function endpointOf(
   batch: Pick<BatchMessage, "push" | "endpoint">,
-  configuration: Configuration,
-  { sealer, clock }: { sealer: Sealer; clock: Pick<Clock, "nowMs"> },
+  account: Account | undefined,
+  sealer: Sealer,
 ): EndpointChoice {
-  const { account } = batch.push.meta;
-  if (batch.endpoint !== undefined) return ofJob(account, sealer.open(batch.endpoint));
-  const ages = batch.push.notifications.map((notification) => ageOf(notification, clock));
-  const settings = knownAccount(configuration, account, Math.min(...ages))?.notification;
+  const name = batch.push.meta.account;
+  if (batch.endpoint !== undefined) return ofJob(name, sealer.open(batch.endpoint));
+  const settings = account?.notification;
   if (settings === undefined) return { kind: "none", reason: "the account has no endpoint" };
-  return { kind: "endpoint", details: ofAccount(account, settings, sealer) };
+  return { kind: "endpoint", details: ofAccount(name, settings, sealer) };
 }

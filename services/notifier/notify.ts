@@ -5,7 +5,8 @@ import type { Clock } from "#shared/clock.ts";
 import type { BatchMessage } from "#shared/contracts/batch.ts";
 import { WaypostError } from "#shared/errors.ts";
 import type { Log } from "#shared/log.ts";
-import type { ConfigurationPort } from "#shared/routing/configuration.ts";
+import type { Confirmable } from "#shared/routing/find-confirmed.ts";
+import { findConfirmed } from "#shared/routing/find-confirmed.ts";
 import type { Sealer } from "#shared/secrets.ts";
 import { displayUrl } from "#shared/store/endpoints.ts";
 import { traceIdOf } from "#shared/telemetry/propagate.ts";
@@ -25,7 +26,7 @@ import type { Poster } from "./post.ts";
 export interface NotifyOptions {
   board: Board;
   clock: Clock;
-  configuration: Pick<ConfigurationPort, "current">;
+  configuration: Confirmable;
   dead: DeadKeeper;
   figures: Figures;
   ladder: Ladder;
@@ -35,9 +36,14 @@ export interface NotifyOptions {
   sealer: Sealer;
 }
 
-function chooseEndpoint(options: NotifyOptions, batch: BatchMessage): EndpointChoice | { kind: "sealed" } {
+async function chooseEndpoint(
+  { configuration, sealer }: NotifyOptions,
+  batch: BatchMessage,
+): Promise<EndpointChoice | { kind: "sealed" }> {
+  const name = batch.push.meta.account;
+  const account = await findConfirmed(configuration, (current) => current.account(name));
   try {
-    return endpointOf(batch, options.configuration.current(), options);
+    return endpointOf(batch, account, sealer);
   } catch (error) {
     // A key that is missing may be given back: the batch climbs the ladder meanwhile.
     if (error instanceof WaypostError && error.code === "SECRET_UNREADABLE") return { kind: "sealed" };
@@ -106,7 +112,7 @@ async function postInTurn(
 
 async function notify(options: NotifyOptions, batch: BatchMessage): Promise<Verdict> {
   const situation = (): BatchSituation => ({ batch, ladder: options.ladder, now: options.clock.now() });
-  const choice = chooseEndpoint(options, batch);
+  const choice = await chooseEndpoint(options, batch);
   if (choice.kind === "none") {
     return perform(options, { kind: "dead", batch, reason: choice.reason }, "");
   }

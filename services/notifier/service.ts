@@ -5,7 +5,8 @@ import { commandMessageSchema } from "#shared/contracts/command.ts";
 import { batchMessageSchema } from "#shared/contracts/batch.ts";
 import { eventMessageSchema } from "#shared/contracts/event.ts";
 import { declareTiers } from "#shared/declare-tiers.ts";
-import { knownAccount } from "#shared/routing/known-account.ts";
+import type { Account, Configuration } from "#shared/routing/configuration.ts";
+import { findConfirmed } from "#shared/routing/find-confirmed.ts";
 import { createNetworkPolicy } from "#shared/network/policy.ts";
 import { createSealer } from "#shared/secrets.ts";
 import type { RunningService, ServiceContext, ServiceDefinition } from "#shared/service-definition.ts";
@@ -21,7 +22,6 @@ import { createBoard } from "./board.ts";
 import { createCollector } from "./collector.ts";
 import { createCommandHandler } from "./commands.ts";
 import { createDeadKeeper } from "./dead.ts";
-import { ageOf } from "./endpoint.ts";
 import { createEventHandler } from "./events.ts";
 import { createFigures } from "./figures.ts";
 import { createHttpClient } from "./http-client.ts";
@@ -95,10 +95,12 @@ async function build({ settings, log, clock, broker, store }: Context) {
 type Parts = Awaited<ReturnType<typeof build>>;
 
 function startEvents({ broker, clock, log, settings, store }: Context, parts: Parts) {
-  const hasEndpoint = ({ body, record }: RecordedEvent): boolean =>
-    record.endpoint !== undefined ||
-    knownAccount(parts.configuration.current(), body.meta.account, ageOf(body.notification, clock))?.notification !==
-      undefined;
+  const accountOf =
+    ({ body }: RecordedEvent) =>
+    (configuration: Configuration): Account | undefined =>
+      configuration.account(body.meta.account);
+  const hasEndpoint = (event: RecordedEvent): boolean =>
+    event.record.endpoint !== undefined || accountOf(event)(parts.configuration.current())?.notification !== undefined;
   const recorder = createRecorder({
     writer: parts.writer,
     clock,
@@ -119,6 +121,7 @@ function startEvents({ broker, clock, log, settings, store }: Context, parts: Pa
     pace: { everyMs: RECORD_EVERY_MS, busy: RECORD_BUSY, clock },
   });
   const recorded = async (event: RecordedEvent): Promise<boolean> => {
+    await findConfirmed(parts.configuration, accountOf(event));
     const item = { event, isLate: false };
     await commit.add(item);
     return item.isLate;

@@ -1,7 +1,8 @@
 // `waypost notify test`: one sample of each tracking point, each in a POST of its own, and what the endpoint said to each.
 import type { Clock } from "#shared/clock.ts";
 import type { BatchMessage } from "#shared/contracts/batch.ts";
-import type { ConfigurationPort } from "#shared/routing/configuration.ts";
+import type { Confirmable } from "#shared/routing/find-confirmed.ts";
+import { findConfirmed } from "#shared/routing/find-confirmed.ts";
 import type { Sealer } from "#shared/secrets.ts";
 import type { EndpointDetails } from "./endpoint.ts";
 import { ofAccount } from "./endpoint.ts";
@@ -10,7 +11,7 @@ import { sampleBatches } from "./samples.ts";
 
 export interface TryPorts {
   clock: Clock;
-  configuration: Pick<ConfigurationPort, "current">;
+  configuration: Confirmable;
   poster: Poster;
   sealer: Sealer;
 }
@@ -58,7 +59,7 @@ export async function tryEndpoint(
   ports: TryPorts,
   wanted: { account: string; url: string },
 ): Promise<readonly TriedSample[] | undefined> {
-  const account = ports.configuration.current().account(wanted.account);
+  const account = await findConfirmed(ports.configuration, (configuration) => configuration.account(wanted.account));
   if (account === undefined) return undefined;
   const { notification } = account;
   const own = notification === undefined ? undefined : ofAccount(account._id, notification, ports.sealer);

@@ -7,7 +7,6 @@ import type { JobMessage } from "#shared/contracts/mail.ts";
 import { jobMessageSchema } from "#shared/contracts/mail.ts";
 import type { Log } from "#shared/log.ts";
 import type { Configuration, ConfigurationPort } from "#shared/routing/configuration.ts";
-import { knownAccount } from "#shared/routing/known-account.ts";
 import type { Lane } from "#shared/routing/lane.ts";
 import type { Lanes } from "#shared/store/lanes.ts";
 import type { Suppression, Suppressions } from "#shared/store/suppressions.ts";
@@ -66,7 +65,7 @@ async function handleJobs(ports: JobPorts, deliveries: readonly Delivery<JobMess
   const suppressions = await ports.suppressions.find(
     gathered.flatMap(({ delivery, recipients }) => suppressionKeysOf(delivery.message.head, recipients)),
   );
-  const configuration = ports.configuration.current();
+  const configuration = await configurationFor(gathered, ports);
   const split = await Promise.all(
     gathered.map((job) => {
       const { message, content } = job.delivery;
@@ -84,13 +83,18 @@ async function handleJobs(ports: JobPorts, deliveries: readonly Delivery<JobMess
   return split.map((fates, index) => verdictOf(fates, ports, gathered[index]));
 }
 
+/** The configuration as it is now; an account that ingest knew is not missing from it. */
+async function configurationFor(jobs: readonly GatheredJob[], { configuration }: JobPorts): Promise<Configuration> {
+  const accounts = new Set(jobs.map(({ delivery }) => delivery.message.head.account));
+  const isKnown = [...accounts].every((name) => configuration.current().account(name) !== undefined);
+  return isKnown ? configuration.current() : configuration.confirmed();
+}
+
 function splitOne(
   { delivery, recipients }: GatheredJob,
   ground: { ports: JobPorts; suppressions: ReadonlyMap<string, Suppression>; configuration: Configuration },
 ): MailFate[] {
   const { ports, configuration, suppressions } = ground;
-  const { head } = delivery.message;
-  knownAccount(configuration, head.account, ports.clock.nowMs() - Date.parse(head.receivedTs));
   return splitJob(delivery.message, {
     recipients,
     suppressions,

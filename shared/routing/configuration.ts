@@ -75,6 +75,8 @@ export interface Configuration {
 export interface ConfigurationPort {
   /** The newest configuration. Throws ConfigurationStale when it could not be confirmed for 5 s. */
   current(): Configuration;
+  /** A configuration that was asked for since the call: it has what control answered before. Throws ConfigurationStale where there is no answer. */
+  confirmed(): Promise<Configuration>;
   /** Called after each change that was applied; returns how to stop. */
   onChange(listener: (configuration: Configuration) => void): () => void;
   readonly isFresh: boolean;

@@ -103,6 +103,7 @@ class Watcher implements ConfigurationWatch {
   readonly #clock: Clock;
   readonly #listeners = new Set<(configuration: Configuration) => void>();
   readonly #closing = new AbortController();
+  #confirming: PromiseWithResolvers<void>[] = [];
   #documents: Documents | undefined;
   #configuration: Configuration | undefined;
   #confirmedMs = 0;
@@ -128,6 +129,20 @@ class Watcher implements ConfigurationWatch {
     return this.#configuration;
   }
 
+  async confirmed(): Promise<Configuration> {
+    const confirmation = Promise.withResolvers<void>();
+    this.#confirming.push(confirmation);
+    if (this.#closing.signal.aborted) this.#refuseConfirming();
+    this.#looks.soon();
+    await confirmation.promise;
+    return this.current();
+  }
+
+  #refuseConfirming(): void {
+    const stale = new ConfigurationStale("the configuration could not be confirmed");
+    for (const { reject } of this.#confirming.splice(0)) reject(stale);
+  }
+
   onChange(listener: (configuration: Configuration) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -147,12 +162,14 @@ class Watcher implements ConfigurationWatch {
 
   async close(): Promise<void> {
     this.#closing.abort();
+    this.#refuseConfirming();
     await this.#running;
   }
 
   async #run(onFirst: () => void): Promise<void> {
     while (!this.#closing.signal.aborted) {
       await this.#follow(onFirst).catch((error: unknown) => {
+        this.#refuseConfirming();
         if (!this.#closing.signal.aborted) this.#log.warn({ err: error }, "configuration.reread");
       });
       onFirst();
@@ -172,11 +189,13 @@ class Watcher implements ConfigurationWatch {
   }
 
   async #look(reader: ChangeReader): Promise<void> {
+    const asked = this.#confirming.length;
     const changed = await this.#ask(reader.changed());
     const sinceMs = this.#clock.nowMs() - this.#readAllMs;
     if (sinceMs > READ_ALL_EVERY_MS || sinceMs < 0) await this.#readAll();
     else if (changed.size > 0) await this.#refresh(changed);
     this.#confirmedMs = this.#clock.nowMs();
+    for (const { resolve } of this.#confirming.splice(0, asked)) resolve();
   }
 
   /** The database's answer; rejects where there is none. */

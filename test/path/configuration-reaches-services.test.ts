@@ -74,6 +74,13 @@ it("is told of a change by control, and does not wait for its next look", async 
   expect(await eventually(async () => heard.has((await system.account()).name))).toBe(true);
 });
 
+it("has all that control answered, once it was confirmed", async () => {
+  for (let round = 0; round < 20; round += 1) {
+    const { name, domain } = await system.account();
+    expect((await configuration.confirmed()).domain(name, domain)).toBeDefined();
+  }
+});
+
 it("knows an account by its broker user", async () => {
   const user = `user-${systemClock.uuid()}`;
   const { name } = await system.account({ brokerUser: user });
@@ -96,6 +103,9 @@ it("is not fresh without a database, and says so instead of answering", async ()
   expect(() => port.current()).toThrow(
     expect.objectContaining({ code: "CONFIGURATION_STALE", retriable: true }) as Error,
   );
+  const confirmed = port.confirmed();
+  await expect(confirmed).rejects.toThrow("could not be confirmed");
   await port.close();
+  await expect(port.confirmed()).rejects.toThrow("could not be confirmed");
   await absent.close();
 });

@@ -6,6 +6,7 @@ import { freePort } from "#deploy/local/ports.ts";
 import { systemClock } from "#shared/clock.ts";
 import type { Account } from "#shared/routing/configuration.ts";
 import { configurationOf } from "#shared/store/configuration.ts";
+import { fixedConfiguration } from "#test/support/fixed-configuration.ts";
 import { SmtpDialog } from "#test/support/smtp-dialog.ts";
 import type { Smtp } from "../../services/ingest/smtp.ts";
 import { startSmtp } from "../../services/ingest/smtp.ts";
@@ -32,7 +33,7 @@ beforeAll(async () => {
       WAYPOST_SMTP_TLS_KEY: undefined,
       WAYPOST_SMTP_HEADER_PREFIX: ["X-Waypost"],
     },
-    configuration: { current: () => configuration },
+    configuration: fixedConfiguration(configuration),
     authenticator: { byPassword: async () => ({ kind: "wrong" }), bySourceIp: () => [account] },
     accept: async () => {
       await answerLater;
