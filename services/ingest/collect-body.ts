@@ -57,10 +57,15 @@ export async function collectBody(payload: Readable, length: number | undefined,
       payload.resume();
       reject(new BodyTooLarge());
     };
+    // An error takes its stack when it is made: none is for the close of a body that has come to its end.
+    const cut = (): void => reject(new RequestCutShort());
     payload.on("data", take);
-    payload.once("end", () => resolve(collected.whole()));
+    payload.once("end", () => {
+      payload.off("close", cut);
+      resolve(collected.whole());
+    });
     payload.once("error", reject);
-    payload.once("close", () => reject(new RequestCutShort()));
+    payload.once("close", cut);
   });
 }
 
