@@ -1,6 +1,6 @@
 // What feeds the peers: Postfix's smtp-source over SMTP (the same for all), and for Waypost also REST and the broker.
 import { spawn } from "node:child_process";
-import { Agent, request } from "undici";
+import { openRestSession, requestOf } from "./rest-session.ts";
 
 export interface Load {
   mails: number;
@@ -70,25 +70,24 @@ export function restJob(bytes: number, mail: { sender?: string; recipients?: rea
 
 /** POSTs `load.mails` jobs, `load.sessions` at a time; resolves with the seconds until the last 202. */
 export async function feedRest(target: RestTarget, load: Load): Promise<number> {
-  const agent = new Agent({ connections: load.sessions, pipelining: 1 });
-  const bodies = (load.senders ?? [SENDER]).map((sender) => JSON.stringify(restJob(load.bytes, { sender })));
-  const headers = {
-    "content-type": "application/json",
-    authorization: `Basic ${Buffer.from(`${target.user}:${target.password}`).toString("base64")}`,
-  };
+  const url = new URL(target.url);
+  const authorization = `Basic ${Buffer.from(`${target.user}:${target.password}`).toString("base64")}`;
+  const requests = (load.senders ?? [SENDER]).map((sender) =>
+    requestOf(url, authorization, JSON.stringify(restJob(load.bytes, { sender }))),
+  );
   let left = load.mails;
   const started = performance.now();
   const worker = async (): Promise<void> => {
-    while (left > 0) {
-      left -= 1;
-      const body = bodies[left % bodies.length] ?? "";
-      const answer = await request(target.url, { method: "POST", dispatcher: agent, headers, body });
-      const text = await answer.body.text();
-      if (answer.statusCode !== 202) throw new Error(`ingest answered ${answer.statusCode}: ${text.slice(0, 300)}`);
+    const session = await openRestSession(url);
+    try {
+      while (left > 0) {
+        left -= 1;
+        await session.ask(requests[left % requests.length] ?? Buffer.alloc(0));
+      }
+    } finally {
+      session.close();
     }
   };
   await Promise.all(Array.from({ length: load.sessions }, worker));
-  const seconds = (performance.now() - started) / 1000;
-  await agent.close();
-  return seconds;
+  return (performance.now() - started) / 1000;
 }
