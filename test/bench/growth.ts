@@ -1,5 +1,6 @@
 // How cost grows: with the mails that wait, with the relays that are configured, with the replicas of a service.
 import { cpus } from "node:os";
+import type { ServiceName } from "#shared/broker/topology.ts";
 import { SERVICES } from "#shared/broker/topology.ts";
 import type { Ground, Row } from "./ground.ts";
 import { byRest, bySmtp, measureFeed, warm } from "./ground.ts";
@@ -79,7 +80,7 @@ const relays: Scenario = async (ground) => {
   ];
 };
 
-/** As many of each as there are in turn, one more of each at a time. */
+/** One service at a time, then those on a mail's way together: the same total throughput is asked of both. */
 const replicas: Scenario = async (ground) => {
   const { waypost, load } = ground;
   // The second of two feeds: the code of a process that has just begun is not compiled yet, and it is the sharing that is asked.
@@ -89,14 +90,30 @@ const replicas: Scenario = async (ground) => {
   };
   const one = await settled();
   const rows: Row[] = [{ scenario: "REST, one replica each", measured: one }];
-  for (let count = 2; count <= REPLICAS; count += 1) {
-    for (const service of SHARED) await waypost.system.addReplica(service);
+  const addRow = async (scenario: string): Promise<void> => {
     const measured = await settled();
     const share = (measured.relayed / one.relayed).toFixed(2);
-    const note = `${share} of the rate of one on ${cpus().length} processors`;
-    rows.push({ scenario: `REST, ${count} of ${SHARED.join(", ")} each`, measured, note });
-  }
+    rows.push({ scenario, measured, note: `${share} of the rate of one on ${cpus().length} processors` });
+  };
+  const several = async (services: readonly ServiceName[]): Promise<void> => {
+    const added = await addReplicas(waypost, services);
+    await addRow(`REST, ${REPLICAS} of ${services.join(", ")} each`);
+    for (const { service, replica } of added) await waypost.system.kill(service, { signal: "SIGTERM", replica });
+  };
+  for (const service of SHARED) await several([service]);
+  await several(SHARED);
+  await addRow("REST, one replica each again");
   return rows;
 };
+
+async function addReplicas({ system }: Ground["waypost"], services: readonly ServiceName[]) {
+  const added: { service: ServiceName; replica: number }[] = [];
+  for (const service of services) {
+    for (let count = 2; count <= REPLICAS; count += 1) {
+      added.push({ service, replica: await system.addReplica(service) });
+    }
+  }
+  return added;
+}
 
 export const GROWTH: Readonly<Record<string, Scenario>> = { waiting, relays, replicas };
