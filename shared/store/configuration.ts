@@ -8,7 +8,7 @@ import type { Account, Configuration, ConfigurationPort, Relay, SenderDomain } f
 import type { ChangeReader } from "./changed.ts";
 import { createChangeReader } from "./changed.ts";
 import type { Store } from "./connection.ts";
-import { createLooks } from "./looks.ts";
+import { createLooks, LOOK_EVERY_MS } from "./looks.ts";
 
 export const CONFIGURATION_COLLECTIONS = { accounts: "accounts", domains: "domains", relays: "relays" } as const;
 
@@ -21,8 +21,6 @@ type Documents = {
 
 /** Older than this, a configuration no longer decides anything. */
 const STALE_MS = 5_000;
-/** An answer of nothing is the confirmation that nothing changed. Control tells of what it changes, so that nobody waits for the next look. */
-const LOOK_EVERY_MS = 250;
 /** For what somebody changed past control: a restored backup, a hand on the database. */
 const READ_ALL_EVERY_MS = 10_000;
 const UNANSWERED_MS = 4_000;

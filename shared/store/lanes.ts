@@ -6,7 +6,7 @@ import type { Lane } from "#shared/routing/lane.ts";
 import { createChangeReader, LANES, noteChanged } from "./changed.ts";
 import type { Store } from "./connection.ts";
 import { guard } from "./connection.ts";
-import { createLooks } from "./looks.ts";
+import { createLooks, LOOK_EVERY_MS } from "./looks.ts";
 
 interface LaneDocument {
   /** The lane's name. */
@@ -40,7 +40,6 @@ export interface Lanes {
   remove(name: string): Promise<void>;
 }
 
-const LOOK_EVERY_MS = 250;
 /** For what was changed and not noted: a router was killed in between. */
 const LIST_EVERY_MS = 10_000;
 /** Known lanes are believed for this long, so that one that another replica removed is listed again. */
