@@ -2,7 +2,7 @@
 import type { Session } from "./changes.ts";
 import { within } from "./changes.ts";
 import type { Store } from "./connection.ts";
-import { guard } from "./connection.ts";
+import { guardLong } from "./connection.ts";
 import type { Page, PageQuery } from "./documents.ts";
 import { NEWEST, olderThan, pageOf, positionOfMoment } from "./documents.ts";
 
@@ -38,7 +38,7 @@ export function createAudit(store: Store): Audit {
   const collection = store.collection<AuditEntry>("audit");
   return {
     prepare: () =>
-      guard(async () => {
+      guardLong(async () => {
         await collection.createIndexes([
           { name: "newest", key: NEWEST },
           { name: "account", key: { account: 1, ...NEWEST } },
@@ -47,7 +47,7 @@ export function createAudit(store: Store): Audit {
     write: (entry, session) =>
       within(session, async () => void (await collection.insertOne(entry, session === undefined ? {} : { session }))),
     page: (query) =>
-      guard(async () => {
+      guardLong(async () => {
         const at = {
           ...(query.since === undefined ? {} : { $gte: query.since }),
           ...(query.until === undefined ? {} : { $lt: query.until }),

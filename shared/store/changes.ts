@@ -2,7 +2,7 @@
 // so that no rule between documents (a relay beside message signing) can be broken by two changes at once.
 import type { ClientSession } from "mongodb";
 import type { Store } from "./connection.ts";
-import { guard } from "./connection.ts";
+import { guard, guardLong } from "./connection.ts";
 
 export type Session = ClientSession;
 
@@ -14,7 +14,7 @@ interface Turn {
 
 /** Runs `work` in a transaction that no other change of the same account overlaps. It may run more than once. */
 export async function inTurn<T>(store: Store, account: string, work: (session: Session) => Promise<T>): Promise<T> {
-  return guard(() =>
+  return guardLong(() =>
     store.db.client.withSession((session) =>
       session.withTransaction(async () => {
         const turns = store.collection<Turn>("turns");

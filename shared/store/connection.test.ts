@@ -1,6 +1,7 @@
 import { MongoBulkWriteError, MongoNetworkError, MongoServerError } from "mongodb";
 import { expect, it } from "vitest";
-import { isFault } from "./connection.ts";
+import { isRetriable } from "#shared/errors.ts";
+import { guard, isFault } from "./connection.ts";
 
 it("takes a bulk write that lost its connection for a database that is away", () => {
   const lost = new MongoNetworkError("read ECONNRESET");
@@ -18,4 +19,10 @@ it("takes a duplicate key for the request's own mistake", () => {
 it("takes what the socket throws while a command is written for a database that is away", () => {
   const written = Object.assign(new Error("write ECONNRESET"), { code: "ECONNRESET", errno: -104, syscall: "write" });
   expect(isFault(written)).toBe(true);
+});
+
+it("takes an answer that never comes for a database that is away", async () => {
+  const unanswered = guard(() => new Promise<never>(() => undefined), 20);
+  await expect(unanswered).rejects.toSatisfy(isRetriable);
+  await expect(unanswered).rejects.toThrow("MongoDB did not answer within 0.02 s");
 });

@@ -27,6 +27,10 @@ export interface Store {
 const DEFAULT_DATABASE = "waypost";
 const SERVER_SELECTION_MS = 5_000;
 const CONNECT_AGAIN_MS = 250;
+/** Far above what a question takes, and above two selections of a server: the operation, and its one retry by the driver. */
+const ANSWERED_WITHIN_MS = 12_000;
+/** For what looks at many documents, or makes an index of them. */
+const LONG_WORK_MS = 120_000;
 const DUPLICATE_KEY = 11_000;
 
 /** The driver gives up for good when its first connect fails: it is made to connect until it has once been connected. */
@@ -95,14 +99,31 @@ export function isFault(error: unknown): boolean {
   return /not primary|pool|topology|closed|interrupted|no primary|timed out/i.test(error.message);
 }
 
-/** Runs database work; what a broken database throws becomes StoreUnavailable, so that the runtime pauses and tries again. */
-export async function guard<T>(work: () => Promise<T>): Promise<T> {
+/** Rejects after `ms`, until it is disposed of. */
+function limit(ms: number): { reached: Promise<never>; [Symbol.dispose](): void } {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new StoreUnavailable(`MongoDB did not answer within ${ms / 1_000} s`)), ms);
+  return { reached: promise, [Symbol.dispose]: () => clearTimeout(timer) };
+}
+
+/**
+ * Runs database work; what a broken database throws becomes StoreUnavailable, so that the runtime pauses and tries again.
+ * So does an answer that has not come after `withinMs`: when a server is killed, the driver may leave an operation without
+ * an end for ever. Such work may have been done, or be done yet, as with any connection that breaks.
+ */
+export async function guard<T>(work: () => Promise<T>, withinMs = ANSWERED_WITHIN_MS): Promise<T> {
+  using late = limit(withinMs);
   try {
-    return await work();
+    return await Promise.race([work(), late.reached]);
   } catch (error) {
     if (isFault(error)) throw new StoreUnavailable("MongoDB cannot be reached or has no primary", error);
     throw error;
   }
+}
+
+/** The same for work that rightly takes long. */
+export function guardLong<T>(work: () => Promise<T>): Promise<T> {
+  return guard(work, LONG_WORK_MS);
 }
 
 /** Whether a unique index refused a write. */

@@ -6,7 +6,7 @@ import type { Collection } from "mongodb";
 import type { ContentRef } from "#shared/contracts/mail.ts";
 import { WaypostError } from "#shared/errors.ts";
 import type { Store } from "./connection.ts";
-import { guard } from "./connection.ts";
+import { guard, guardLong } from "./connection.ts";
 
 /** Content whose copies come to this much in all travels in the messages. */
 const MOST_TRAVELLING_BYTES = 64 * 1024;
@@ -119,7 +119,7 @@ export function createContents(store: Store): Contents {
     },
     find,
     prepare: async () => {
-      await guard(() => collection.createIndex({ expiresAt: 1 }, { name: "expiry", expireAfterSeconds: 0 }));
+      await guardLong(() => collection.createIndex({ expiresAt: 1 }, { name: "expiry", expireAfterSeconds: 0 }));
     },
   };
 }

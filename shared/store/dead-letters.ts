@@ -2,7 +2,7 @@
 // Bodies stand apart in pieces, for a document holds 16 MB at most.
 import type { Binary } from "mongodb";
 import type { Store } from "./connection.ts";
-import { guard } from "./connection.ts";
+import { guard, guardLong } from "./connection.ts";
 import type { Page, PageQuery } from "./documents.ts";
 import { NEWEST, olderThan, pageOf, positionOfMoment } from "./documents.ts";
 
@@ -63,7 +63,7 @@ export function createDeadLetters(store: Store): DeadLetters {
   const pieces = store.collection<Piece>("dead-letter-bodies");
   return {
     prepare: () =>
-      guard(async () => {
+      guardLong(async () => {
         await letters.createIndexes([
           { name: "newest", key: NEWEST },
           { name: "mail", key: { mailId: 1 }, partialFilterExpression: { mailId: { $exists: true } } },
@@ -84,13 +84,13 @@ export function createDeadLetters(store: Store): DeadLetters {
       }),
     find: (id) => guard(async () => (await letters.findOne({ _id: id })) ?? undefined),
     body: (id) =>
-      guard(async () => {
+      guardLong(async () => {
         const found = await pieces.find({ letter: id }).sort({ index: 1 }).toArray();
         return Buffer.concat(found.map((piece) => Buffer.from(piece.data.buffer).subarray(0, piece.data.position)));
       }),
     markReplayed: (id, at) =>
       guard(async () => void (await letters.updateOne({ _id: id }, { $set: { replayedAt: at } }))),
-    count: () => guard(() => letters.countDocuments({ replayedAt: { $exists: false } })),
+    count: () => guardLong(() => letters.countDocuments({ replayedAt: { $exists: false } })),
     page: ({ account, cursor, limit }) =>
       guard(async () => {
         const filter = { replayedAt: { $exists: false }, ...(account === undefined ? {} : { account }) };

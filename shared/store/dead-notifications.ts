@@ -3,7 +3,7 @@
 import type { Collection, Filter } from "mongodb";
 import type { BatchMessage } from "#shared/contracts/batch.ts";
 import type { Store } from "./connection.ts";
-import { guard } from "./connection.ts";
+import { guard, guardLong } from "./connection.ts";
 import type { Page } from "./documents.ts";
 import { decodeCursor, DEFAULT_LIMIT, MOST_ITEMS, pageOf } from "./documents.ts";
 import { ERASED } from "./mail-erasure.ts";
@@ -62,7 +62,7 @@ function deadOf(store: Store): Collection<DeadNotification> {
 }
 
 export async function ensureDeadNotificationIndexes(store: Store): Promise<void> {
-  await guard(() =>
+  await guardLong(() =>
     deadOf(store).createIndexes([
       { name: "account", key: { account: 1, _id: 1 } },
       { name: "recipients", key: { recipients: 1 } },
@@ -133,7 +133,7 @@ export function createDeadNotifications(store: Store): DeadNotifications {
     add: (dead) => guard(async () => void (await collection.replaceOne({ _id: dead._id }, dead, { upsert: true }))),
     take: (choice, limit) => guard(() => collection.find(filterOf(choice)).sort({ _id: 1 }).limit(limit).toArray()),
     remove: (ids) => guard(async () => void (await collection.deleteMany({ _id: { $in: [...ids] } }))),
-    erase: (address) => guard(() => eraseFrom(collection, address)),
-    forget: (account) => guard(async () => void (await collection.deleteMany({ account }))),
+    erase: (address) => guardLong(() => eraseFrom(collection, address)),
+    forget: (account) => guardLong(async () => void (await collection.deleteMany({ account }))),
   };
 }

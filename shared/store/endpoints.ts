@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import type { Collection } from "mongodb";
 import type { Store } from "./connection.ts";
-import { guard } from "./connection.ts";
+import { guard, guardLong } from "./connection.ts";
 import { refusedAsDuplicates } from "./refused-as-duplicates.ts";
 
 export interface EndpointAnswer {
@@ -60,7 +60,7 @@ function endpointsOf(store: Store): Collection<EndpointState> {
 }
 
 export async function ensureEndpointIndexes(store: Store): Promise<void> {
-  await guard(() =>
+  await guardLong(() =>
     endpointsOf(store).createIndexes([
       { name: "account", key: { account: 1 } },
       { name: "state", key: { state: 1 } },

@@ -1,7 +1,7 @@
 // Idempotency keys (design, Ways in): written with majority before the publish, done after its confirm, kept for 48 hours.
 import type { Collection } from "mongodb";
 import type { Store } from "./connection.ts";
-import { guard } from "./connection.ts";
+import { guard, guardLong } from "./connection.ts";
 import { createGroupCommit } from "./group-commit.ts";
 import { refusedAsDuplicates } from "./refused-as-duplicates.ts";
 
@@ -148,7 +148,7 @@ export function createIdempotencyKeys(store: Store): IdempotencyKeys {
       await guard(() => keys.updateOne(found, { $set: { leaseUntil: submission.now } }));
     },
     prepare: async () => {
-      await guard(() => keys.createIndex({ expiresAt: 1 }, { name: "expiry", expireAfterSeconds: 0 }));
+      await guardLong(() => keys.createIndex({ expiresAt: 1 }, { name: "expiry", expireAfterSeconds: 0 }));
     },
   };
 }

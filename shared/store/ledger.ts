@@ -4,7 +4,7 @@ import type { Document } from "mongodb";
 import type { Clock } from "#shared/clock.ts";
 import type { Attempt } from "#shared/contracts/attempt.ts";
 import type { Store } from "./connection.ts";
-import { guard, isDuplicateKey } from "./connection.ts";
+import { guard, guardLong, isDuplicateKey } from "./connection.ts";
 import { createGroupCommit } from "./group-commit.ts";
 import { refusedAsDuplicates } from "./refused-as-duplicates.ts";
 
@@ -106,7 +106,7 @@ export function createLedger(store: Store, clock: Clock): Ledger {
   });
   return {
     prepare: () =>
-      guard(async () => {
+      guardLong(async () => {
         await outcomes.createIndex({ expiresAt: 1 }, { name: "retention", expireAfterSeconds: 0 });
         await claims.createIndex({ expiresAt: 1 }, { name: "retention", expireAfterSeconds: 0 });
       }),

@@ -1,7 +1,7 @@
 // Erasure of one recipient's personal data from the record; counts, times and outcomes stay. Used by the notifier alone.
 import type { Document } from "mongodb";
 import type { Store } from "./connection.ts";
-import { guard } from "./connection.ts";
+import { guardLong } from "./connection.ts";
 import { mailsOf } from "./mails.ts";
 
 /** Stands where personal data was. */
@@ -55,7 +55,7 @@ const PIPELINE: Document[] = [
 
 /** Erases from every mail to the address; answers how many there were. */
 export async function eraseRecipient(store: Store, address: string): Promise<number> {
-  return guard(async () => {
+  return guardLong(async () => {
     const result = await mailsOf(store).updateMany({ recipient: address.toLowerCase() }, PIPELINE);
     return result.modifiedCount;
   });

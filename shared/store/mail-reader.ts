@@ -2,7 +2,7 @@
 import type { Filter } from "mongodb";
 import type { TrackedMail } from "#shared/contracts/make-event.ts";
 import type { Store } from "./connection.ts";
-import { guard } from "./connection.ts";
+import { guard, guardLong } from "./connection.ts";
 import type { MailQuery } from "./mail-search.ts";
 import { DEFAULT_LIMIT, MOST_ITEMS } from "./documents.ts";
 import { cursorAfter, mailFilter } from "./mail-search.ts";
@@ -106,9 +106,9 @@ export function createMailReader(store: Store): MailReader {
         return record === null ? undefined : mailViewOf(record);
       }),
     job: (jobId) => guard(async () => jobViewOf(await mails.find({ jobId }).sort({ _id: 1 }).toArray())),
-    search: (query) => guard(() => searchMails(store, query)),
+    search: (query) => guardLong(() => searchMails(store, query)),
     waiting: (account, lane) =>
-      guard(() => mails.countDocuments({ account, open: true, ...(lane === undefined ? {} : { lane }) })),
+      guardLong(() => mails.countDocuments({ account, open: true, ...(lane === undefined ? {} : { lane }) })),
     awaitsNotification: (account) =>
       guard(async () => isPresent((await mails.findOne({ account, awaitsNotification: true })) ?? undefined)),
     overdue: (moment, limit) =>
@@ -124,6 +124,6 @@ export function createMailReader(store: Store): MailReader {
         const record = await mails.findOne({ _id: mailId }, { projection: { open: 1 } });
         return record === null ? undefined : record.open !== true;
       }),
-    audit: (window) => guard(() => auditWindow(store, window)),
+    audit: (window) => guardLong(() => auditWindow(store, window)),
   };
 }

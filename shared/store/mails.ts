@@ -4,7 +4,7 @@ import type { Collection, IndexDescription } from "mongodb";
 import type { Attempt } from "#shared/contracts/attempt.ts";
 import type { JobMeta, Notification } from "#shared/contracts/push-notification.ts";
 import type { Store } from "./connection.ts";
-import { guard } from "./connection.ts";
+import { guardLong } from "./connection.ts";
 
 /** A tracking point as it is kept: what every point of the mail has in common stands once, in the record. */
 export interface MailPoint {
@@ -112,5 +112,5 @@ export function mailsOf(store: Store): Collection<MailRecord> {
 
 /** Makes the indexes; called by the notifier at its start. Throws StoreUnavailable. */
 export async function ensureMailIndexes(store: Store): Promise<void> {
-  await guard(() => mailsOf(store).createIndexes([...MAIL_INDEXES]));
+  await guardLong(() => mailsOf(store).createIndexes([...MAIL_INDEXES]));
 }

@@ -4,7 +4,7 @@
 import type { Collection, Filter } from "mongodb";
 import { comparableAddress } from "#shared/routing/domain-name.ts";
 import type { Store } from "./connection.ts";
-import { guard } from "./connection.ts";
+import { guard, guardLong } from "./connection.ts";
 
 export interface Suppression {
   /** `<account>/<address>`, the address in its comparable spelling. */
@@ -67,7 +67,7 @@ export function createSuppressions(store: Store): Suppressions {
   const entries = store.collection<Suppression>("suppressions");
   return {
     prepare: () =>
-      guard(async () => {
+      guardLong(async () => {
         await entries.createIndexes([
           { name: "list", key: { account: 1, email: 1 } },
           { name: "email", key: { email: 1 } },
@@ -95,8 +95,9 @@ export function createSuppressions(store: Store): Suppressions {
     },
     remove: (account, email) =>
       guard(async () => (await entries.deleteOne({ _id: suppressionIdOf(account, email) })).deletedCount > 0),
-    erase: (email) => guard(async () => (await entries.deleteMany({ email: comparableAddress(email) })).deletedCount),
-    forgetAccount: (account) => guard(async () => (await entries.deleteMany({ account })).deletedCount),
+    erase: (email) =>
+      guardLong(async () => (await entries.deleteMany({ email: comparableAddress(email) })).deletedCount),
+    forgetAccount: (account) => guardLong(async () => (await entries.deleteMany({ account })).deletedCount),
     list: (account, { cursor, limit }) => {
       const filter: Filter<Suppression> = cursor === undefined ? { account } : { account, email: { $gt: cursor } };
       return guard(() => entries.find(filter).sort({ email: 1 }).limit(limit).toArray());

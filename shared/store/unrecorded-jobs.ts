@@ -1,7 +1,7 @@
 // Jobs that were answered under an idempotency key and that neither the record nor the dead letters know: what a queue took
 // with it that was deleted by hand before its jobs were split. Those without a key are in `waiting-jobs` (waiting-jobs.ts).
 import type { Store } from "./connection.ts";
-import { guard } from "./connection.ts";
+import { guardLong } from "./connection.ts";
 import type { StoredKey } from "./idempotency.ts";
 import { KEPT_MS } from "./idempotency.ts";
 import { unknownJobs } from "./unknown-jobs.ts";
@@ -41,7 +41,7 @@ export function createUnrecordedJobs(store: Store): UnrecordedJobs {
 
   return {
     find: ({ since, until, limit }) =>
-      guard(async () => {
+      guardLong(async () => {
         const found: UnrecordedJob[] = [];
         let group: Key[] = [];
         const window = { $gte: moved(since, KEPT_MS), $lt: moved(until, KEPT_MS) };

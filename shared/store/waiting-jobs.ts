@@ -2,7 +2,7 @@
 // a queue that was deleted took them with it: then this is what is left to end their mails by. Written by ingest alone.
 import type { JobHead } from "#shared/contracts/mail.ts";
 import type { Store } from "./connection.ts";
-import { guard } from "./connection.ts";
+import { guard, guardLong } from "./connection.ts";
 import { mailsOf } from "./mails.ts";
 import { refusedAsDuplicates } from "./refused-as-duplicates.ts";
 import { unknownJobs } from "./unknown-jobs.ts";
@@ -78,7 +78,7 @@ export function createWaitingJobs(store: Store): WaitingJobs {
 
   return {
     prepare: () =>
-      guard(async () => {
+      guardLong(async () => {
         await waiting.createIndexes([
           { name: "accepted", key: { acceptedAt: 1 } },
           { name: "deadline", key: { deadline: 1 } },
@@ -97,7 +97,7 @@ export function createWaitingJobs(store: Store): WaitingJobs {
         return kept.length;
       }),
     clear: () =>
-      guard(async () => {
+      guardLong(async () => {
         let group: string[] = [];
         for await (const { _id } of waiting.find().project<{ _id: string }>({ _id: 1 })) {
           group.push(_id);
@@ -108,8 +108,8 @@ export function createWaitingJobs(store: Store): WaitingJobs {
         if (group.length > 0) await clearGroup(group);
       }),
     accepted: ({ since, until, limit }) =>
-      guard(() => unrecorded({ acceptedAt: { $gte: since, $lt: until } }, "acceptedAt", limit)),
-    overdue: (until, limit) => guard(() => unrecorded({ deadline: { $lt: until } }, "deadline", limit)),
+      guardLong(() => unrecorded({ acceptedAt: { $gte: since, $lt: until } }, "acceptedAt", limit)),
+    overdue: (until, limit) => guardLong(() => unrecorded({ deadline: { $lt: until } }, "deadline", limit)),
     recordedMailsOf: (jobId) => guard(async () => new Set(await mailsOf(store).distinct("_id", { jobId }))),
   };
 }

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { QUEUES, SERVICES } from "#shared/broker/topology.ts";
-import { changesUnanswered, proxyFault } from "./connection-faults.ts";
+import { changesUnanswered, proxyFault, writesUnanswered } from "./connection-faults.ts";
 import { earlierMessages } from "./earlier-messages.ts";
 import { clockJumps, deletionOf, diskAlarm, killOf, unknownVersion, waitingJobsDeleted } from "./faults.ts";
 import { keepsPromise } from "./keeps-promise.ts";
@@ -16,6 +16,7 @@ keepsPromise({ title: "One process of each service", proxied: true, env: { NODE_
     (["cut", "stall", "slow"] as const).map((how) => proxyFault(which, how)),
   ),
   changesUnanswered,
+  writesUnanswered,
   ...SERVICES.map((service) => clockJumps(service)),
   diskAlarm,
   earlierMessages,

@@ -65,3 +65,12 @@ export const changesUnanswered: Fault = {
     }
   },
 };
+
+/** What the driver does at times when a server is killed: the operation has no end, and nothing says so. */
+export const writesUnanswered: Fault = {
+  name: "no answer from MongoDB to three writes for 2 minutes",
+  apply: async (ground) => {
+    const data = { failCommands: ["insert", "update", "bulkWrite"], blockConnection: true, blockTimeMS: 120_000 };
+    await ground.store.db.admin().command({ configureFailPoint: "failCommand", mode: { times: 3 }, data });
+  },
+};
