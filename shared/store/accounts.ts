@@ -2,7 +2,7 @@
 import type { Account } from "#shared/routing/configuration.ts";
 import { CONFIGURATION_COLLECTIONS } from "./configuration.ts";
 import type { Store } from "./connection.ts";
-import { guard } from "./connection.ts";
+import { guard, guardLong } from "./connection.ts";
 import type { Documents } from "./documents.ts";
 import { createDocuments } from "./documents.ts";
 
@@ -19,7 +19,7 @@ export function createAccounts(store: Store): Accounts {
   return {
     ...createDocuments<Account>(store, CONFIGURATION_COLLECTIONS.accounts),
     prepare: () =>
-      guard(async () => {
+      guardLong(async () => {
         await collection.createIndexes([
           {
             name: "brokerUser",

@@ -5,6 +5,7 @@ import type { ClientSession, Filter } from "mongodb";
 import type { Clock } from "#shared/clock.ts";
 import { createSteadyClock } from "#shared/clock.ts";
 import type { Store } from "./connection.ts";
+import { guardLong } from "./connection.ts";
 
 interface Changed {
   /** The document's key in its collection, or LANES. A domain and its relay have the same. */
@@ -21,9 +22,9 @@ const LONGEST_TRANSACTION_MS = 70_000;
 
 const changedIn = (store: Store) => store.collection<Changed>("changed");
 
-/** Makes the index that is asked by. */
+/** Makes the index that is asked by. Throws StoreUnavailable. */
 export async function prepareChanged(store: Store): Promise<void> {
-  await changedIn(store).createIndex({ changedAt: 1 }, { name: "recent" });
+  await guardLong(() => changedIn(store).createIndex({ changedAt: 1 }, { name: "recent" }));
 }
 
 /** Notes a change, in the transaction that makes it where there is one. */

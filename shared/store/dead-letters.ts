@@ -92,7 +92,7 @@ export function createDeadLetters(store: Store): DeadLetters {
       guard(async () => void (await letters.updateOne({ _id: id }, { $set: { replayedAt: at } }))),
     count: () => guardLong(() => letters.countDocuments({ replayedAt: { $exists: false } })),
     page: ({ account, cursor, limit }) =>
-      guard(async () => {
+      guardLong(async () => {
         const filter = { replayedAt: { $exists: false }, ...(account === undefined ? {} : { account }) };
         const found = await letters
           .find({ $and: [filter, ...olderThan(cursor)] })
