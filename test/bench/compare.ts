@@ -37,7 +37,7 @@ export interface Comparison {
 /** Each takes ZoneMTA the 5 s for which it doesn't look at a queue that was empty. */
 const SLOW_SINGLES = 6;
 /** A service runs for weeks: what is measured is code that has been compiled for its load, and pages that are there. */
-const WARM_MAILS = 4_000;
+const WARM_MAILS = 2_000;
 const WARM_MS = 60_000;
 const LONGEST_MS = 150_000;
 /** For what is not out at the far end by then, the report says how much it was. */
