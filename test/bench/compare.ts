@@ -96,8 +96,7 @@ async function measurePeer(comparison: Comparison, peer: Peer, { number, samples
   add(samples, peer.name, { round: number, ...measured, ...alone, ...own });
   // What is left would come in among the next feed's mails.
   if (!isWaypost || measured.left > 0) return;
-  const { system, account } = peer as Waypost;
-  const target = { url: `${system.httpUrl}/v1/jobs`, user: account.name, password: account.password };
+  const target = (peer as Waypost).restTarget();
   add(samples, BY_REST, { round: number, ...(await take(BY_REST, () => feedRest(target, load))) });
 }
 

@@ -32,8 +32,7 @@ export async function warm(ground: Ground, sender: string, target: Pick<Sink, "a
 }
 
 export function byRest({ waypost }: Ground, load: Load): Promise<number> {
-  const { system, account } = waypost;
-  return feedRest({ url: `${system.httpUrl}/v1/jobs`, user: account.name, password: account.password }, load);
+  return feedRest(waypost.restTarget(), load);
 }
 
 export function bySmtp({ waypost }: Ground, load: Load): Promise<number> {

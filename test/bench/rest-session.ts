@@ -4,6 +4,7 @@ import type { Socket } from "node:net";
 import { connect } from "node:net";
 import { once } from "node:events";
 
+const HOST = "127.0.0.1";
 const HEAD_END = "\r\n\r\n";
 
 export interface RestSession {
@@ -20,8 +21,8 @@ function isWhole(text: string): boolean {
   return length !== undefined && text.length >= end + HEAD_END.length + Number(length);
 }
 
-export async function openRestSession(url: URL): Promise<RestSession> {
-  const socket: Socket = connect({ host: url.hostname, port: Number(url.port), noDelay: true });
+export async function openRestSession(port: number): Promise<RestSession> {
+  const socket: Socket = connect({ host: HOST, port, noDelay: true });
   await once(socket, "connect");
   let text = "";
   let waiting: { resolve: () => void; reject: (error: Error) => void } | undefined;
@@ -45,11 +46,11 @@ export async function openRestSession(url: URL): Promise<RestSession> {
   };
 }
 
-/** A POST of JSON as its bytes. */
-export function requestOf(url: URL, authorization: string, body: string): Buffer {
+/** A POST of a job in JSON, as its bytes. */
+export function requestOf(authorization: string, body: string): Buffer {
   const head = [
-    `POST ${url.pathname} HTTP/1.1`,
-    `Host: ${url.host}`,
+    "POST /v1/jobs HTTP/1.1",
+    `Host: ${HOST}`,
     `Authorization: ${authorization}`,
     "Content-Type: application/json",
     `Content-Length: ${Buffer.byteLength(body)}`,

@@ -44,7 +44,8 @@ export async function feedSmtp(port: number, load: Load): Promise<number> {
 }
 
 export interface RestTarget {
-  url: string;
+  /** Of each replica of ingest; the sessions take turns at them. */
+  ports: readonly number[];
   user: string;
   password: string;
 }
@@ -70,15 +71,14 @@ export function restJob(bytes: number, mail: { sender?: string; recipients?: rea
 
 /** POSTs `load.mails` jobs, `load.sessions` at a time; resolves with the seconds until the last 202. */
 export async function feedRest(target: RestTarget, load: Load): Promise<number> {
-  const url = new URL(target.url);
   const authorization = `Basic ${Buffer.from(`${target.user}:${target.password}`).toString("base64")}`;
   const requests = (load.senders ?? [SENDER]).map((sender) =>
-    requestOf(url, authorization, JSON.stringify(restJob(load.bytes, { sender }))),
+    requestOf(authorization, JSON.stringify(restJob(load.bytes, { sender }))),
   );
   let left = load.mails;
   const started = performance.now();
-  const worker = async (): Promise<void> => {
-    const session = await openRestSession(url);
+  const worker = async (port: number): Promise<void> => {
+    const session = await openRestSession(port);
     try {
       while (left > 0) {
         left -= 1;
@@ -88,6 +88,7 @@ export async function feedRest(target: RestTarget, load: Load): Promise<number> 
       session.close();
     }
   };
-  await Promise.all(Array.from({ length: load.sessions }, worker));
+  const { ports } = target;
+  await Promise.all(Array.from({ length: load.sessions }, (_, index) => worker(ports[index % ports.length] ?? 0)));
   return (performance.now() - started) / 1000;
 }

@@ -47,8 +47,7 @@ function nameOf(pid: number): string {
 
 const feed = (mails: number): Promise<number> => {
   const load = { mails, sessions: 50, bytes: 10_240 };
-  const target = { url: `${peer.system.httpUrl}/v1/jobs`, user: peer.account.name, password: peer.account.password };
-  return values.rest ? feedRest(target, load) : feedSmtp(peer.smtpPort, load);
+  return values.rest ? feedRest(peer.restTarget(), load) : feedSmtp(peer.smtpPort, load);
 };
 
 try {

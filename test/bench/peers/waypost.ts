@@ -9,12 +9,15 @@ import { connectStore } from "#shared/store/connection.ts";
 import type { System } from "#test/support/system.ts";
 import { startSystem } from "#test/support/system.ts";
 import type { TestAccount } from "#test/support/system-client.ts";
+import type { RestTarget } from "../sources.ts";
 import { SENDER } from "../sources.ts";
 import type { Peer, PeerOptions } from "./peer.ts";
 
 export interface Waypost extends Peer {
   readonly system: System;
   readonly account: TestAccount;
+  /** For the source over REST: every replica of ingest that runs. */
+  restTarget(): RestTarget;
   /** The bench's account with other settings beside its usual ones. */
   putAccount(settings: object): Promise<void>;
   /** One more domain of it, with a relay on this machine. */
@@ -78,6 +81,12 @@ async function versions(managementUrl: string, mongodbUri: string): Promise<stri
   return `Waypost on Node ${process.versions.node}, RabbitMQ ${overview.rabbitmq_version}, MongoDB ${String(version)}`;
 }
 
+function portsOfIngest(system: System): number[] {
+  return system.plan.replicas
+    .filter(({ service, replica }) => service === "ingest" && system.process(service, replica).isRunning)
+    .map(({ env }) => Number(env["WAYPOST_HTTP_PORT"]));
+}
+
 /** Starts it, the account and its relay configured. */
 export async function startWaypost(options: WaypostOptions): Promise<Waypost> {
   const { directory } = options;
@@ -113,6 +122,7 @@ export async function startWaypost(options: WaypostOptions): Promise<Waypost> {
     smtpPort: system.smtpPort,
     system,
     account: { name: ACCOUNT, password: PASSWORD, domain: DOMAIN, sender: SENDER },
+    restTarget: () => ({ ports: portsOfIngest(system), user: ACCOUNT, password: PASSWORD }),
     putAccount: (settings) => putAccount(system, settings),
     putDomain: (domain, relay) => putDomain(system, domain, relay),
     roots: () => processesOf(directory),
