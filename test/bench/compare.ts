@@ -38,6 +38,7 @@ export interface Comparison {
 const SLOW_SINGLES = 6;
 /** A service runs for weeks: what is measured is code that has been compiled for its load, and pages that are there. */
 const WARM_MS = 20_000;
+/** In one feed: the slowest peer takes half a minute for them. */
 const MOST_WARM_MAILS = 2_000;
 const LONGEST_MS = 150_000;
 /** For what is not out at the far end by then, the report says how much it was. */

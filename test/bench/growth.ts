@@ -109,7 +109,7 @@ const replicas: Scenario = async (ground) => {
     for (const { service, replica } of added) await system.kill(service, { signal: "SIGTERM", replica });
   }
   await take("REST, one replica each, after the others", 1);
-  // The added ones have had more mails than the one of the first line, and fewer than that of the last.
+  // The added ones have had as many mails as the one of the first line, or more, and fewer than that of the last.
   const ones = [found.at(0), found.at(-1)].map((row) => row?.measured.relayed ?? Number.NaN);
   return found.map(({ scenario, measured }) => {
     const shares = ones.map((one) => (measured.relayed / one).toFixed(2)).join(" and ");
