@@ -7,6 +7,7 @@ import { join, resolve } from "node:path";
 import { spawn } from "node:child_process";
 import type { Backing } from "#deploy/local/backing.ts";
 import { exitCodeOf, startBacking } from "#deploy/local/backing.ts";
+import { compileServices } from "#deploy/local/compile-services.ts";
 import { endProcessesOf, processesOf, RUN_MARK } from "#deploy/local/processes.ts";
 import { tableOfSeen } from "./faults/chronicle.ts";
 import type { TestBacking } from "./support/backing.ts";
@@ -87,7 +88,10 @@ function runVitest(
 }
 
 async function bringUp(directory: string): Promise<{ backing: Backing; shared: TestBacking }> {
-  const backing = await startBacking({ directory, keepData: false, report: say });
+  const [backing] = await Promise.all([
+    startBacking({ directory, keepData: false, report: say }),
+    compileServices(join(ROOT, ".waypost")),
+  ]);
   say(`${backing.parts.join(" and ")}: up`);
   const { amqpUrl, mongodbUri } = backing;
   const managementUrl = backing.managementUrl ?? managementUrlOf(amqpUrl);

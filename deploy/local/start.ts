@@ -9,6 +9,7 @@ import { DEMO_ACCOUNT, relayDemoMail, setUpDemo } from "./demo.ts";
 import type { DemoServers } from "./demo-servers.ts";
 import { DEMO_HOST, startDemoServers } from "./demo-servers.ts";
 import type { Credentials } from "./instance.ts";
+import { compileServices } from "./compile-services.ts";
 import { alreadyRunning, forgetRunning, keptCredentials, LOCAL_DIRECTORY, tellRunning } from "./instance.ts";
 import { farewell, say, welcome } from "./messages.ts";
 import { endProcessesOf } from "./processes.ts";
@@ -99,6 +100,8 @@ async function start(running: Running): Promise<void> {
   const credentials = keptCredentials();
   await endProcessesOf(LOCAL_DIRECTORY, STOP_MS);
   rmSync(join(LOCAL_DIRECTORY, "log"), { recursive: true, force: true });
+  const compiling = compileServices(LOCAL_DIRECTORY);
+  compiling.catch(() => undefined);
   running.backing = await startBacking({ directory: LOCAL_DIRECTORY, keepData: true, report: say });
   say(`${running.backing.parts.join(" and ")}: up`);
 
@@ -111,6 +114,7 @@ async function start(running: Running): Promise<void> {
     },
     new Set([ports.http, ports.smtp, ports.control]),
   );
+  await compiling;
   say(`starting ${SERVICES.join(", ")}`);
   const env = environment(running.backing, credentials);
   running.services = startServices(env, ports, process.argv.includes("--watch"));
