@@ -27,7 +27,10 @@ async function strips(directory: string): Promise<boolean> {
   return stdout.trim() === "true";
 }
 
-it("loads nothing that strips types once the services were compiled", async () => {
+/** Ten processes load all there is, on a machine that runs other tests. */
+const LOADED_MS = 90_000;
+
+it("loads nothing that strips types once the services were compiled", { timeout: LOADED_MS }, async () => {
   const directory = mkdtempSync(join(testBacking().directory, "compiled-"));
   await compileServices(directory);
   expect(await strips(directory)).toBe(false);
