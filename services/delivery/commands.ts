@@ -12,7 +12,8 @@ import { verifyRelay } from "./verify.ts";
 
 export interface CommandPorts {
   clock: Clock;
-  configuration: () => Configuration | undefined;
+  /** As of now, where the database answers: an operator verifies what was just changed. */
+  configuration: () => Promise<Configuration | undefined>;
   lanes: LaneSet;
   targets: TargetPorts;
   timeouts: SmtpTimeouts;
@@ -39,7 +40,7 @@ function hurried(timeouts: SmtpTimeouts): SmtpTimeouts {
 }
 
 async function verify(ports: CommandPorts, command: VerifyCommand): Promise<CommandReply> {
-  const configuration = ports.configuration();
+  const configuration = await ports.configuration();
   const account = configuration?.account(command.account);
   const configured: Relay | undefined = configuration?.relay(command.account, command.domain);
   const relay = (command.candidate as RelayPlace | undefined) ?? configured;

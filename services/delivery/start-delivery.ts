@@ -132,7 +132,7 @@ export async function startDelivery(context: Context): Promise<RunningService> {
   const commands = broker.start(
     createCommandsActor({
       clock,
-      configuration: parts.known,
+      configuration: () => parts.configuration.confirmed().catch(() => parts.known()),
       lanes,
       targets: parts.mx,
       timeouts: settings.WAYPOST_SMTP_TIMEOUTS,
