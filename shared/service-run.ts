@@ -13,9 +13,9 @@ import type { Store } from "#shared/store/connection.ts";
 import { connectStore } from "#shared/store/connection.ts";
 import type { Telemetry } from "#shared/telemetry/start.ts";
 import { startTelemetry } from "#shared/telemetry/start.ts";
+import { EXIT_CONFIG } from "#shared/exit-codes.ts";
 
 const EXIT_CLEAN = 0;
-const EXIT_CONFIG = 78;
 const EXIT_FAILED = 1;
 /** After the drain: connections are closed and the last spans sent. */
 const CLOSE_MS = 2_000;

@@ -1,5 +1,6 @@
 // How every service starts, answers for its health, drains and exits (operator contract, Processes).
 import type { ServiceName } from "#shared/broker/topology.ts";
+import { EXIT_CONFIG } from "#shared/exit-codes.ts";
 import type { Log } from "#shared/log.ts";
 import { createLog } from "#shared/log.ts";
 import { takenPorts } from "#shared/ports.ts";
@@ -8,7 +9,6 @@ import { startRun } from "#shared/service-run.ts";
 import type { CommonSettings } from "#shared/settings.ts";
 import { healthPortOf, readSettings } from "#shared/settings.ts";
 
-const EXIT_CONFIG = 78;
 const EXIT_FAILED = 1;
 
 /** Runs a service until a signal ends it: what `main.ts` of every service calls. */

@@ -12,6 +12,7 @@ import { endProcessesOf, processesOf, RUN_MARK } from "#deploy/local/processes.t
 import { tableOfSeen } from "./faults/chronicle.ts";
 import type { TestBacking } from "./support/backing.ts";
 import { managementUrlOf } from "./support/management.ts";
+import { COMPILED } from "./support/service-process.ts";
 
 const ROOT = resolve(import.meta.dirname, "..");
 const TIERS = ["unit", "contract", "path", "faults"] as const;
@@ -88,10 +89,8 @@ function runVitest(
 }
 
 async function bringUp(directory: string): Promise<{ backing: Backing; shared: TestBacking }> {
-  const [backing] = await Promise.all([
-    startBacking({ directory, keepData: false, report: say }),
-    compileServices(join(ROOT, ".waypost")),
-  ]);
+  await compileServices(COMPILED);
+  const backing = await startBacking({ directory, keepData: false, report: say });
   say(`${backing.parts.join(" and ")}: up`);
   const { amqpUrl, mongodbUri } = backing;
   const managementUrl = backing.managementUrl ?? managementUrlOf(amqpUrl);

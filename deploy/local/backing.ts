@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import type { Turns } from "#shared/turns.ts";
 import { createTurns } from "#shared/turns.ts";
+import { EXIT_CONFIG } from "#shared/exit-codes.ts";
 import { startBroker } from "./broker.ts";
 import { dockerAnswers, startBrokerContainer, startDatabaseContainer } from "./containers.ts";
 import { startDatabase } from "./database.ts";
@@ -40,7 +41,6 @@ export class BackingMisnamed extends Error {
 }
 
 const EXIT_UNAVAILABLE = 69;
-const EXIT_CONFIG = 78;
 
 /** What a run ends with that could not begin. */
 export function exitCodeOf(error: unknown): number {

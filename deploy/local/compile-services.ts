@@ -3,11 +3,10 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { SERVICES } from "#shared/broker/topology.ts";
+import { EXIT_CONFIG } from "#shared/exit-codes.ts";
 import { ROOT } from "./instance.ts";
 import { RUN_MARK } from "./processes.ts";
 import { serviceEnvironment } from "./service-environment.ts";
-
-const EXIT_CONFIG = 78;
 
 /** What a service loads without any settings: then it says which are missing, and ends. */
 const programs = SERVICES.map((service) => ({ args: [`services/${service}/main.ts`], exit: EXIT_CONFIG }));

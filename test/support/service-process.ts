@@ -8,6 +8,8 @@ import { serviceEnvironment } from "#deploy/local/service-environment.ts";
 import type { ServiceName } from "#shared/broker/topology.ts";
 
 export const ROOT = resolve(import.meta.dirname, "../..");
+/** Where the sources of the services that tests start are kept as they were compiled. */
+export const COMPILED = join(ROOT, ".waypost");
 
 export interface ServiceDefinition {
   service: ServiceName;
@@ -44,7 +46,7 @@ export function spawnService(definition: ServiceDefinition, directory: string): 
     name: definition.service,
     command: process.execPath,
     args: [join(ROOT, "services", definition.service, "main.ts")],
-    env: { ...serviceEnvironment(join(ROOT, ".waypost")), ...definition.env },
+    env: { ...serviceEnvironment(COMPILED), ...definition.env },
     directory,
     cwd: ROOT,
     logFile: definition.logFile,

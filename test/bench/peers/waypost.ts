@@ -3,11 +3,11 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { startBacking } from "#deploy/local/backing.ts";
 import { compileServices } from "#deploy/local/compile-services.ts";
-import { ROOT } from "#deploy/local/instance.ts";
 import { processesOf } from "#deploy/local/processes.ts";
 import { SERVICES } from "#shared/broker/topology.ts";
 import { createLog } from "#shared/log.ts";
 import { connectStore } from "#shared/store/connection.ts";
+import { COMPILED } from "#test/support/service-process.ts";
 import type { System } from "#test/support/system.ts";
 import { startSystem } from "#test/support/system.ts";
 import type { TestAccount } from "#test/support/system-client.ts";
@@ -93,10 +93,12 @@ function portsOfIngest(system: System): number[] {
 export async function startWaypost(options: WaypostOptions): Promise<Waypost> {
   const { directory } = options;
   mkdirSync(directory, { recursive: true });
-  const [backing] = await Promise.all([
-    startBacking({ directory: join(directory, "backing"), keepData: false, report: () => undefined }),
-    compileServices(join(ROOT, ".waypost")),
-  ]);
+  await compileServices(COMPILED);
+  const backing = await startBacking({
+    directory: join(directory, "backing"),
+    keepData: false,
+    report: () => undefined,
+  });
   if (backing.managementUrl === undefined) throw new Error("the bench needs a private broker: unset AMQP_URL");
   const system = await startSystem({
     backing: {
