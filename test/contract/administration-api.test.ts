@@ -1,4 +1,7 @@
 // Operator contract, Administration API: the calls of its table, against a real control service.
+import { once } from "node:events";
+import type { IncomingMessage } from "node:http";
+import { request } from "node:http";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { NewDomain, ProblemAnswer } from "#test/support/administration.ts";
 import { newDomain, pathsOf, refusedPut } from "#test/support/administration.ts";
@@ -27,6 +30,16 @@ describe("authorization", () => {
     expect(answer.headers.get("www-authenticate")).toMatch(/^Bearer/);
     expect(await answer.json()).toMatchObject({ status: 401, title: "Unauthorized" });
   });
+
+  it.each(["/%761/accounts", "/v%31/accounts", "/v1/accounts/?limit=1", "http://waypost.example/v1/accounts"])(
+    "answers 401 however the path is written: %s",
+    async (path) => {
+      const { hostname, port } = new URL(system.controlUrl);
+      const [answer] = (await once(request({ hostname, port, path }).end(), "response")) as [IncomingMessage];
+      answer.resume();
+      expect(answer.statusCode).toBe(401);
+    },
+  );
 
   it("answers 401 before it reads anything, also for paths that are none", async () => {
     expect((await fetch(`${system.controlUrl}/v1/nothing`, { method: "PUT", body: "{" })).status).toBe(401);

@@ -37,12 +37,17 @@ function digest(text: string): Buffer {
   return createHash("sha256").update(text).digest();
 }
 
+/**
+ * Asks for the token by the route that was found, never by the request's target alone: the router also takes `/%761/accounts` and
+ * `http://host/v1/accounts` for `/v1/accounts`.
+ */
 function createGate(
   token: string,
 ): (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply | undefined> {
   const wanted = digest(`Bearer ${token}`);
   return async (request, reply) => {
-    if (!request.url.startsWith("/v1/") && request.url !== "/v1") return undefined;
+    const path = request.routeOptions.url ?? request.url;
+    if (!path.startsWith("/v1/") && path !== "/v1") return undefined;
     const given = (request.headers.authorization ?? "").replace(/^bearer +/i, "Bearer ");
     if (timingSafeEqual(digest(given), wanted)) return undefined;
     const headers = { "www-authenticate": 'Bearer realm="waypost"' };
