@@ -2,7 +2,7 @@
 import type { Delivery, Verdict } from "#shared/broker/actor.ts";
 import type { Clock } from "#shared/clock.ts";
 import type { Command, CommandMessage, CommandReply } from "#shared/contracts/command.ts";
-import type { Confirmable } from "#shared/routing/find-confirmed.ts";
+import type { ConfigurationPort } from "#shared/routing/configuration.ts";
 import type { Sealer } from "#shared/secrets.ts";
 import type { DeadNotifications } from "#shared/store/dead-notifications.ts";
 import type { Endpoints } from "#shared/store/endpoints.ts";
@@ -15,7 +15,7 @@ import { tryEndpoint } from "./try-endpoint.ts";
 export interface CommandOptions {
   board: Pick<Board, "open">;
   clock: Clock;
-  configuration: Confirmable;
+  configuration: Pick<ConfigurationPort, "confirmed">;
   dead: DeadKeeper;
   deadNotifications: Pick<DeadNotifications, "erase" | "forget">;
   endpoints: Pick<Endpoints, "enable" | "forget">;

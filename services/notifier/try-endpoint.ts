@@ -1,8 +1,7 @@
 // `waypost notify test`: one sample of each tracking point, each in a POST of its own, and what the endpoint said to each.
 import type { Clock } from "#shared/clock.ts";
 import type { BatchMessage } from "#shared/contracts/batch.ts";
-import type { Confirmable } from "#shared/routing/find-confirmed.ts";
-import { findConfirmed } from "#shared/routing/find-confirmed.ts";
+import type { ConfigurationPort } from "#shared/routing/configuration.ts";
 import type { Sealer } from "#shared/secrets.ts";
 import type { EndpointDetails } from "./endpoint.ts";
 import { ofAccount } from "./endpoint.ts";
@@ -11,7 +10,7 @@ import { sampleBatches } from "./samples.ts";
 
 export interface TryPorts {
   clock: Clock;
-  configuration: Confirmable;
+  configuration: Pick<ConfigurationPort, "confirmed">;
   poster: Poster;
   sealer: Sealer;
 }
@@ -53,13 +52,17 @@ async function trySample(
 
 /**
  * Tries one after the other; ends with the first that gets no answer, for the next would get none either, and in time for
- * the one who waits for it. Undefined for an unknown account.
+ * the one who waits for it. By the configuration as it is now: who tries an endpoint has often just changed it. Undefined for
+ * an unknown account.
+ *
+ * @throws ConfigurationStale where the database does not answer.
  */
 export async function tryEndpoint(
   ports: TryPorts,
   wanted: { account: string; url: string },
 ): Promise<readonly TriedSample[] | undefined> {
-  const account = await findConfirmed(ports.configuration, (configuration) => configuration.account(wanted.account));
+  const configuration = await ports.configuration.confirmed();
+  const account = configuration.account(wanted.account);
   if (account === undefined) return undefined;
   const { notification } = account;
   const own = notification === undefined ? undefined : ofAccount(account._id, notification, ports.sealer);
