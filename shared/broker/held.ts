@@ -8,10 +8,10 @@ export class Held {
   /** The message that this is a part of. */
   readonly #whole: Held | undefined;
   /** The parts of this message that are not settled yet. */
-  readonly #parts = new Set<Held>();
+  #parts: Set<Held> | undefined;
   #isLost = false;
   #job: PublishJob | undefined;
-  readonly #lost = Promise.withResolvers<void>();
+  #lost: PromiseWithResolvers<void> | undefined;
 
   constructor(raw: ConsumeMessage, channel: Channel, whole?: Held) {
     this.raw = raw;
@@ -23,7 +23,7 @@ export class Held {
   /** Its parts as deliveries of their own; the message is settled with the last of them. */
   split(raws: readonly ConsumeMessage[]): Held[] {
     const parts = raws.map((raw) => new Held(raw, this.channel, this));
-    for (const part of parts) this.#parts.add(part);
+    this.#parts = new Set(parts);
     return parts;
   }
 
@@ -31,7 +31,7 @@ export class Held {
   settle(): ConsumeMessage | undefined {
     if (this.#whole === undefined) return this.raw;
     const parts = this.#whole.#parts;
-    return parts.delete(this) && parts.size === 0 ? this.#whole.raw : undefined;
+    return parts?.delete(this) === true && parts.size === 0 ? this.#whole.raw : undefined;
   }
 
   /** Its channel is gone: the broker gives it to somebody again, and it can't be settled here any more. */
@@ -40,6 +40,8 @@ export class Held {
   }
 
   get whenLost(): Promise<void> {
+    this.#lost ??= Promise.withResolvers<void>();
+    if (this.#isLost) this.#lost.resolve();
     return this.#lost.promise;
   }
 
@@ -53,7 +55,7 @@ export class Held {
   lose(): void {
     this.#isLost = true;
     this.#job?.abandon();
-    this.#lost.resolve();
-    for (const part of this.#parts) part.lose();
+    this.#lost?.resolve();
+    for (const part of this.#parts ?? []) part.lose();
   }
 }

@@ -4,7 +4,7 @@ import type { ChannelModel } from "amqplib";
 import { connect } from "amqplib";
 import type { Clock } from "#shared/clock.ts";
 import type { Log } from "#shared/log.ts";
-import { writeFramesTogether } from "./write-frames-together.ts";
+import { straightenFrames } from "./straighten-frames.ts";
 
 const HEARTBEAT_SECONDS = 8;
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -95,7 +95,7 @@ async function connectOnce(options: LinkOptions, state: LinkState, url: string):
     });
     state.model = model;
     const lost = new Promise<void>((resolve) => void model.once("close", () => resolve()));
-    writeFramesTogether(model);
+    straightenFrames(model);
     watch(model, options);
     if (state.closing.signal.aborted) return await closeQuietly(model);
     await withinSetUpTime(options.onUp(model));

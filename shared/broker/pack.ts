@@ -4,7 +4,7 @@ import type { ConsumeMessage } from "amqplib";
 import { z } from "zod";
 import type { Outgoing, PackTarget } from "./actor.ts";
 import { decodeBody } from "./encoding.ts";
-import { HEADERS, publishOptionsOf } from "./properties.ts";
+import { HEADERS, headersOf } from "./properties.ts";
 import type { Publishable } from "./publish-job.ts";
 import { PACKED_MAILBOXES, QUEUES } from "./topology.ts";
 
@@ -23,9 +23,9 @@ const packSchema = z.object({ version: z.literal(1), parts: z.array(partSchema).
 
 function partOf(publishable: Publishable): Part {
   const { message, body, contentType } = publishable;
-  const headers: Record<string, unknown> = publishOptionsOf(publishable).headers;
   const { type, messageId } = message;
-  return { bytes: body.length, type, contentType, ...(messageId === undefined ? {} : { messageId }), headers };
+  const named = messageId === undefined ? {} : { messageId };
+  return { bytes: body.length, type, contentType, ...named, headers: headersOf(publishable) };
 }
 
 /** The message that holds them all, in their order. */

@@ -12,16 +12,20 @@ export const HEADERS = {
   deadProperties: "waypost-dead-properties",
 } as const;
 
-export function publishOptionsOf(entry: Publishable): Options.Publish {
-  const message = entry.message;
+export function headersOf({ message, suspect, record, traceparent }: Publishable): Record<string, unknown> {
   const headers: Record<string, unknown> = message.headers === undefined ? {} : { ...message.headers };
-  if (entry.suspect) headers[HEADERS.suspect] = true;
-  if (entry.record !== undefined) headers[HEADERS.record] = entry.record;
-  if (entry.traceparent !== undefined) headers[HEADERS.traceparent] = entry.traceparent;
+  if (suspect) headers[HEADERS.suspect] = true;
+  if (record !== undefined) headers[HEADERS.record] = record;
+  if (traceparent !== undefined) headers[HEADERS.traceparent] = traceparent;
+  return headers;
+}
+
+export function publishOptionsOf(publishable: Publishable): Options.Publish {
+  const { message, contentType } = publishable;
   const options: Options.Publish = {
-    contentType: entry.contentType,
+    contentType,
     type: message.type,
-    headers,
+    headers: headersOf(publishable),
     persistent: message.transient !== true,
     mandatory: message.transient !== true && message.mayBeUnrouted !== true,
   };

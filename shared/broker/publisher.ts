@@ -14,6 +14,7 @@ import { publishOptionsOf } from "./properties.ts";
 import type { Entry, PublishOptions } from "./publish-job.ts";
 import { PublishJob } from "./publish-job.ts";
 import { PublishChannel } from "./publish-channel.ts";
+import { sendMessage } from "./send-message.ts";
 
 const CONFIRM_TIMEOUT_MS = 10_000;
 const SWEEP_MS = 100;
@@ -156,7 +157,7 @@ export class Publisher {
     entry.returned = false;
     this.#outstanding.add(entry);
     try {
-      channel.publish(exchange, routingKey, entry.body, publishOptionsOf(entry), (error: Error | null) =>
+      sendMessage(channel, { exchange, routingKey, body: entry.body, options: publishOptionsOf(entry) }, (error) =>
         this.#onConfirm(entry, error),
       );
       return true;

@@ -1,5 +1,6 @@
 // Every exchange, queue, binding, TTL and dead-letter target, as data (design, Exchanges and queues).
 // No exchange, queue or routing key is spelled anywhere else.
+import { LRUCache } from "lru-cache";
 import { formatDuration } from "#shared/duration.ts";
 
 export const SERVICES = ["ingest", "router", "delivery", "retry-scheduler", "notifier", "control"] as const;
@@ -190,8 +191,22 @@ export function notifyTier(ttlMs: number): { routingKey: string; queue: QueueSpe
   };
 }
 
+export interface LaneMailboxes {
+  readonly interactive: QueueSpec;
+  readonly bulk: QueueSpec;
+}
+
+/** Every mail asks for those of its lane. */
+const knownLanes = new LRUCache<string, LaneMailboxes>({ max: 1_000 });
+
 /** The two mailboxes of a lane: interactive, and `.bulk`. Mails expire from them into waypost.attempts. */
-export function laneMailboxes(lane: string): { interactive: QueueSpec; bulk: QueueSpec } {
+export function laneMailboxes(lane: string): LaneMailboxes {
+  const known = knownLanes.get(lane) ?? makeLaneMailboxes(lane);
+  knownLanes.set(lane, known);
+  return known;
+}
+
+function makeLaneMailboxes(lane: string): LaneMailboxes {
   const spec = (name: string): QueueSpec =>
     mailbox(name, {
       bindings: [[EXCHANGES.mails, name]],

@@ -9,7 +9,7 @@ import { destinationTemplate } from "#shared/broker/topology.ts";
 import type { BrokerState, Figures } from "./messaging-figures.ts";
 import { createFigures, observeBroker, SYSTEM } from "./messaging-figures.ts";
 import { ATTRIBUTES as A } from "./names.ts";
-import { contextOf, traceparentOf } from "./propagate.ts";
+import { contextOf, traceparentOfSpan } from "./propagate.ts";
 
 export interface PublishSpan {
   readonly span: Span;
@@ -91,9 +91,10 @@ function createPublishSpans(
     startPublish: (message, bytes, parent) => {
       const base = message.traceparent === undefined ? (parent ?? context.active()) : contextOf(message.traceparent);
       const span = tracer.startSpan(`publish ${message.exchange || "amq.default"}`, { kind: SpanKind.PRODUCER }, base);
-      if (!span.isRecording()) return { span: undefined, traceparent: traceparentOf(trace.setSpan(base, span)) };
+      const traceparent = traceparentOfSpan(span.spanContext());
+      if (!span.isRecording()) return { span: undefined, traceparent };
       span.setAttributes({ ...common, ...publishAttributes(message, bytes) });
-      return { span: { span }, traceparent: traceparentOf(trace.setSpan(base, span)) };
+      return { span: { span }, traceparent };
     },
     endPublish: (message, published, end) => {
       const exchange = message.exchange || "amq.default";

@@ -1,12 +1,15 @@
 // W3C trace context in and out of text: `00-<trace id>-<span id>-<flags>`. Cheap: it is done for every message.
-import type { Context } from "@opentelemetry/api";
+import type { Context, SpanContext } from "@opentelemetry/api";
 import { isSpanContextValid, ROOT_CONTEXT, trace } from "@opentelemetry/api";
 
 const TRACEPARENT = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/;
 
 /** The text of a context's span, or undefined where there is none. */
 export function traceparentOf(context: Context): string | undefined {
-  const span = trace.getSpanContext(context);
+  return traceparentOfSpan(trace.getSpanContext(context));
+}
+
+export function traceparentOfSpan(span: SpanContext | undefined): string | undefined {
   if (span === undefined || !isSpanContextValid(span)) return undefined;
   return `00-${span.traceId}-${span.spanId}-${span.traceFlags.toString(16).padStart(2, "0")}`;
 }
