@@ -102,7 +102,7 @@ export function effectiveSettings(env: Environment = process.env): EffectiveSett
   });
 }
 
-/** OpenTelemetry's own variables, for shared/telemetry. */
+/** OpenTelemetry's own variables, for shared/telemetry. An empty one is none, as its specification has it. */
 export function openTelemetryVariables(env: Environment = process.env): Environment {
-  return Object.fromEntries(Object.entries(env).filter(([name]) => name.startsWith("OTEL_")));
+  return Object.fromEntries(Object.entries(env).filter(([name, value]) => name.startsWith("OTEL_") && value !== ""));
 }

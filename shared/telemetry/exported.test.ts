@@ -1,11 +1,11 @@
 import { expect, it } from "vitest";
+import { openTelemetryVariables } from "#shared/settings.ts";
 import { exportedSignals } from "./exported.ts";
 
 const endpoint = { OTEL_EXPORTER_OTLP_ENDPOINT: "http://collector:4318" };
 
 it.each([
   ["no endpoint", {}, { traces: [], metrics: [] }],
-  ["an empty endpoint", { OTEL_EXPORTER_OTLP_ENDPOINT: "" }, { traces: [], metrics: [] }],
   ["an endpoint", endpoint, { traces: ["otlp"], metrics: ["otlp"] }],
   ["an endpoint for traces", { OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: "http://x" }, { traces: ["otlp"], metrics: [] }],
   ["metrics switched off", { ...endpoint, OTEL_METRICS_EXPORTER: "none" }, { traces: ["otlp"], metrics: [] }],
@@ -24,4 +24,16 @@ it.each([
   [{}, "http/protobuf"],
 ])("pushes metrics by the protocol of %j", (variables, protocol) => {
   expect(exportedSignals(variables).metricsProtocol).toBe(protocol);
+});
+
+it("takes an empty variable as one that is not set", () => {
+  const variables = openTelemetryVariables({
+    ...endpoint,
+    OTEL_TRACES_EXPORTER: "",
+    OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: "",
+    OTEL_EXPORTER_OTLP_METRICS_PROTOCOL: "",
+    OTEL_EXPORTER_OTLP_PROTOCOL: "grpc",
+  });
+  expect(exportedSignals(variables)).toMatchObject({ traces: ["otlp"], metrics: ["otlp"], metricsProtocol: "grpc" });
+  expect(exportedSignals(openTelemetryVariables({ OTEL_EXPORTER_OTLP_ENDPOINT: "" })).traces).toEqual([]);
 });

@@ -1,5 +1,6 @@
 // Which signals are exported, and how: read from the standard OTEL_* variables. No endpoint, nothing is exported.
 
+/** As `openTelemetryVariables` gives them: those that are set, none of them empty. */
 export type OtelVariables = Readonly<Record<string, string | undefined>>;
 export type Signal = "TRACES" | "METRICS";
 export type OtlpProtocol = "grpc" | "http/json" | "http/protobuf";
@@ -41,8 +42,8 @@ function exportersOf(signal: Signal, variables: OtelVariables): string[] {
 }
 
 function hasEndpoint(signal: Signal, variables: OtelVariables): boolean {
-  const endpoint = variables[`OTEL_EXPORTER_OTLP_${signal}_ENDPOINT`] || variables["OTEL_EXPORTER_OTLP_ENDPOINT"];
-  return endpoint !== undefined && endpoint !== "";
+  const endpoint = variables[`OTEL_EXPORTER_OTLP_${signal}_ENDPOINT`] ?? variables["OTEL_EXPORTER_OTLP_ENDPOINT"];
+  return endpoint !== undefined;
 }
 
 function protocolOf(signal: Signal, variables: OtelVariables): OtlpProtocol {

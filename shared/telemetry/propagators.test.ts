@@ -1,5 +1,6 @@
 import { propagation } from "@opentelemetry/api";
 import { afterEach, expect, it } from "vitest";
+import { openTelemetryVariables } from "#shared/settings.ts";
 import { contextOf, traceparentOf } from "./propagate.ts";
 import { contextOfCaller, createPropagator, headersOf } from "./propagators.ts";
 
@@ -13,7 +14,7 @@ afterEach(() => propagation.disable());
 
 async function use(named?: string): Promise<string[]> {
   const warnings: string[] = [];
-  const variables = named === undefined ? {} : { OTEL_PROPAGATORS: named };
+  const variables = openTelemetryVariables({ OTEL_PROPAGATORS: named });
   propagation.setGlobalPropagator(await createPropagator(variables, (message) => void warnings.push(message)));
   return warnings;
 }

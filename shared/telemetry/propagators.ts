@@ -22,7 +22,7 @@ export async function createPropagator(
   variables: OtelVariables,
   warn: (message: string) => void,
 ): Promise<TextMapPropagator> {
-  const names = (variables["OTEL_PROPAGATORS"] || DEFAULT).split(",").map((name) => name.trim().toLowerCase());
+  const names = (variables["OTEL_PROPAGATORS"] ?? DEFAULT).split(",").map((name) => name.trim().toLowerCase());
   const wanted = [...new Set(names)].filter((name) => name !== "" && name !== "none");
   const unknown = wanted.filter((name) => !Object.hasOwn(PROPAGATORS, name));
   if (unknown.length > 0)

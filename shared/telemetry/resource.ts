@@ -22,7 +22,7 @@ const DETECTORS: Readonly<Record<string, ResourceDetector>> = {
 
 /** Called `waypost-<service>` where the environment says nothing else. */
 export function createResource(service: string, variables: OtelVariables): Resource {
-  const named = variables["OTEL_NODE_RESOURCE_DETECTORS"] || "all";
+  const named = variables["OTEL_NODE_RESOURCE_DETECTORS"] ?? "all";
   const names = named.split(",").map((name) => name.trim());
   const detectors = names.includes("all")
     ? Object.values(DETECTORS)

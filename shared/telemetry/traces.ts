@@ -82,7 +82,7 @@ export function samplerOf(variables: OtelVariables): Sampler {
 }
 
 function ratioOf(text: string | undefined): number {
-  const ratio = text === undefined || text === "" ? Number.NaN : Number(text);
+  const ratio = text === undefined ? Number.NaN : Number(text);
   return ratio >= 0 && ratio <= 1 ? ratio : 1;
 }
 
