@@ -6,6 +6,7 @@ import { z } from "zod";
 import type { ServiceName } from "#shared/broker/topology.ts";
 import { parseDuration } from "#shared/duration.ts";
 import { durationsSchema, smtpTimeoutsSchema } from "#shared/settings-schedules.ts";
+import { mistakeOfUri } from "#shared/store/client.ts";
 
 const port = z.coerce.number<string>({ error: "a port from 1 to 65535" }).int().min(1).max(65_535);
 const count = z.coerce.number<string>({ error: "a whole number above 0" }).int().min(1);
@@ -34,9 +35,26 @@ function isDnsServer(item: string): boolean {
   return ipaddr.isValid(host);
 }
 
-function isUrlOf(protocols: readonly string[]): (text: string) => boolean {
-  return (text) => URL.canParse(text) && protocols.includes(new URL(text).protocol);
+function isPercentEncoded(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
+
+/** The path is the virtual host: the client takes a malformed one as it stands, and asks the broker for what nobody meant. */
+function isAmqpUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, pathname } = new URL(text);
+  return ["amqp:", "amqps:"].includes(protocol) && isPercentEncoded(pathname);
+}
+
+const mongodbUri = z.string().superRefine((uri, context) => {
+  const mistake = mistakeOfUri(uri);
+  if (mistake !== undefined) context.addIssue(mistake);
+});
 
 const secretKey = z
   .base64({ error: "32 bytes in base64 (openssl rand -base64 32)" })
@@ -58,15 +76,15 @@ const define = <T extends Record<string, SettingDefinition>>(definitions: T): T 
 
 export const SETTINGS = define({
   AMQP_URL: {
-    schema: listOf(isUrlOf(["amqp:", "amqps:"]), "amqp:// or amqps:// URLs separated by commas").refine(
-      (urls) => urls.length > 0,
-      { error: "at least one amqp:// URL" },
-    ),
+    schema: listOf(
+      isAmqpUrl,
+      "amqp:// or amqps:// URLs separated by commas, with their virtual hosts percent-encoded",
+    ).refine((urls) => urls.length > 0, { error: "at least one amqp:// URL" }),
     meaning: "RabbitMQ; several nodes of a cluster separated by commas",
     secret: true,
   },
   MONGODB_URI: {
-    schema: z.string().regex(/^mongodb(\+srv)?:\/\/.+/, { error: "a mongodb:// URI" }),
+    schema: mongodbUri,
     meaning: "MongoDB replica set, with the database name (default `waypost`)",
     secret: true,
   },

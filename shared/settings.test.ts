@@ -57,6 +57,44 @@ it("shows no secret in a message", () => {
   expect(JSON.stringify(read)).not.toContain("hunter2");
 });
 
+it.each([
+  ["mongodb://u:pass@word@db/waypost", "with user, password and database percent-encoded"],
+  ["mongodb://u:pass@wo:rd@db/waypost", "with user, password and database percent-encoded"],
+  ["mongodb://u:pass@db?word=1@db/waypost", "with user, password and database percent-encoded"],
+  ["mongodb://u:pass%word@db/waypost", "with user, password and database percent-encoded"],
+  ["mongodb://db/%zz", "with user, password and database percent-encoded"],
+  ["postgres://db/waypost", "with user, password and database percent-encoded"],
+  ["mongodb://db/waypost?retrywrite=true", "that the driver can read (option retrywrite is not supported)"],
+  ["mongodb://db:port/waypost", "that the driver can read (Unable to parse db:port with URL)"],
+  [
+    "mongodb://a,b/waypost?directConnection=true",
+    "that the driver can read (directConnection option requires exactly one host)",
+  ],
+  ["mongodb://db/way.post", "that the driver can read (Database names cannot contain the character '.')"],
+])("says of %s what MONGODB_URI should be, and shows nothing of a password", (uri, reason) => {
+  const read = readSettings("router", { ...base, MONGODB_URI: uri });
+  expect(read).toEqual({
+    ok: false,
+    problems: [`MONGODB_URI is not valid: it should be a mongodb:// URI ${reason}`],
+  });
+});
+
+it.each([
+  "mongodb://a,b:1,[::1]:2?replicaSet=r",
+  "mongodb://u:pass,word@db/waypost?authSource=admin",
+  "mongodb+srv://u:pass%40word@cluster.example",
+])("takes %s as MONGODB_URI", (uri) => {
+  expect(readSettings("router", { ...base, MONGODB_URI: uri })).toMatchObject({ settings: { MONGODB_URI: uri } });
+});
+
+it("refuses an AMQP_URL whose virtual host cannot be read", () => {
+  const read = readSettings("router", { ...base, AMQP_URL: "amqp://u:pass@a/way%zz" });
+  expect(read.ok ? [] : read.problems).toEqual([
+    expect.stringMatching(/^AMQP_URL is not valid: it should be .*virtual hosts percent-encoded$/),
+  ]);
+  expect(readSettings("router", { ...base, AMQP_URL: "amqp://a/way%2Fpost" }).ok).toBe(true);
+});
+
 it("takes an empty variable as one that is not set", () => {
   expect(readSettings("ingest", { ...base, WAYPOST_SMTPS_PORT: "" }).ok).toBe(true);
 });

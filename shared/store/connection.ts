@@ -1,9 +1,8 @@
 // The connection to MongoDB, which may come later than the service. Everything is written with majority and journal: what was acknowledged is not rolled back.
 import { setTimeout as wait } from "node:timers/promises";
-import type { Collection, Db, Document } from "mongodb";
+import type { Collection, Db, Document, MongoClient } from "mongodb";
 import {
   MongoBulkWriteError,
-  MongoClient,
   MongoError,
   MongoNetworkError,
   MongoServerError,
@@ -11,6 +10,7 @@ import {
 } from "mongodb";
 import { StoreUnavailable } from "#shared/errors.ts";
 import type { Log } from "#shared/log.ts";
+import { createClient } from "./client.ts";
 
 export interface Store {
   readonly db: Db;
@@ -24,8 +24,6 @@ export interface Store {
   close(): Promise<void>;
 }
 
-const DEFAULT_DATABASE = "waypost";
-const SERVER_SELECTION_MS = 5_000;
 const CONNECT_AGAIN_MS = 250;
 /** Far above what a question takes, and above two selections of a server: the operation, and its one retry by the driver. */
 const ANSWERED_WITHIN_MS = 12_000;
@@ -47,14 +45,7 @@ async function connectOnce(client: MongoClient, closed: AbortSignal): Promise<vo
 
 /** Opens a store. Does not wait for the database: operations do, and throw StoreUnavailable when it does not come. */
 export function connectStore(uri: string, log: Log): Store {
-  const client = new MongoClient(uri, {
-    writeConcern: { w: "majority", journal: true },
-    readConcern: { level: "majority" },
-    retryWrites: true,
-    retryReads: true,
-    serverSelectionTimeoutMS: SERVER_SELECTION_MS,
-    ignoreUndefined: true,
-  });
+  const { client, db } = createClient(uri);
   let isReady = false;
   client.on("topologyDescriptionChanged", (event) => {
     const hasPrimary = [...event.newDescription.servers.values()].some((server) => server.isWritable);
@@ -63,7 +54,6 @@ export function connectStore(uri: string, log: Log): Store {
   });
   const closed = new AbortController();
   void connectOnce(client, closed.signal);
-  const db = client.db(new URL(uri.replace(/,[^/]+/, "")).pathname.slice(1) || DEFAULT_DATABASE);
   return {
     db,
     collection: (name) => db.collection(name),

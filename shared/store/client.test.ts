@@ -1,0 +1,16 @@
+import { expect, it } from "vitest";
+import { createClient } from "./client.ts";
+
+it.each([
+  ["mongodb://db/mails", "mails"],
+  ["mongodb://u:pass,word@a,b:1/mails?authSource=admin", "mails"],
+  ["mongodb://db/ma%69ls", "mails"],
+  ["mongodb://db/mails\n", "mails"],
+  ["mongodb://db/test", "test"],
+  ["mongodb://db", "waypost"],
+  ["mongodb://db/", "waypost"],
+  ["mongodb://a,b?replicaSet=r", "waypost"],
+  ["mongodb+srv://u:p@cluster.example/?authSource=admin", "waypost"],
+])("keeps the data of %s in the database %s", (uri, database) => {
+  expect(createClient(uri).db.databaseName).toBe(database);
+});
