@@ -4,13 +4,15 @@ import type { Turns } from "#shared/turns.ts";
 import { createTurns } from "#shared/turns.ts";
 import { EXIT_CONFIG } from "#shared/exit-codes.ts";
 import { startBroker } from "./broker.ts";
-import { dockerAnswers, startBrokerContainer, startDatabaseContainer } from "./containers.ts";
+import { startBrokerContainer, startDatabaseContainer } from "./containers.ts";
 import { startDatabase } from "./database.ts";
+import { findEngine } from "./docker-engine.ts";
 import type { Given } from "./given.ts";
 import { anyAnswers, readAmqpUrl, readMongodbUri } from "./given.ts";
 import { installBroker, removeStalePolicy } from "./install-broker.ts";
 import { installDatabase } from "./install-database.ts";
 import { findBroker, findDatabase, isDebian, isRoot } from "./programs.ts";
+import { volumeOf } from "./volumes.ts";
 
 export interface Backing {
   amqpUrl: string;
@@ -113,6 +115,7 @@ async function provide<P>(kind: Kind<P>, options: BackingOptions, { hasDocker, i
 
 function brokerKind(options: BackingOptions): Kind<BrokerPart> {
   const directory = join(options.directory, "rabbitmq");
+  const volume = options.keepData ? volumeOf(options.directory, "rabbitmq") : undefined;
   return {
     name: "RabbitMQ",
     program: "rabbitmq-server",
@@ -120,7 +123,7 @@ function brokerKind(options: BackingOptions): Kind<BrokerPart> {
     find: findBroker,
     install: installBroker,
     container: async () => {
-      const running = await startBrokerContainer(directory, options.keepData);
+      const running = await startBrokerContainer(volume);
       return { running, text: "RabbitMQ 4 in a container", stop: running.stop };
     },
     start: async (program) => {
@@ -132,6 +135,7 @@ function brokerKind(options: BackingOptions): Kind<BrokerPart> {
 
 function databaseKind(options: BackingOptions): Kind<DatabasePart> {
   const directory = join(options.directory, "mongodb");
+  const volume = options.keepData ? volumeOf(options.directory, "mongodb") : undefined;
   return {
     name: "MongoDB",
     program: "mongod",
@@ -139,7 +143,7 @@ function databaseKind(options: BackingOptions): Kind<DatabasePart> {
     find: findDatabase,
     install: installDatabase,
     container: async () => {
-      const running = await startDatabaseContainer(directory, options.keepData);
+      const running = await startDatabaseContainer(volume);
       return { running, text: "MongoDB 8 in a container", stop: running.stop };
     },
     start: async (program) => {
@@ -186,8 +190,8 @@ async function both<A extends Part<unknown>, B extends Part<unknown>>(a: Promise
 export async function startBacking(options: BackingOptions): Promise<Backing> {
   removeStalePolicy();
   const given = { broker: await givenBroker(), database: await givenDatabase() };
-  const hasDocker = (given.broker === undefined || given.database === undefined) && (await dockerAnswers());
-  const means = { hasDocker, inTurn: createTurns() };
+  const isNeeded = given.broker === undefined || given.database === undefined;
+  const means = { hasDocker: isNeeded && (await findEngine()) !== undefined, inTurn: createTurns() };
   const [broker, database] = await both(
     given.broker === undefined ? provide(brokerKind(options), options, means) : Promise.resolve(given.broker),
     given.database === undefined ? provide(databaseKind(options), options, means) : Promise.resolve(given.database),

@@ -11,6 +11,7 @@ import { addDomainVerbs } from "./verbs/domain.ts";
 import { addMailVerbs } from "./verbs/mail.ts";
 import { addRecipientVerbs } from "./verbs/recipient.ts";
 import { addRelayVerbs } from "./verbs/relay.ts";
+import { addResetVerb } from "./verbs/reset.ts";
 import { addSimulateVerb } from "./verbs/simulate.ts";
 import { addSystemVerbs } from "./verbs/system.ts";
 
@@ -60,7 +61,8 @@ addDomainVerbs(verbs);
 addRelayVerbs(verbs);
 addMailVerbs(verbs);
 addRecipientVerbs(verbs);
-addSystemVerbs(verbs, output, PROJECT);
+addSystemVerbs(verbs, output);
+addResetVerb(verbs, output, PROJECT);
 addSimulateVerb(verbs, output);
 settle(program);
 

@@ -1,19 +1,13 @@
-// waypost audit · config · doctor · reset
-import { existsSync, rmSync } from "node:fs";
-import { join } from "node:path";
-import { createInterface } from "node:readline/promises";
+// waypost audit · config · doctor
 import { systemClock } from "#shared/clock.ts";
 import { parseDuration } from "#shared/duration.ts";
 import { effectiveSettings } from "#shared/settings.ts";
 import type { Output, Verbs } from "../context.ts";
 import { show } from "../context.ts";
 import { Refusal } from "../client.ts";
-import { runningSystemOf } from "../connection.ts";
 import { checkPorts } from "../port-checks.ts";
 import type { Row } from "../print.ts";
 import { table } from "../print.ts";
-
-const LEFT_OVER_MS = 10_000;
 
 interface AuditAnswer {
   checked: number;
@@ -76,43 +70,8 @@ function addDoctor({ program, run }: Verbs): void {
     );
 }
 
-async function confirmed(question: string): Promise<boolean> {
-  const prompt = createInterface({ input: process.stdin, output: process.stderr });
-  const answer = await prompt.question(question);
-  prompt.close();
-  return /^y(es)?$/i.test(answer.trim());
-}
-
-/** A killed `npm start` leaves broker, database and services behind, which would go on in a directory that is gone. */
-async function endLeftOver(data: string): Promise<void> {
-  const { endProcessesOf } = await import("#deploy/local/processes.ts");
-  await endProcessesOf(join(data, "local"), LEFT_OVER_MS);
-}
-
-async function reset(directory: string, flags: { yes?: boolean }, output: Output): Promise<void> {
-  const data = join(directory, ".waypost");
-  if (!existsSync(data)) return show(output, { removed: false }, () => "there is no data: nothing to remove");
-  if (runningSystemOf(directory) !== undefined) {
-    throw new Refusal("the system is running: end `npm start` with Ctrl-C first", { title: "running" });
-  }
-  const isSure = flags.yes === true || (await confirmed(`Remove all data and credentials in ${data}? [y/N] `));
-  if (!isSure) throw new Refusal("nothing was removed", { title: "not confirmed" });
-  await endLeftOver(data);
-  rmSync(data, { recursive: true, force: true });
-  return show(output, { removed: true }, () => `${data} is removed`);
-}
-
-function addReset({ program }: Verbs, output: () => Output, project: string): void {
-  program
-    .command("reset")
-    .description("remove the data that `npm start` keeps, after asking")
-    .option("--yes", "do not ask")
-    .action((flags: { yes?: boolean }) => reset(project, flags, output()));
-}
-
-export function addSystemVerbs(verbs: Verbs, output: () => Output, project: string): void {
+export function addSystemVerbs(verbs: Verbs, output: () => Output): void {
   addAudit(verbs);
   addConfig(verbs, output);
   addDoctor(verbs);
-  addReset(verbs, output, project);
 }
