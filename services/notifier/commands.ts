@@ -10,7 +10,7 @@ import { isRetriable } from "#shared/errors.ts";
 import type { Board } from "./board.ts";
 import type { DeadKeeper } from "./dead.ts";
 import type { Poster } from "./post.ts";
-import { tryEndpoint } from "./try-endpoint.ts";
+import { tryEndpoint, tryUnsigned } from "./try-endpoint.ts";
 
 export interface CommandOptions {
   board: Pick<Board, "open">;
@@ -46,7 +46,10 @@ async function obey(options: CommandOptions, command: Command): Promise<CommandR
     case "replay-notifications":
       return replay(options, command);
     case "test-endpoint": {
-      const samples = await tryEndpoint(options, command);
+      const { account, url } = command;
+      const samples = await (account === undefined
+        ? tryUnsigned(options, url)
+        : tryEndpoint(options, { account, url }));
       return samples === undefined ? refused("unknown account") : done({ samples });
     }
     case "erase": {

@@ -44,8 +44,14 @@ const DETAILS: Readonly<Partial<Record<TrackingPointName, Pick<TrackedFact, "des
   },
 };
 
+/** Whose samples they are. */
+export type SampleAccount = Pick<Account, "_id" | "customerNo" | "tenant">;
+
+/** Where no account is named. */
+export const MADE_UP_ACCOUNT: SampleAccount = { _id: "example", customerNo: "00000" };
+
 /** A POST for each tracking point, each of a mail of its own: so it shows which of them an endpoint does not take. */
-export function sampleBatches(account: Account, clock: Clock): BatchMessage[] {
+export function sampleBatches(account: SampleAccount, clock: Clock): BatchMessage[] {
   const jobId = `test-${clock.uuid()}`;
   const now = clock.now();
   const deadline = now.toISOString();

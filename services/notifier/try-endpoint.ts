@@ -6,7 +6,8 @@ import type { Sealer } from "#shared/secrets.ts";
 import type { EndpointDetails } from "./endpoint.ts";
 import { ofAccount } from "./endpoint.ts";
 import type { Poster } from "./post.ts";
-import { sampleBatches } from "./samples.ts";
+import type { SampleAccount } from "./samples.ts";
+import { MADE_UP_ACCOUNT, sampleBatches } from "./samples.ts";
 
 export interface TryPorts {
   clock: Clock;
@@ -51,9 +52,8 @@ async function trySample(
 }
 
 /**
- * Tries one after the other; ends with the first that gets no answer, for the next would get none either, and in time for
- * the one who waits for it. By the configuration as it is now: who tries an endpoint has often just changed it. Undefined for
- * an unknown account.
+ * Tries as the account would post, by the configuration as it is now: who tries an endpoint has often just changed it. Undefined
+ * for an unknown account.
  *
  * @throws ConfigurationStale where the database does not answer.
  */
@@ -66,7 +66,23 @@ export async function tryEndpoint(
   if (account === undefined) return undefined;
   const { notification } = account;
   const own = notification === undefined ? undefined : ofAccount(account._id, notification, ports.sealer);
-  const details = detailsFor(own, account._id, wanted.url);
+  return trySamples(ports, account, detailsFor(own, account._id, wanted.url));
+}
+
+/** Tries whether an endpoint takes the samples at all: unsigned, and without anybody's credentials. */
+export function tryUnsigned(ports: TryPorts, url: string): Promise<readonly TriedSample[]> {
+  return trySamples(ports, MADE_UP_ACCOUNT, detailsFor(undefined, MADE_UP_ACCOUNT._id, url));
+}
+
+/**
+ * One after the other; ends with the first that gets no answer, for the next would get none either, and in time for the
+ * one who waits for it.
+ */
+async function trySamples(
+  ports: TryPorts,
+  account: SampleAccount,
+  details: EndpointDetails,
+): Promise<readonly TriedSample[]> {
   const untilMs = ports.clock.nowMs() + MOST_MS;
   const tried: TriedSample[] = [];
   for (const batch of sampleBatches(account, ports.clock)) {

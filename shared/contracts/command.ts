@@ -41,7 +41,7 @@ export const commandSchema = z.discriminatedUnion("command", [
     account: z.string().optional(),
     ids: z.array(z.string()).optional(),
   }),
-  z.object({ command: z.literal("test-endpoint"), account: z.string(), url: z.string() }),
+  z.object({ command: z.literal("test-endpoint"), account: z.string().optional(), url: z.string() }),
   /** router and notifier: remove one recipient's personal data. */
   z.object({ command: z.literal("erase"), email: z.string() }),
   /** notifier: remove what is kept of an account whose last mail has ended. */

@@ -157,6 +157,25 @@ describe("the verbs", () => {
     });
   });
 
+  it("keep the password of an endpoint where only its user is given", async () => {
+    const own = await system.account();
+    const set = ["account", "set", own.name, "--customer-no", "7", "--notification-url", endpoint.url];
+    expect((await waypost(...set, "--notification-user", "u", "--notification-password", "p")).code).toBe(0);
+    expect((await waypost(...set, "--notification-user", "v")).code).toBe(0);
+    expect((await waypost("notify", "test", endpoint.url, "--account", own.name)).code).toBe(0);
+    const posts = endpoint.requests.filter(({ body }) => body.meta.account === own.name);
+    expect(posts.at(-1)?.headers["authorization"]).toBe(`Basic ${Buffer.from("v:p").toString("base64")}`);
+  });
+
+  it("post samples of nobody's to an endpoint where no account is named", async () => {
+    const tested = await json<{ items: object[] }>("notify", "test", endpoint.url);
+    expect(tested.code).toBe(0);
+    expect(tested.answer.items).toContainEqual(expect.objectContaining({ type: "DELIVERED", ok: true }));
+    const post = endpoint.requests.findLast(({ body }) => body.meta.account === "example");
+    expect(post?.headers).not.toHaveProperty("authorization");
+    expect(post?.headers).not.toHaveProperty("webhook-signature");
+  });
+
   it("post samples to an endpoint, and show the settings with secrets masked", async () => {
     const tested = await json<{ items: object[] }>("notify", "test", endpoint.url, "--account", account.name);
     expect(tested.code).toBe(0);

@@ -188,15 +188,17 @@ function testOperation(context: ApiContext): Operation {
     path: "/v1/notifications/test",
     tag: "Notifications",
     summary: "Post one sample of each tracking point to an endpoint, each in a POST of its own",
-    description: "Ends with the first that gets no answer.",
+    description:
+      "Ends with the first that gets no answer. With an account, the samples are its own: signed as it signs, and with its headers and credentials where the URL is its endpoint. Without, they are a made-up account's, and unsigned.",
     params: NOTHING,
     query: NOTHING,
-    body: z.strictObject({ url: z.url({ protocol: /^https?$/ }).max(1_000), account: z.string().min(1) }),
+    body: z.strictObject({ url: z.url({ protocol: /^https?$/ }).max(1_000), account: z.string().min(1).optional() }),
     answer: z.object({ items: z.array(triedSample) }),
     refusals: [404, 422, 503],
     handle: async ({ body: { url, account } }) => {
-      if ((await context.accounts.find(account)) === undefined) return notFound(`account ${account}`);
-      const command = { command: "test-endpoint", account, url } as const;
+      if (account !== undefined && (await context.accounts.find(account)) === undefined)
+        return notFound(`account ${account}`);
+      const command = { command: "test-endpoint", ...present({ account }), url } as const;
       const asked = await ask(context.broker, "notifier", { command, timeoutMs: REPLAY_TIMEOUT_MS });
       if (asked.kind === "refused") return badInput([{ path: "url", message: asked.reason }]);
       const answer = triedSamples.safeParse(asked.kind === "done" ? asked.result : undefined);

@@ -35,13 +35,11 @@ function headersOf(pairs: readonly string[]): Record<string, string> | undefined
 
 function notificationOf(flags: AccountFlags): object | undefined {
   if (flags.notificationUrl === undefined) return undefined;
-  const hasUser = flags.notificationUser !== undefined;
+  const { notificationUser: user, notificationPassword: password } = flags;
   return given({
     url: flags.notificationUrl,
     headers: headersOf(flags.notificationHeader),
-    authentication: hasUser
-      ? { method: "BASIC", user: flags.notificationUser, password: flags.notificationPassword ?? "" }
-      : undefined,
+    authentication: user === undefined ? undefined : given({ method: "BASIC", user, password }),
     signingSecret: flags.signingSecret,
     previousSigningSecret: flags.previousSigningSecret,
   });

@@ -94,7 +94,7 @@ function addNotify(program: Command, run: Verbs["run"]): void {
     .description("push notifications: test")
     .command("test <url>")
     .description("post one sample of each tracking point to an endpoint")
-    .option("--account <account>", "as this account would: its headers, credentials and signature")
+    .option("--account <account>", "as this account would; unsigned by default, under `npm start` as the demo account")
     .action((url: string, flags: { account?: string }) =>
       run(async ({ client, output, system }) => {
         const account = flags.account ?? system.account;
