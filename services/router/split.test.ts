@@ -151,6 +151,7 @@ describe("one bad recipient", () => {
     ["FORBIDDEN_RECIPIENT", "Postmaster@example.net"],
     ["FORBIDDEN_RECIPIENT", '"no-reply"@example.net'],
     ["PREVIOUSLY_BOUNCED", "Gone <GONE@example.net>"],
+    ["PREVIOUSLY_BOUNCED", '"gone"@example.net'],
     ["SUPPRESSED", "stop@example.net"],
   ])("is dropped alone, as %s: %s", (subType, bad) => {
     const listed = [aBounce("gone@example.net"), aBounce("stop@example.net", { kind: "manual" })];

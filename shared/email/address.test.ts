@@ -84,6 +84,33 @@ describe("mailboxes", () => {
   ])("reads %s", (text, name, address) => expect(parseMailbox(text)).toEqual({ name, address }));
 });
 
+describe("the comparable spelling of an address", () => {
+  it.each([
+    ["Sales@Acme.example", "sales@acme.example"],
+    ['"sales"@acme.example', "sales@acme.example"],
+    ['"Sa\\les"@ACME.example', "sales@acme.example"],
+    ['"first.last"@acme.example', "first.last@acme.example"],
+    ['"first last"@acme.example', '"first last"@acme.example'],
+    ['"first\\ last"@acme.example', '"first last"@acme.example'],
+    ['"a\\"b\\\\c"@acme.example', '"a\\"b\\\\c"@acme.example'],
+    ['".a"@acme.example', '".a"@acme.example'],
+    ['""@acme.example', '""@acme.example'],
+    ['"J\u00f6rg"@acme.example', "j\u00f6rg@acme.example"],
+    ["Jo\u0308rg@MÜLLER.example", "j\u00f6rg@xn--mller-kva.example"],
+    ["No Address", "no address"],
+  ])("of %s is %s", (address, comparable) => expect(comparableAddress(address)).toBe(comparable));
+
+  it("is its own comparable spelling, whatever the text", () => {
+    const texts = fc.string({ unit: fc.constantFrom("a", "A", "@", ".", '"', "\\", " ", "<", "ä", "o\u0308") });
+    fc.assert(
+      fc.property(texts, (text) => {
+        const comparable = comparableAddress(text);
+        expect(comparableAddress(comparable)).toBe(comparable);
+      }),
+    );
+  });
+});
+
 it("carries internationalised domains as A-labels and others as they are", () => {
   expect(wireAddress("A@Müller.Example")).toBe("A@xn--mller-kva.example");
   expect(wireAddress("Jörg@MÜLLER.example")).toBe("Jörg@xn--mller-kva.example");

@@ -2,6 +2,8 @@
 // (IDNA, as A-labels) and local parts (SMTPUTF8, RFC 6531) included; address literals and bare host names are no addresses here.
 import { domainToUnicode } from "node:url";
 import { comparableAddress, domainOf, toALabels } from "#shared/routing/domain-name.ts";
+import { isLocalPart } from "./local-part.ts";
+import { unquoted } from "./quoted-string.ts";
 
 export { comparableAddress, domainOf, toALabels };
 
@@ -24,29 +26,17 @@ const MAX_LOCAL_OCTETS = 64;
 const MAX_DOMAIN_LENGTH = 253;
 const MAX_ADDRESS_OCTETS = 254;
 
-/** atext of RFC 5322 §3.2.3, and by RFC 6531 what is outside ASCII but for separators, controls and what is not assigned. */
-const ATOM = String.raw`(?:[A-Za-z0-9!#$%&'*+\-/=?^_\x60{|}~]|\u200c|\u200d|[^\p{ASCII}\p{Z}\p{C}])+`;
-const DOT_ATOM = new RegExp(String.raw`^${ATOM}(?:\.${ATOM})*$`, "u");
-/** qtext and quoted pairs, printable (RFC 5321 §4.1.2). */
-const QUOTED_STRING = /^"(?:[ !#-[\]-~]|\\[ -~]|[^\p{ASCII}\p{Z}\p{C}])*"$/u;
 const LABEL = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 /** Letters, marks and digits of any script, hyphens and dots; joiners within Indic and Arabic labels. */
 const DOMAIN_TEXT = /^(?:[\p{L}\p{M}\p{N}.-]|\u200c|\u200d)+$/u;
-
-/** A display name without its quotes. */
-function unquote(text: string): string | undefined {
-  const trimmed = text.trim();
-  const quoted = /^"(.*)"$/s.exec(trimmed);
-  const name = quoted?.[1] === undefined ? trimmed : quoted[1].replace(/\\(.)/gs, "$1");
-  return name === "" ? undefined : name;
-}
 
 /** Splits a field into display name and address. Total: whatever is not `Name <address>` is taken for an address. */
 export function parseMailbox(text: string): Mailbox {
   const trimmed = text.trim();
   const open = trimmed.lastIndexOf("<");
   if (open === -1 || !trimmed.endsWith(">")) return { name: undefined, address: trimmed };
-  return { name: unquote(trimmed.slice(0, open)), address: trimmed.slice(open + 1, -1).trim() };
+  const name = trimmed.slice(0, open).trim();
+  return { name: unquoted(name) || undefined, address: trimmed.slice(open + 1, -1).trim() };
 }
 
 /** A domain of at least two labels as lower-case A-labels, or undefined where a name on the Internet cannot look like that. */
@@ -73,7 +63,7 @@ export function parseAddress(address: string): Address | undefined {
   const local = address.slice(0, at);
   const domain = parseDomain(address.slice(at + 1));
   if (domain === undefined || Buffer.byteLength(local) > MAX_LOCAL_OCTETS) return undefined;
-  if (!DOT_ATOM.test(local) && !QUOTED_STRING.test(local)) return undefined;
+  if (!isLocalPart(local)) return undefined;
   return { local, domain, needsSmtpUtf8: /\P{ASCII}/u.test(local) };
 }
 

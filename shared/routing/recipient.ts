@@ -1,5 +1,6 @@
 // The checks of one recipient, in order: the first that fails drops this recipient and no other (contract, Tracking points).
 import type { TrackingPointName } from "#shared/contracts/tracking-point.ts";
+import { unquoted } from "#shared/email/quoted-string.ts";
 import type { Suppression } from "#shared/store/suppressions.ts";
 import { countsAt, suppressionIdOf } from "#shared/store/suppressions.ts";
 
@@ -43,8 +44,7 @@ export function checkRecipient(
 }
 
 function isForbidden(localPart: string, forbidden: ReadonlySet<string>): boolean {
-  const bare = localPart.startsWith('"') ? localPart.slice(1, -1).replaceAll(/\\(.)/g, "$1") : localPart;
-  return forbidden.has(bare.toLowerCase());
+  return forbidden.has(unquoted(localPart).toLowerCase());
 }
 
 function dropListed(entry: Suppression, acceptedMs: number): Drop {

@@ -28,7 +28,7 @@ function isToBeSigned(domain: Partial<SenderDomain>, question: ReturnType<typeof
 }
 
 describe("is to be signed", () => {
-  it.each(["box@müller.example", "BOX@MÜLLER.example", "box@xn--mller-kva.example"])(
+  it.each(["box@müller.example", "BOX@MÜLLER.example", "box@xn--mller-kva.example", '"box"@müller.example'])(
     "the sender that the certificate covers, as %s",
     (sender) => expect(isToBeSigned({}, head(sender))).toBe(true),
   );

@@ -94,6 +94,15 @@ describe("sending to a listed recipient", () => {
     expect(after.listedAt).toBe(before.listedAt);
   });
 
+  it("is dropped with needless quotes, too", async () => {
+    const account = await system.account();
+    const recipient = newRecipient("unknown");
+    await eventsOf(account, recipient);
+    await listed(account, recipient);
+    const quoted = `"${recipient.replace("@", '"@')}`;
+    expect(await eventsOf(account, quoted)).toMatchObject([{ type: "DROPPED", subType: "PREVIOUSLY_BOUNCED" }]);
+  });
+
   it("drops that recipient of a job only", async () => {
     const account = await system.account();
     const [gone, good] = [newRecipient("unknown"), newRecipient("to")];
