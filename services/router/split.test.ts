@@ -148,6 +148,8 @@ describe("one bad recipient", () => {
   it.each([
     ["INVALID_ADDRESS", "no address"],
     ["INVALID_ADDRESS", "a..b@example.net"],
+    ["INVALID_ADDRESS", "A <a@example.net>, B <b@example.net>"],
+    ["INVALID_ADDRESS", "a@example.net, B <b@example.net>"],
     ["FORBIDDEN_RECIPIENT", "Postmaster@example.net"],
     ["FORBIDDEN_RECIPIENT", '"no-reply"@example.net'],
     ["PREVIOUSLY_BOUNCED", "Gone <GONE@example.net>"],

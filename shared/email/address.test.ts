@@ -81,7 +81,32 @@ describe("mailboxes", () => {
     ['"Say \\"hi\\"" <a@example.com>', 'Say "hi"', "a@example.com"],
     ["A < B <a@example.com>", "A < B", "a@example.com"],
     ["Jörg Müller <jörg@müller.example>", "Jörg Müller", "jörg@müller.example"],
+    ["Doe, Jane <jane@example.com>", "Doe, Jane", "jane@example.com"],
+    ["Sales @ Acme Inc. <a@example.com>", "Sales @ Acme Inc.", "a@example.com"],
+    ['"b@example.com" <a@example.com>', "b@example.com", "a@example.com"],
+    ['"B <b@example.com>" <a@example.com>', "B <b@example.com>", "a@example.com"],
+    ['B "\\"<b@example.com>" <a@example.com>', 'B "\\"<b@example.com>"', "a@example.com"],
   ])("reads %s", (text, name, address) => expect(parseMailbox(text)).toEqual({ name, address }));
+
+  it.each([
+    "A <a@example.com>, B <b@example.com>",
+    '"A" <a@example.com>, "B" <b@example.com>',
+    '"A <a@example.com>, B <b@example.com>',
+    "<a@example.com> <b@example.com>",
+    "a@example.com, <b@example.com>",
+    "a@example.com, B <b@example.com>",
+    '"a"@example.com, B <b@example.com>',
+    "A jörg@müller.example <b@example.com>",
+    "A <a@example.com>, b@example.com",
+    "a@example.com, b@example.com",
+  ])("takes %s, which is more than one, for no address", (text) => {
+    expect(parseMailbox(text)).toEqual({ name: undefined, address: text });
+    expect(isValidAddress(text)).toBe(false);
+  });
+
+  it("reads a long name of quotes that nobody closes without a stall", { timeout: 5_000 }, () => {
+    expect(parseMailbox(`${'"\\'.repeat(40_000)} <a@example.com>`).address).toBe("a@example.com");
+  });
 });
 
 describe("the comparable spelling of an address", () => {

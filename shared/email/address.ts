@@ -3,7 +3,7 @@
 import { domainToUnicode } from "node:url";
 import { comparableAddress, domainOf, toALabels } from "#shared/routing/domain-name.ts";
 import { isLocalPart } from "./local-part.ts";
-import { unquoted } from "./quoted-string.ts";
+import { unquoted, withoutQuotedStrings } from "./quoted-string.ts";
 
 export { comparableAddress, domainOf, toALabels };
 
@@ -30,12 +30,20 @@ const LABEL = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 /** Letters, marks and digits of any script, hyphens and dots; joiners within Indic and Arabic labels. */
 const DOMAIN_TEXT = /^(?:[\p{L}\p{M}\p{N}.-]|\u200c|\u200d)+$/u;
 
-/** Splits a field into display name and address. Total: whatever is not `Name <address>` is taken for an address. */
+const MAILBOX = /<[^<>]*>|[^\s<]@[^\s@]+\.[^\s.]/;
+
+/** Whether a display name holds a mailbox of its own, or an address; within quotes it is text. Ordinary names are told at once. */
+function holdsMailbox(name: string): boolean {
+  return /[@>]/.test(name) && MAILBOX.test(withoutQuotedStrings(name));
+}
+
+/** Splits a field into display name and address. Total: whatever is not one `Name <address>` is taken for an address. */
 export function parseMailbox(text: string): Mailbox {
   const trimmed = text.trim();
   const open = trimmed.lastIndexOf("<");
   if (open === -1 || !trimmed.endsWith(">")) return { name: undefined, address: trimmed };
   const name = trimmed.slice(0, open).trim();
+  if (holdsMailbox(name)) return { name: undefined, address: trimmed };
   return { name: unquoted(name) || undefined, address: trimmed.slice(open + 1, -1).trim() };
 }
 

@@ -380,6 +380,15 @@ describe("mail fields", () => {
     );
   });
 
+  it("require one sender that can be written", async () => {
+    for (const email of [
+      `A <a@else.example>, ${account.sender}`,
+      `a@else.example <${account.sender}>`,
+      `"a<b"@${account.domain}`,
+    ])
+      expect(await mistakesOf({ mail: { from: { email } } })).toEqual(["mail.from.email"]);
+  });
+
   it("require a sender whose domain is the account's", async () =>
     expect(await mistakesOf({ mail: { from: { email: "someone@else.example" } } })).toEqual(["mail.from.email"]));
 });

@@ -53,6 +53,7 @@ describe("before processing a recipient is dropped", () => {
     ["FORBIDDEN_RECIPIENT", () => "postmaster@example.net"],
     ["FORBIDDEN_RECIPIENT", () => "No-Reply@example.net"],
     ["INVALID_ADDRESS", () => "a..b@example.net"],
+    ["INVALID_ADDRESS", () => "A <a@example.net>, B <b@example.net>"],
   ])("as %s", async (subType, recipient) => {
     expect(eventsOf(await pointsOf(recipient()))).toMatchObject([
       { phase: "PRE_PROCESS", state: "FINISHED", type: "DROPPED", subType },
