@@ -119,17 +119,22 @@ describe("accepting", () => {
     expect(JSON.parse(sealer.open(job().head.endpoint ?? ""))).toEqual(endPoint);
   });
 
-  it("takes a ready message as it is, and the header From under a null reverse-path", async () => {
+  it("takes a ready message as it is, and routes by the sender that was read from it", async () => {
     const { accept, published, job } = setUp();
     const ready = {
       message: Buffer.from("From: x\r\n\r\nbody\r\n"),
       envelopeFrom: "",
-      headerFrom: "Shop <shop@acme.example>",
+      sender: "shop@acme.example",
+      headerFrom: "shop(x)@acme.example (Shop)",
       recipients: ["a@example.com"],
       messageId: "<m@x>",
     };
     expect(await accept({ account, content: { kind: "ready", ready } })).toMatchObject({ kind: "accepted" });
-    expect(job().head).toMatchObject({ envelopeFrom: "", sender: "shop@acme.example" });
+    expect(job().head).toMatchObject({
+      envelopeFrom: "",
+      sender: "shop@acme.example",
+      mimeFrom: "shop(x)@acme.example (Shop)",
+    });
     expect(job().entries).toEqual([{ headers: "", messageId: "<m@x>", addresses: ["a@example.com"] }]);
     expect(published[0]?.content).toBe(ready.message);
   });

@@ -38,9 +38,7 @@ export function countMails({ content }: Submission): number {
 
 /** The sender as routing looks at it: the envelope sender, or the header From under a null reverse-path. */
 export function senderOf({ content }: Submission): string {
-  if (content.kind === "request") return parseMailbox(content.request.mail.from.email).address;
-  const { envelopeFrom, headerFrom } = content.ready;
-  return envelopeFrom === "" ? parseMailbox(headerFrom ?? "").address : envelopeFrom;
+  return content.kind === "request" ? parseMailbox(content.request.mail.from.email).address : content.ready.sender;
 }
 
 export async function prepareJob(submission: Submission, facts: JobFacts, sealer: Sealer): Promise<Preparation> {
@@ -88,8 +86,7 @@ function headOf({ account, facts, sealer }: Surroundings, parts: HeadParts): Job
 }
 
 function prepareReady(ready: ReadyMessage, surroundings: Surroundings): Preparation {
-  const { envelopeFrom, headerFrom, messageId, recipients, message } = ready;
-  const sender = envelopeFrom === "" ? parseMailbox(headerFrom ?? "").address : envelopeFrom;
+  const { envelopeFrom, sender, headerFrom, messageId, recipients, message } = ready;
   const head = headOf(surroundings, { envelopeFrom, sender, from: envelopeFrom, mimeFrom: headerFrom, details: ready });
   const entry = { headers: "", ...(messageId === undefined ? {} : { messageId }), addresses: [...recipients] };
   return {

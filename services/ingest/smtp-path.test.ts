@@ -61,11 +61,20 @@ describe("the header From", () => {
     ["Acme <a@acme.example>", "a@acme.example"],
     ['"Acme, <b@other.example>" <a@acme.example>', "a@acme.example"],
     ["a@acme.example (Acme <b@other.example>)", "a@acme.example"],
+    ["root@acme.example (Cron Daemon)", "root@acme.example"],
+    ["Joe <joe@acme.example> (work)", "joe@acme.example"],
+    ["<sales(x)@acme.example>", "sales@acme.example"],
+    ['Joe "the man <joe@acme.example>', "joe@acme.example"],
+    ['"Sales" <"sales"@acme.example>', '"sales"@acme.example'],
     ["<>", undefined],
     ["", undefined],
     ["a@acme.example, b@acme.example", undefined],
     ["A <a@acme.example>, B <b@other.example>", undefined],
   ])("%s", (value, expected) => {
     expect(addressOfFrom(value)).toBe(expected);
+  });
+
+  it.each(['"\\', "(\\"])("of many %s is read without a stall", { timeout: 5_000 }, (part) => {
+    expect(addressOfFrom(`${part.repeat(100_000)} <a@acme.example>`)).toBeDefined();
   });
 });

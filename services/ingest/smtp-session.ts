@@ -143,6 +143,7 @@ async function submit(message: SmtpMessage, session: SMTPServerSession, context:
       ready: {
         message: message.below(receivedLine(factsOf(session, settings, ports.clock))),
         envelopeFrom,
+        sender,
         headerFrom: message.from[0],
         recipients: rcptTo.map(({ address }) => address),
         messageId: message.messageId,

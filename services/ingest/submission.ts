@@ -10,7 +10,9 @@ export interface ReadyMessage {
   message: Buffer;
   /** MAIL FROM; "" is the null reverse-path. */
   envelopeFrom: string;
-  /** The header From as it stands, for the null reverse-path and for what the record shows; undefined where there is none. */
+  /** Who routing takes for the sender: MAIL FROM, under a null reverse-path the address of the header From. */
+  sender: string;
+  /** The header From as it stands, for what the record shows; undefined where there is none. */
   headerFrom: string | undefined;
   /** RCPT TO, in order. */
   recipients: readonly string[];

@@ -248,6 +248,15 @@ describe("the sender", () => {
     const own = `From: "Foreign, <a@foreign.example>" <${account.sender.toUpperCase()}>\r\n\r\n`;
     jobIdIn(await dialog.send({ from: "", to: [recipient] }, own));
     expect((await relayed(recipient)).from).toBe("");
+    for (const from of [
+      `${account.sender} (Cron Daemon)`,
+      `Joe <${account.sender}> (work)`,
+      `<${account.sender.replace("@", "(x)@")}>`,
+    ]) {
+      const other = newRecipient();
+      jobIdIn(await dialog.send({ from: "", to: [other] }, `From: ${from}\r\n\r\n`));
+      await relayed(other);
+    }
     for (const from of ["From: a@foreign.example\r\n", "", `From: ${account.sender}\r\nFrom: b@foreign.example\r\n`])
       expect(await dialog.send({ from: "", to: [newRecipient()] }, `${from}\r\n`)).toMatchObject({
         code: 550,
