@@ -5,6 +5,7 @@ import type { Clock } from "#shared/clock.ts";
 import type { BatchMessage } from "#shared/contracts/batch.ts";
 import type { Log } from "#shared/log.ts";
 import type { DeadChoice, DeadNotification, DeadNotifications } from "#shared/store/dead-notifications.ts";
+import { recipientOf } from "#shared/store/dead-notifications.ts";
 import type { MailWriter } from "#shared/store/mail-writer.ts";
 import { batchMessage } from "./collector.ts";
 import { endedMailsOf } from "./notes.ts";
@@ -26,10 +27,6 @@ export interface DeadKeeperOptions {
 
 const PAGE = 100;
 
-function addressOf(email: string): string {
-  return (/<([^<>]*)>\s*$/.exec(email)?.[1] ?? email).trim().toLowerCase();
-}
-
 export function createDeadKeeper({ broker, clock, log, store, writer, terms }: DeadKeeperOptions): DeadKeeper {
   const publishAgain = async (page: readonly DeadNotification[]): Promise<void> => {
     const deadline = new Date(clock.nowMs() + terms.deadlineMs).toISOString();
@@ -48,7 +45,7 @@ export function createDeadKeeper({ broker, clock, log, store, writer, terms }: D
         reason,
         at: clock.now(),
         attempts: batch.attempts,
-        recipients: [...new Set(batch.push.notifications.map(({ meta }) => addressOf(meta.mail.email)))],
+        recipients: [...new Set(batch.push.notifications.map((notification) => recipientOf(notification)))],
         batch,
         expiresAt: new Date(clock.nowMs() + terms.retentionMs),
       });

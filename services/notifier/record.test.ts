@@ -68,6 +68,12 @@ describe("the record of a mail", () => {
     });
   });
 
+  it("has its addresses in the spelling that searches and erasures ask for", () => {
+    const recipient = "Box@Müller.example";
+    const told = makeEvent({ ...MAIL, recipient, email: recipient }, { point: "STARTED", attempt: 0, at: AT });
+    expect(merge(undefined, [told])).toMatchObject({ recipient: "box@xn--mller-kva.example", email: recipient });
+  });
+
   it("is kept from its reception for the retention, and never goes before its deadline is a day over", () => {
     expect(merge(undefined, [STARTED]).expiresAt).toEqual(new Date("2026-12-24T10:00:00.000Z"));
     const short = mergeEvents(undefined, [STARTED], { ...TERMS, retentionMs: 1_000 });

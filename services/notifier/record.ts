@@ -3,6 +3,7 @@
 import type { Attempt } from "#shared/contracts/attempt.ts";
 import type { EventMessage, EventRecord } from "#shared/contracts/event.ts";
 import { PROGRESS } from "#shared/contracts/tracking-point.ts";
+import { comparableAddress } from "#shared/email/address.ts";
 import { ERASED } from "#shared/store/mail-erasure.ts";
 import type { MailPoint, MailRecord } from "#shared/store/mails.ts";
 
@@ -65,10 +66,10 @@ function begin({ body, record }: RecordedEvent, terms: RecordTerms): MailRecord 
     meta: body.meta,
     receivedAt,
     email: mail.email,
-    recipient: record.recipient.toLowerCase(),
+    recipient: comparableAddress(record.recipient),
     from: mail.from,
     ...(mail.mimeFrom === undefined ? {} : { mimeFrom: mail.mimeFrom }),
-    sender: record.sender.toLowerCase(),
+    sender: comparableAddress(record.sender),
     ...(record.reference === undefined ? {} : { reference: record.reference }),
     deadline,
     ...(record.traceparent === undefined ? {} : { traceparent: record.traceparent }),

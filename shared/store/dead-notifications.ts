@@ -2,6 +2,8 @@
 // Written by the notifier alone.
 import type { Collection, Filter } from "mongodb";
 import type { BatchMessage } from "#shared/contracts/batch.ts";
+import type { Notification } from "#shared/contracts/push-notification.ts";
+import { comparableAddress, parseMailbox } from "#shared/email/address.ts";
 import type { Store } from "./connection.ts";
 import { guard, guardLong } from "./connection.ts";
 import type { Page } from "./documents.ts";
@@ -19,7 +21,7 @@ export interface DeadNotification {
   reason: string;
   at: Date;
   attempts: number;
-  /** Addresses of its mails in lower case, for erasure. */
+  /** Of its mails (recipientOf), for erasure. */
   recipients: readonly string[];
   batch: BatchMessage;
   expiresAt: Date;
@@ -85,9 +87,15 @@ function viewOf(dead: DeadNotification): DeadNotificationView {
   };
 }
 
-function erased(dead: DeadNotification, address: string): DeadNotification {
+/** The address of a notification's mail, in its comparable spelling. */
+export function recipientOf({ meta }: Notification): string {
+  return comparableAddress(parseMailbox(meta.mail.email).address);
+}
+
+/** `address`: in its comparable spelling. */
+export function withoutRecipient(dead: DeadNotification, address: string): DeadNotification {
   const notifications = dead.batch.push.notifications.map((notification) => {
-    if (!notification.meta.mail.email.toLowerCase().includes(address)) return notification;
+    if (recipientOf(notification) !== address) return notification;
     const { description: _description, ...event } = notification.meta.event;
     const smtp = notification.content?.smtp;
     const meta = { ...notification.meta, mail: { ...notification.meta.mail, email: ERASED }, event };
@@ -98,10 +106,10 @@ function erased(dead: DeadNotification, address: string): DeadNotification {
 }
 
 async function eraseFrom(collection: Collection<DeadNotification>, address: string): Promise<number> {
-  const wanted = address.toLowerCase();
+  const wanted = comparableAddress(address);
   let count = 0;
   for await (const dead of collection.find({ recipients: wanted })) {
-    await collection.replaceOne({ _id: dead._id }, erased(dead, wanted));
+    await collection.replaceOne({ _id: dead._id }, withoutRecipient(dead, wanted));
     count += 1;
   }
   return count;

@@ -1,5 +1,6 @@
 // Erasure of one recipient's personal data from the record; counts, times and outcomes stay. Used by the notifier alone.
 import type { Document } from "mongodb";
+import { comparableAddress } from "#shared/email/address.ts";
 import type { Store } from "./connection.ts";
 import { guardLong } from "./connection.ts";
 import { mailsOf } from "./mails.ts";
@@ -56,7 +57,7 @@ const PIPELINE: Document[] = [
 /** Erases from every mail to the address; answers how many there were. */
 export async function eraseRecipient(store: Store, address: string): Promise<number> {
   return guardLong(async () => {
-    const result = await mailsOf(store).updateMany({ recipient: address.toLowerCase() }, PIPELINE);
+    const result = await mailsOf(store).updateMany({ recipient: comparableAddress(address) }, PIPELINE);
     return result.modifiedCount;
   });
 }

@@ -1,5 +1,6 @@
 // A search of the record (operator contract, GET /v1/mails) as a filter that one of the indexes of mails.ts serves.
 import type { Filter } from "mongodb";
+import { comparableAddress, toALabels } from "#shared/email/address.ts";
 import { decodeMoment, encodeCursor, positionOfMoment } from "./documents.ts";
 import type { MailRecord, MailState } from "./mails.ts";
 
@@ -39,7 +40,7 @@ const STATE_FILTERS: Readonly<Record<NonNullable<MailQuery["state"]>, Filter<Mai
 
 function routeFilter(route: string): Filter<MailRecord> {
   if (route === "mx" || route === "relay") return { route };
-  return { relay: route.toLowerCase() };
+  return { relay: toALabels(route) ?? route.toLowerCase() };
 }
 
 /** Where the page after a mail begins. */
@@ -64,8 +65,8 @@ function timeFilters(query: MailQuery): Filter<MailRecord>[] {
 export function mailFilter(query: MailQuery): Filter<MailRecord> {
   const parts: Filter<MailRecord>[] = [
     ...(query.account === undefined ? [] : [{ account: query.account }]),
-    ...(query.recipient === undefined ? [] : [{ recipient: query.recipient.toLowerCase() }]),
-    ...(query.sender === undefined ? [] : [{ sender: query.sender.toLowerCase() }]),
+    ...(query.recipient === undefined ? [] : [{ recipient: comparableAddress(query.recipient) }]),
+    ...(query.sender === undefined ? [] : [{ sender: comparableAddress(query.sender) }]),
     ...(query.state === undefined ? [] : [STATE_FILTERS[query.state]]),
     ...(query.route === undefined ? [] : [routeFilter(query.route)]),
     ...(query.queueId === undefined ? [] : [{ "attempts.result.remoteQueueId": query.queueId }]),

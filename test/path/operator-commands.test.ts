@@ -115,3 +115,28 @@ it("erases a recipient and leaves the counts", async () => {
   expect(JSON.stringify(body)).not.toContain(email);
   expect(JSON.stringify((await system.control.get(`/v1/audit`)).body)).not.toContain(`erase ${email}`);
 });
+
+it.each(["Box@MÜLLER.example", "box@xn--mller-kva.example", '"box"@müller.example'])(
+  "finds and erases mails to an internationalised domain, asked for as %s",
+  async (asked) => {
+    const account = await system.account({ notification: { url: endpoint.url } });
+    await system.control.put(
+      `/v1/accounts/${account.name}/suppressions/${encodeURIComponent("box@müller.example")}`,
+      {},
+    );
+    status = 500;
+    const jobId = await system.accept(account, jobOf(account, ["Box <box@müller.example>", "abox@müller.example."]));
+    const mails = await system.mailsOf(jobId, 2);
+    const dead = `/v1/notifications/dead?account=${account.name}`;
+    await Promise.all(mails.map(({ mailId }) => system.ended(mailId)));
+    await eventually(async () => (await system.control.get<Listed>(dead)).body.items.length > 0);
+    status = 200;
+    const query = new URLSearchParams({ account: account.name, recipient: asked }).toString();
+    const found = await system.control.get<Listed>(`/v1/mails?${query}`);
+    expect(found.body.items).toMatchObject([{ email: "Box <box@müller.example>" }]);
+    const erased = await system.control.post("/v1/erasures", { email: asked });
+    expect(erased).toMatchObject({ status: 200, body: { mails: 1, notifications: 1, suppressions: 1 } });
+    const { body } = await system.control.get<{ mails: { email: string }[] }>(`/v1/jobs/${jobId}`);
+    expect(new Set(body.mails.map(({ email }) => email))).toEqual(new Set(["erased", "abox@müller.example."]));
+  },
+);

@@ -1,0 +1,15 @@
+import { describe, expect, it } from "vitest";
+import { mailFilter } from "./mail-search.ts";
+
+describe("a search finds by either spelling", () => {
+  it.each(["Box@Müller.example", "box@XN--mller-kva.example", '"box"@müller.example'])("an address: %s", (address) => {
+    const spelling = "box@xn--mller-kva.example";
+    expect(mailFilter({ recipient: address, sender: address })).toEqual({
+      $and: [{ recipient: spelling }, { sender: spelling }],
+    });
+  });
+
+  it.each(["Relais.Müller.example", "relais.xn--mller-kva.example"])("a relay: %s", (route) => {
+    expect(mailFilter({ route })).toEqual({ $and: [{ relay: "relais.xn--mller-kva.example" }] });
+  });
+});
