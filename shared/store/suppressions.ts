@@ -1,7 +1,7 @@
 // The collection `suppressions`: recipients that an account's mails are dropped for (contract, Suppression list).
-// Written by the router alone. An entry counts from `listedAt` on; renewal moves `until` and never `listedAt`, so that a
-// second pass over the same job decides the same.
-import type { Collection, Filter } from "mongodb";
+// Written by the router alone. An entry counts from `listedAt` on; while it counts, renewal and an operator's PUT move `until`
+// and never `listedAt`, so that a second pass over the same job decides the same.
+import type { Collection, Document, Filter } from "mongodb";
 import { comparableAddress } from "#shared/routing/domain-name.ts";
 import type { Store } from "./connection.ts";
 import { guard, guardLong } from "./connection.ts";
@@ -31,6 +31,14 @@ export interface BounceListing {
   bounce: { ts: string; reason: string };
 }
 
+/** What an operator says of a recipient. */
+export interface HandListing {
+  account: string;
+  email: string;
+  until?: Date;
+  reason?: string;
+}
+
 export interface Suppressions {
   /** Makes the indexes. Throws StoreUnavailable. */
   prepare(): Promise<void>;
@@ -40,7 +48,8 @@ export interface Suppressions {
   renew(renewals: readonly { id: string; until: Date }[]): Promise<void>;
   /** Lists, or lengthens what is listed: the first bounce stays the one that is told. */
   listBounces(listings: readonly BounceListing[], now: Date): Promise<void>;
-  listByHand(entry: { account: string; email: string; until?: Date; reason?: string }, now: Date): Promise<void>;
+  /** What an operator says replaces what stands there; who is listed already stays so since then. */
+  listByHand(listing: HandListing, now: Date): Promise<void>;
   /** Whether there was such an entry. */
   remove(account: string, email: string): Promise<boolean>;
   /** Removes a recipient from the lists of all accounts; how many entries there were. */
@@ -80,19 +89,7 @@ export function createSuppressions(store: Store): Suppressions {
     },
     renew: (renewals) => renew(entries, renewals),
     listBounces: (listings, now) => listBounces(entries, listings, now),
-    listByHand: async ({ account, email, until, reason }, now) => {
-      const _id = suppressionIdOf(account, email);
-      const entry: Suppression = {
-        _id,
-        account,
-        email: comparableAddress(email),
-        kind: "manual",
-        listedAt: now,
-        ...(until === undefined ? {} : { until }),
-        ...(reason === undefined ? {} : { reason }),
-      };
-      await guard(() => entries.replaceOne({ _id }, entry, { upsert: true }));
-    },
+    listByHand: (listing, now) => listByHand(entries, listing, now),
     remove: (account, email) =>
       guard(async () => (await entries.deleteOne({ _id: suppressionIdOf(account, email) })).deletedCount > 0),
     erase: (email) =>
@@ -116,6 +113,29 @@ async function renew(
   await guard(() => entries.bulkWrite(operations, { ordered: false }));
 }
 
+/** Of an entry in a pipeline: its term is not over. */
+function countsStill(now: Date): Document {
+  return { $or: [{ $gt: ["$until", now] }, { $eq: [{ $type: "$until" }, "missing"] }] };
+}
+
+/** An entry whose term was over, and that is given another, counts from now on: what was accepted in between was let through. */
+async function listByHand(entries: Collection<Suppression>, listing: HandListing, now: Date): Promise<void> {
+  const { account, email, until, reason } = listing;
+  const _id = suppressionIdOf(account, email);
+  const entry: Omit<Suppression, "listedAt"> = {
+    _id,
+    account,
+    email: comparableAddress(email),
+    kind: "manual",
+    ...(until === undefined ? {} : { until }),
+    ...(reason === undefined ? {} : { reason }),
+  };
+  const isSame = { $or: [countsStill(now), { $eq: ["$until", until ?? null] }] };
+  const listedAt = { $cond: [isSame, { $ifNull: ["$listedAt", now] }, now] };
+  const listed = { $mergeObjects: [{ $literal: entry }, { listedAt }] };
+  await guard(() => entries.updateOne({ _id }, [{ $replaceWith: listed }], { upsert: true }));
+}
+
 /** One pipeline for each: an entry that still counts is lengthened, one by hand is left, anything else is listed anew. */
 async function listBounces(
   entries: Collection<Suppression>,
@@ -137,11 +157,10 @@ async function listBounces(
       bounce: listing.bounce,
     };
     const lengthened = { until: { $max: ["$until", until] }, termMs: { $max: ["$termMs", listing.termMs] } };
-    const counts = { $or: [{ $gt: ["$until", now] }, { $eq: [{ $type: "$until" }, "missing"] }] };
     const isNew = { $eq: [{ $type: "$kind" }, "missing"] };
     const isManual = { $eq: ["$kind", "manual"] };
     const listed = { $cond: [isManual, "$$ROOT", { $mergeObjects: ["$$ROOT", lengthened] }] };
-    const entry = { $cond: [{ $or: [isNew, { $not: [counts] }] }, { $literal: fresh }, listed] };
+    const entry = { $cond: [{ $or: [isNew, { $not: [countsStill(now)] }] }, { $literal: fresh }, listed] };
     return { updateOne: { filter: { _id }, update: [{ $replaceWith: entry }], upsert: true } };
   });
   await guard(() => entries.bulkWrite(operations, { ordered: false }));

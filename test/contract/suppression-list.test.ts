@@ -94,6 +94,21 @@ describe("sending to a listed recipient", () => {
     expect(after.listedAt).toBe(before.listedAt);
   });
 
+  it("is dropped as SUPPRESSED once an operator listed it too, since the bounce", async () => {
+    const account = await system.account();
+    const recipient = newRecipient("unknown");
+    await eventsOf(account, recipient);
+    const before = await listed(account, recipient);
+    await system.control.put(`/v1/accounts/${account.name}/suppressions/${recipient}`, { reason: "gone" });
+    expect(await listed(account, recipient)).toEqual({
+      email: recipient,
+      kind: "manual",
+      listedAt: before.listedAt,
+      reason: "gone",
+    });
+    expect(await eventsOf(account, recipient)).toMatchObject([{ type: "DROPPED", subType: "SUPPRESSED" }]);
+  });
+
   it("is dropped with needless quotes, too", async () => {
     const account = await system.account();
     const recipient = newRecipient("unknown");

@@ -49,6 +49,21 @@ it("lists a recipient by hand, drops mails to it, and takes it off again", async
   expect(audit.body.items.slice(0, 2).map(({ action }) => action)).toEqual(["remove", "create"]);
 });
 
+it("lists a recipient since the first PUT, whatever the next ones change, until its term was over", async () => {
+  const account = await system.account();
+  const path = `/v1/accounts/${account.name}/suppressions/box@rcpt.example`;
+  const list = async (said: object) => (await system.control.put<{ listedAt: string; until: string }>(path, said)).body;
+  const first = await list({ reason: "asked for it" });
+  expect(await list({ reason: "asked for it" })).toEqual(first);
+  const until = new Date(Date.now() + 60_000).toISOString();
+  const changed = { until, reason: "$for a while" };
+  expect(await list(changed)).toEqual({ ...first, ...changed });
+  const over = await list({ until: new Date(Date.now() - 1).toISOString() });
+  expect(over.listedAt).toBe(first.listedAt);
+  expect(await list({ until: over.until })).toEqual(over);
+  expect(Date.parse((await list({})).listedAt)).toBeGreaterThan(Date.parse(first.listedAt));
+});
+
 it("shows the state of an endpoint and switches it on again after a 410", async () => {
   const account = await system.account({ notification: { url: endpoint.url } });
   const path = `/v1/accounts/${account.name}/endpoint`;
