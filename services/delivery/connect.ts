@@ -54,5 +54,6 @@ export function connectTo(plan: ConnectPlan, { limits, clock, stopping }: Bounds
     writeTogether(socket);
     settle({ ok: true, socket });
   });
+  if (stopping.aborted) onStop();
   return promise;
 }
