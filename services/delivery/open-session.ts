@@ -44,7 +44,7 @@ async function openOnce(target: Target, options: OpenOptions): Promise<Opened> {
   const hello = await session.hello(bounds);
   if (greetsAsUs(session.greeting, helloName)) {
     const detail = `${nameOf(target)} greets with our own name: the mail would go round in a loop`;
-    return fail({ kind: "local", step: "greeting", cause: "loop", detail });
+    return fail({ kind: "local", step: "greeting", cause: target.loop, detail });
   }
   if (hello.kind !== "ok") return fail(hello);
   onStep?.("hello", session);

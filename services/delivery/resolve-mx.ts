@@ -65,12 +65,13 @@ interface HostQuestion extends MxQuestion {
 async function targetsOf({ host, sourceIp, demand, domain }: HostQuestion, ports: MxPorts): Promise<Targets> {
   if (demand === "refused") return refusal("policy-failed", `${host} is not in the MTA-STS policy of ${domain}`);
   const { port } = ports;
-  const found = await findAddresses({ host, port, sourceIp }, ports);
+  const loop = "loop";
+  const found = await findAddresses({ host, port, sourceIp, loop }, ports);
   if (!found.ok) return found;
   const dane = await daneOf(host, ports);
   if (!dane.ok) return dane;
   const tls = dane.certificate !== undefined ? "required" : (demand ?? "opportunistic");
-  const base = { host, port, localAddress: sourceIp, tls, certificate: dane.certificate } as const;
+  const base = { host, port, localAddress: sourceIp, tls, certificate: dane.certificate, loop } as const;
   return { ok: true, targets: found.addresses.map((address): Target => ({ ...base, address })) };
 }
 

@@ -44,7 +44,7 @@ describe("the targets of a relay", () => {
     ["network-refused", aRelay({ host: "inside.example.com" }), undefined],
     ["source-address-missing", aRelay(), "192.0.2.1"],
     ["secret-unreadable", aRelay({ auth: { user: "us", password: "v1.no.such.secret" } }), undefined],
-    ["loop", aRelay({ port: 2525 }), "198.51.100.1"],
+    ["relay-loop", aRelay({ port: 2525 }), "198.51.100.1"],
   ])("are none: %s", async (cause, relay, sourceIp) => {
     expect(await relayTargets(relay, sourceIp, ports)).toMatchObject({ ok: false, end: { cause } });
   });

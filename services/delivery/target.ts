@@ -9,6 +9,9 @@ import type { Sealer } from "#shared/secrets.ts";
 import type { AttemptEnd, LocalCause } from "#shared/life/outcome.ts";
 import type { CertificateCheck } from "./tls.ts";
 
+/** What it is where the way leads back to us: of a relay a fault of its set-up, which may be mended. */
+export type LoopCause = Extract<LocalCause, "loop" | "relay-loop">;
+
 export interface Target {
   host: string;
   address: string;
@@ -17,6 +20,7 @@ export interface Target {
   tls: TlsMode;
   auth?: { user: string; password: string } | undefined;
   certificate?: CertificateCheck | undefined;
+  loop: LoopCause;
 }
 
 export type Targets = { ok: true; targets: readonly Target[] } | { ok: false; end: AttemptEnd };
@@ -49,12 +53,13 @@ export interface AddressedHost {
   host: string;
   port: number;
   sourceIp: string | undefined;
+  loop: LoopCause;
 }
 
 export type Found = { ok: true; addresses: readonly string[] } | (Targets & { ok: false });
 
 /** The addresses of a host by A and AAAA, of the family of the source address, none of them ourselves. */
-export async function findAddresses({ host, port, sourceIp }: AddressedHost, ports: TargetPorts): Promise<Found> {
+export async function findAddresses({ host, port, sourceIp, loop }: AddressedHost, ports: TargetPorts): Promise<Found> {
   if (sourceIp !== undefined && !ports.isLocal(sourceIp)) {
     return refusal("source-address-missing", `this machine does not have the dedicated IP ${sourceIp}`);
   }
@@ -71,7 +76,7 @@ export async function findAddresses({ host, port, sourceIp }: AddressedHost, por
   if (fitting.length === 0)
     return refusal("connect-failed", `${host} has no address of the family of ${String(sourceIp)}`);
   const addresses = fitting.filter((address) => !ports.isOurListener(address, port));
-  if (addresses.length === 0) return refusal("loop", `${host}[${String(fitting[0])}]:${port} is this service itself`);
+  if (addresses.length === 0) return refusal(loop, `${host}[${String(fitting[0])}]:${port} is this service itself`);
   return { ok: true, addresses };
 }
 
@@ -98,11 +103,12 @@ export async function relayTargets(
   if (auth === "unreadable")
     return refusal("secret-unreadable", `the stored password for ${relay.host} cannot be opened`);
   const { host, port, tls } = relay;
-  const found = await findAddresses({ host, port, sourceIp }, ports);
+  const loop = "relay-loop";
+  const found = await findAddresses({ host, port, sourceIp, loop }, ports);
   if (!found.ok) return found;
   return {
     ok: true,
-    targets: found.addresses.map((address) => ({ host, address, port, localAddress: sourceIp, tls, auth })),
+    targets: found.addresses.map((address) => ({ host, address, port, localAddress: sourceIp, tls, auth, loop })),
   };
 }
 

@@ -18,6 +18,7 @@ export const LOCAL_CAUSES = {
   "domain-without-server": { status: "bounced", blame: "mail", enhanced: "5.4.4" },
   "null-mx": { status: "bounced", blame: "mail", enhanced: "5.1.10" },
   loop: { status: "bounced", blame: "mail", enhanced: "5.4.6" },
+  "relay-loop": { status: "deferred", blame: "setup", enhanced: "4.4.6" },
   "source-address-missing": { status: "deferred", blame: "setup", enhanced: "4.3.5" },
   "connect-refused": { status: "deferred", blame: "connection", enhanced: "4.4.1" },
   "connect-timeout": { status: "deferred", blame: "connection", enhanced: "4.4.1" },

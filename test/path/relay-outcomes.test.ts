@@ -1,7 +1,8 @@
 // What a relay answers, and what becomes of the mail: in the record, with code, enhanced status and reply.
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { DeliverySystem } from "#test/support/delivery.ts";
 import { startDeliverySystem } from "#test/support/delivery.ts";
+import { eventually } from "#test/support/eventually.ts";
 import type { MailServer } from "#test/support/mail-server.ts";
 import { startMailServer } from "#test/support/mail-server.ts";
 import type { TestAccount } from "#test/support/system-client.ts";
@@ -79,14 +80,30 @@ it("uses connections again, and goes on after a refusal on the same one", async 
   expect(relay.connections - before).toBeLessThanOrEqual(1);
 });
 
-it("does not feed itself: a relay whose address and port are our own listener", async () => {
-  const looping = await system.account();
-  await system.relay(looping, { host: "127-0-0-1.ourselves.test", port: OUR_PORT });
-  const [mailId = ""] = await system.hand(looping, { recipients: ["to@recipient.example"] });
-  const last = (await system.ended(mailId)).trackingPoints.at(-1);
-  expect(last?.meta.event).toMatchObject({ type: "BOUNCED", subType: "HARD_BOUNCE" });
-  expect(last?.content?.smtp).toMatchObject({
-    dsn: "5.4.6",
-    reason: expect.stringContaining("is this service itself"),
+describe("a relay that leads back to us has its mails deferred and its lane suspended, with the reason", () => {
+  async function suspended(relay: { host: string; port: number }) {
+    const looping = await system.account();
+    await system.relay(looping, relay);
+    const recipients = Array.from({ length: 20 }, (_, index) => `r${index}@recipient.example`);
+    const [mailId = ""] = await system.hand(looping, { recipients });
+    const mail = await system.seen(mailId, ({ attempts }) => attempts.length > 0);
+    expect(mail.trackingPoints.at(-1)?.meta.event).toMatchObject({ type: "DEFERRED", subType: "SOFT_BOUNCE" });
+    expect(mail.trackingPoints.at(-1)?.content?.smtp?.dsn).toBe("4.4.6");
+    return eventually(async () => {
+      const path = `/v1/accounts/${looping.name}/domains/${looping.domain}/relay`;
+      const { lane } = (await system.control.get<{ lane: { state: string; reason?: string } }>(path)).body;
+      return lane.state === "suspended" ? lane.reason : undefined;
+    });
+  }
+
+  it("by its address and port, which are our own listener's", async () => {
+    expect(await suspended({ host: "127-0-0-1.ourselves.test", port: OUR_PORT })).toContain("is this service itself");
+  });
+
+  it("by its greeting, which has our own name", async () => {
+    const twin = await startMailServer({ options: { name: "waypost.test" } });
+    expect(await suspended(twin)).toContain("greets with our own name");
+    expect(twin.mails).toHaveLength(0);
+    await twin.close();
   });
 });
