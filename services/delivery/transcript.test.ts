@@ -43,6 +43,17 @@ describe("a transcript", () => {
     transcript.onDataSent();
     expect(transcript.waiting).toBe("dot");
   });
+
+  it("waits for a TLS handshake until it speaks on", () => {
+    const transcript = opened();
+    transcript.onClient("STARTTLS");
+    transcript.onServer("220 go ahead");
+    expect(transcript.waiting).toBe("starttls");
+    transcript.onClient("EHLO us");
+    expect(transcript.waiting).toBe("ehlo");
+    transcript.onServer("250 relay.example.net");
+    expect(transcript.waiting).toBe("idle");
+  });
 });
 
 describe("a conversation that breaks", () => {

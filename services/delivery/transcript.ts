@@ -26,7 +26,8 @@ export class Transcript {
   readonly #onStep: (step: Waiting) => void;
   #outstanding: SmtpStep[] = ["greeting"];
   #lastAnswered: SmtpStep = "greeting";
-  #isSendingData = false;
+  /** What goes on with no reply outstanding: the data is being sent, or a TLS handshake is under way. */
+  #doing: "data" | "starttls" | undefined;
   #command = "";
   capabilities: Capabilities = NO_CAPABILITIES;
   greeting = "";
@@ -41,9 +42,9 @@ export class Transcript {
     this.#onStep = onStep;
   }
 
-  /** The step whose reply is waited for. */
+  /** The step whose end is waited for. */
   get waiting(): Waiting {
-    return this.#outstanding[0] ?? (this.#isSendingData ? "data" : "idle");
+    return this.#outstanding[0] ?? this.#doing ?? "idle";
   }
 
   /** Where a conversation that broke was: a step that was begun and not completed. */
@@ -59,13 +60,14 @@ export class Transcript {
   /** A transaction begins: what breaks from here on broke at its MAIL. */
   begin(): void {
     this.refusals.clear();
-    this.#isSendingData = false;
+    this.#doing = undefined;
     this.#lastAnswered = "mail";
     this.wasEarly = false;
   }
 
   onClient(command: string): void {
     this.#command = command;
+    if (this.#doing === "starttls") this.#doing = undefined;
     this.#outstanding.push(stepOf(command));
     if (this.#outstanding.length === 1) this.#onStep(this.waiting);
   }
@@ -73,7 +75,7 @@ export class Transcript {
   onServer(reply: string): void {
     const step = this.#outstanding.shift();
     if (step === undefined) {
-      if (this.#isSendingData) this.#onEarly();
+      if (this.#doing === "data") this.#onEarly();
       else this.wasUnasked = true;
       return;
     }
@@ -82,7 +84,8 @@ export class Transcript {
     if (step === "ehlo" && reply.startsWith("250") && this.#command.startsWith("EHLO")) {
       this.capabilities = readCapabilities(reply);
     }
-    if (step === "data" && /^[23]/.test(reply)) this.#isSendingData = true;
+    if (step === "data" && /^[23]/.test(reply)) this.#doing = "data";
+    if (step === "starttls" && reply.startsWith("2")) this.#doing = "starttls";
     if (/^[45]/.test(reply) && !this.refusals.has(step)) this.refusals.set(step, reply);
     this.#onStep(this.waiting);
   }
@@ -95,7 +98,7 @@ export class Transcript {
 
   /** The last byte of the data and the final dot are written. */
   onDataSent(): void {
-    this.#isSendingData = false;
+    this.#doing = undefined;
     this.#outstanding.push("dot");
     this.#onStep("dot");
   }

@@ -6,7 +6,8 @@ import type { HostileServer, Misbehaviour } from "#test/support/hostile-mail-ser
 import { HOSTILE_STEPS, startHostileServer } from "#test/support/hostile-mail-server.ts";
 
 const SHORT = "connect=1s,greeting=1s,command=1s,data=1s,dot=1s,total=4s";
-const STEPS = HOSTILE_STEPS.filter((step) => step !== "rset" && step !== "quit");
+const STEPS = HOSTILE_STEPS.filter((step) => step !== "starttls" && step !== "rset" && step !== "quit");
+const saying = (...lines: string[]): Misbehaviour => ({ kind: "reply", bytes: `${lines.join("\r\n")}\r\n` });
 
 let system: DeliverySystem;
 const servers: HostileServer[] = [];
@@ -19,12 +20,18 @@ afterAll(async () => {
   await system.stop();
 });
 
-/** Hands one mail to a relay that misbehaves, then lets the relay behave: what was told, and whether it came through. */
-async function outcomeAt(step: (typeof STEPS)[number], misbehaviour: Misbehaviour) {
-  const relay = await startHostileServer({ [step]: misbehaviour });
+/** A relay that misbehaves, of an account of its own. */
+async function relayThat(behaviour: HostileServer["behaviour"]) {
+  const relay = await startHostileServer(behaviour);
   servers.push(relay);
   const account = await system.account();
-  await system.relay(account, relay);
+  await system.relay(account, relay, { maxConnections: 1 });
+  return { relay, account };
+}
+
+/** Hands one mail to a relay that misbehaves, then lets the relay behave: what was told, and whether it came through. */
+async function outcomeAt(step: (typeof STEPS)[number], misbehaviour: Misbehaviour) {
+  const { relay, account } = await relayThat({ [step]: misbehaviour });
   const [mailId = ""] = await system.hand(account, { recipients: ["to@recipient.example"] });
   const deferred = await system.seen(mailId, (mail) => mail.attempts.length > 0);
   relay.behaviour = {};
@@ -57,4 +64,10 @@ describe.each(STEPS)("at %s", (step) => {
 it("cuts off a relay that answers megabytes", async () => {
   const { content } = await outcomeAt("ehlo", { kind: "flood", megabytes: 8 });
   expect(content?.dsn).toBe("4.5.0");
+});
+
+it("does not wait for ever for a relay that never ends its TLS handshake", async () => {
+  const { attempt, content } = await outcomeAt("ehlo", saying("250-hostile.test", "250 STARTTLS"));
+  expect(content?.dsn).toBe("4.4.2");
+  expect(attempt?.outcome).toBe("deferred");
 });

@@ -3,7 +3,7 @@ import type { Server, Socket } from "node:net";
 import { createServer } from "node:net";
 import { loopbackAddress, nameOf } from "./addresses.ts";
 
-export const HOSTILE_STEPS = ["greeting", "ehlo", "mail", "rcpt", "data", "dot", "rset", "quit"] as const;
+export const HOSTILE_STEPS = ["greeting", "ehlo", "starttls", "mail", "rcpt", "data", "dot", "rset", "quit"] as const;
 export type HostileStep = (typeof HOSTILE_STEPS)[number];
 
 /**
@@ -33,6 +33,7 @@ export interface HostileServer {
 const ORDINARY: Readonly<Record<HostileStep, string>> = {
   greeting: "220 hostile.test ESMTP\r\n",
   ehlo: "250-hostile.test\r\n250-8BITMIME\r\n250-SIZE 52428800\r\n250 ENHANCEDSTATUSCODES\r\n",
+  starttls: "220 2.0.0 Go ahead\r\n",
   mail: "250 2.1.0 Ok\r\n",
   rcpt: "250 2.1.5 Ok\r\n",
   data: "354 End data with <CR><LF>.<CR><LF>\r\n",
@@ -44,6 +45,7 @@ const ORDINARY: Readonly<Record<HostileStep, string>> = {
 const STEP_OF_COMMAND: Readonly<Record<string, HostileStep>> = {
   EHLO: "ehlo",
   HELO: "ehlo",
+  STAR: "starttls",
   MAIL: "mail",
   RCPT: "rcpt",
   DATA: "data",
@@ -106,12 +108,14 @@ interface Conversations {
   messages: Buffer[];
 }
 
-/** One conversation: command lines, and after DATA everything up to the final dot. */
+/** One conversation: command lines, and after DATA everything up to the final dot. There is no TLS: its handshake gets no answer. */
 function converse(socket: Socket, record: Conversations, say: (step: HostileStep) => void): void {
   let pending: Buffer = Buffer.alloc(0);
   let isData = false;
   socket.on("error", () => undefined);
+  let isDeaf = false;
   socket.on("data", (bytes: Buffer) => {
+    if (isDeaf) return;
     pending = Buffer.concat([pending, bytes]);
     for (;;) {
       const end = isData ? pending.indexOf("\r\n.\r\n") : pending.indexOf("\r\n");
@@ -130,6 +134,7 @@ function converse(socket: Socket, record: Conversations, say: (step: HostileStep
       if (step === undefined) socket.write("502 5.5.1 not implemented\r\n");
       else say(step);
       isData = step === "data";
+      isDeaf = step === "starttls";
     }
   });
 }
