@@ -62,6 +62,12 @@ function answered(step: SmtpStep, response: string, peer: Peer): AttemptEnd {
   return local(step, "garbage", `${nameOf(peer)} answered what is no SMTP reply (${step})`);
 }
 
+/** With PIPELINING the reason stands in an earlier reply of the same transaction, whatever became of those after it. */
+export function refusalOf({ refusals }: Transcript, peer: Peer): AttemptEnd | undefined {
+  const [refused] = refusals;
+  return refused === undefined ? undefined : answered(refused[0], refused[1], peer);
+}
+
 /** A conversation that failed. `isUpgrading`: in the middle of a TLS handshake. */
 export function endOfConversation(
   thrown: unknown,
@@ -75,9 +81,8 @@ export function endOfConversation(
     return local(transcript.brokeAt, "garbage", `${nameOf(peer)} said what nobody had asked for`);
   }
   if (response !== undefined) return answered(commandStep(error, transcript), response, peer);
-  // With PIPELINING the reason stands in an earlier reply of the same transaction.
-  const [refused] = transcript.refusals;
-  if (refused !== undefined && transcript.brokeAt !== "dot") return answered(refused[0], refused[1], peer);
+  const refused = refusalOf(transcript, peer);
+  if (refused !== undefined) return refused;
   if (error.code === "ETLS") return tlsEnd(error, peer);
   const step = transcript.brokeAt;
   if (error.code === "EPROTOCOL")

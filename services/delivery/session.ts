@@ -7,8 +7,8 @@ import { parseReply } from "#shared/email/reply.ts";
 import type { TlsMode } from "#shared/routing/configuration.ts";
 import type { Capabilities } from "./capabilities.ts";
 import type { Bounds, ConnectPlan } from "./connect.ts";
-import { endOfConversation, nameOf } from "./conversation-end.ts";
-import type { AttemptEnd, ConversationEnd } from "#shared/life/outcome.ts";
+import { endOfConversation, nameOf, refusalOf } from "./conversation-end.ts";
+import type { AttemptEnd, ConversationEnd, LocalCause } from "#shared/life/outcome.ts";
 import type { MessagePieces } from "./message-pieces.ts";
 import { bufferOrStream, bytesOf } from "./message-pieces.ts";
 import { SmtpClient } from "./smtp-client.ts";
@@ -208,11 +208,12 @@ export class SmtpSession {
     return this.#conclude("dot", "garbage", `${nameOf(this.plan)} answered the mail with what is no SMTP reply`);
   }
 
-  #conclude(
-    step: AttemptEnd["step"],
-    cause: Extract<AttemptEnd, { kind: "local" }>["cause"],
-    detail: string,
-  ): AttemptEnd {
+  /** Where no further reply is to be had. */
+  #breakOff(step: SmtpStep, cause: LocalCause, detail: string): AttemptEnd {
+    return refusalOf(this.#transcript, this.plan) ?? this.#conclude(step, cause, detail);
+  }
+
+  #conclude(step: SmtpStep, cause: LocalCause, detail: string): AttemptEnd {
     return { kind: "local", step, cause, detail };
   }
 
@@ -249,7 +250,7 @@ export class SmtpSession {
     this.#isClosed = true;
     this.#timer.close();
     const { brokeAt } = this.#transcript;
-    this.#settle?.(this.#conclude(brokeAt, "dropped", `${nameOf(this.plan)} closed the connection (${brokeAt})`));
+    this.#settle?.(this.#breakOff(brokeAt, "dropped", `${nameOf(this.plan)} closed the connection (${brokeAt})`));
     this.onClosed?.();
   }
 
@@ -257,13 +258,13 @@ export class SmtpSession {
     const at = step === "idle" ? "mail" : step;
     const detail =
       cause === "deadline" ? "the mail's time was over" : `${nameOf(this.plan)} did not answer in time (${at})`;
-    this.#settle?.(this.#conclude(at, cause, detail));
+    this.#settle?.(this.#breakOff(at, cause, detail));
     this.close();
   }
 
   #onStop(): void {
     const end: Answer = this.isPastDot
-      ? this.#conclude("dot", "dropped", "the service stopped before the reply to the final dot")
+      ? this.#breakOff("dot", "dropped", "the service stopped before the reply to the final dot")
       : { kind: "abandoned" };
     this.#settle?.(end);
     this.close();

@@ -83,6 +83,23 @@ describe("a conversation that breaks", () => {
     expect(broken(transcript)).toMatchObject({ kind: "reply", step: "rcpt", reply: { code: 550 } });
   });
 
+  it("after a refusal, in the empty message that a server which takes DATA all the same is given, ended by that refusal", () => {
+    const transcript = opened();
+    transcript.begin();
+    for (const command of ["MAIL FROM:<a@b>", "RCPT TO:<c@d>", "DATA"]) transcript.onClient(command);
+    for (const reply of ["250 ok", "550 5.1.1 unknown", "354 go"]) transcript.onServer(reply);
+    transcript.onClient(".");
+    expect(broken(transcript)).toMatchObject({ kind: "reply", step: "rcpt", reply: { code: 550 } });
+  });
+
+  it("after a refusal of STARTTLS that it went on without, did not end by that", () => {
+    const transcript = opened();
+    transcript.onClient("STARTTLS");
+    transcript.onServer("454 4.7.0 not now");
+    transcript.onClient("AUTH PLAIN");
+    expect(broken(transcript)).toMatchObject({ kind: "local", step: "auth", cause: "dropped" });
+  });
+
   it("with a reply, ended by it; with one that is none, in garbage", () => {
     const transcript = opened();
     const rcpt = { code: "EENVELOPE", command: "RCPT TO", response: "450 4.2.1 busy" };

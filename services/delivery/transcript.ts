@@ -2,6 +2,7 @@
 // The log is the only public place where SMTPConnection says what it is doing.
 import type { SmtpStep } from "#shared/contracts/attempt.ts";
 import type { Capabilities } from "./capabilities.ts";
+import { TRANSACTION } from "#shared/life/outcome.ts";
 import { NO_CAPABILITIES, readCapabilities } from "./capabilities.ts";
 
 /** `idle`: nothing is waited for. */
@@ -86,7 +87,8 @@ export class Transcript {
     }
     if (step === "data" && /^[23]/.test(reply)) this.#doing = "data";
     if (step === "starttls" && reply.startsWith("2")) this.#doing = "starttls";
-    if (/^[45]/.test(reply) && !this.refusals.has(step)) this.refusals.set(step, reply);
+    const isRefusal = /^[45]/.test(reply) && TRANSACTION.includes(step);
+    if (isRefusal && !this.refusals.has(step)) this.refusals.set(step, reply);
     this.#onStep(this.waiting);
   }
 

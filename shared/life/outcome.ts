@@ -54,7 +54,8 @@ export type Outcome = Pick<
   "status" | "origin" | "blame" | "step" | "replyCode" | "enhancedStatus" | "text" | "remoteQueueId" | "uncertain"
 >;
 
-const TRANSACTION: readonly SmtpStep[] = ["mail", "rcpt", "data", "dot"];
+/** What is refused at these steps is the mail, at others the session. */
+export const TRANSACTION: readonly SmtpStep[] = ["mail", "rcpt", "data", "dot"];
 
 interface ReplyRule {
   steps: "any" | readonly SmtpStep[];

@@ -8,6 +8,7 @@ import { HOSTILE_STEPS, startHostileServer } from "#test/support/hostile-mail-se
 const SHORT = "connect=1s,greeting=1s,command=1s,data=1s,dot=1s,total=4s";
 const STEPS = HOSTILE_STEPS.filter((step) => step !== "starttls" && step !== "rset" && step !== "quit");
 const saying = (...lines: string[]): Misbehaviour => ({ kind: "reply", bytes: `${lines.join("\r\n")}\r\n` });
+const PIPELINING = saying("250-hostile.test", "250 PIPELINING");
 
 let system: DeliverySystem;
 const servers: HostileServer[] = [];
@@ -20,13 +21,19 @@ afterAll(async () => {
   await system.stop();
 });
 
-/** A relay that misbehaves, of an account of its own. */
+/** A relay that misbehaves, of an account of its own, and what becomes of mails to it. */
 async function relayThat(behaviour: HostileServer["behaviour"]) {
   const relay = await startHostileServer(behaviour);
   servers.push(relay);
   const account = await system.account();
   await system.relay(account, relay, { maxConnections: 1 });
-  return { relay, account };
+  const endOf = async (recipient: string) => {
+    const [mailId = ""] = await system.hand(account, { recipients: [recipient] });
+    const { attempts, trackingPoints } = await system.ended(mailId, 40_000);
+    const last = trackingPoints.at(-1);
+    return { attempts: attempts.length, subType: last?.meta.event.subType, dsn: last?.content?.smtp?.dsn };
+  };
+  return { relay, account, endOf };
 }
 
 /** Hands one mail to a relay that misbehaves, then lets the relay behave: what was told, and whether it came through. */
@@ -70,4 +77,28 @@ it("does not wait for ever for a relay that never ends its TLS handshake", async
   const { attempt, content } = await outcomeAt("ehlo", saying("250-hostile.test", "250 STARTTLS"));
   expect(content?.dsn).toBe("4.4.2");
   expect(attempt?.outcome).toBe("deferred");
+});
+
+describe("with PIPELINING, a mail that was refused ends by that refusal", () => {
+  const badSender = { mail: saying("550 5.1.8 no such sender"), rcpt: saying("503 5.5.1 no sender") };
+  it.each<[string, HostileServer["behaviour"], string]>([
+    ["of its sender, where DATA is answered with 354", badSender, "5.1.8"],
+    ["of its sender, where DATA has no answer", { ...badSender, data: { kind: "hang" } }, "5.1.8"],
+    ["of its sender, where DATA is answered with 421", { ...badSender, data: saying("421 4.3.2 closing") }, "5.1.8"],
+    ["of its recipient, where the empty message has no answer", { rcpt: saying("550 5.1.1 unknown") }, "5.1.1"],
+  ])("%s", async (_name, behaviour, dsn) => {
+    const { endOf } = await relayThat({ ehlo: PIPELINING, ...behaviour });
+    expect(await endOf("to@recipient.example")).toEqual({ attempts: 1, subType: "HARD_BOUNCE", dsn });
+  });
+});
+
+it("with PIPELINING too, a connection that is closed with 421 before its next mail is replaced", async () => {
+  const { relay, endOf } = await relayThat({ ehlo: PIPELINING });
+  expect(await endOf("one@recipient.example")).toMatchObject({ subType: "OK" });
+  relay.behaviour = {
+    get mail() {
+      return relay.connections < 2 ? saying("421 4.4.2 idle for too long") : saying("250 2.1.0 Ok");
+    },
+  };
+  expect(await endOf("two@recipient.example")).toEqual({ attempts: 1, subType: "OK", dsn: "2.0.0" });
 });
