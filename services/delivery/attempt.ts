@@ -43,9 +43,9 @@ function resultOf(end: AttemptEnd, { target, localAddress, tls }: Place, request
   return { kind: "result", result: { ...outcomeOf(end), ...place } };
 }
 
-/** The server had closed a session that waited: nothing was said of this mail. */
-function isStale(end: ConversationEnd, session: SmtpSession): boolean {
-  if (session.transactions < 2 || end.kind === "abandoned" || end.step !== "mail") return false;
+/** A session that waited was over: nothing was said of this mail. */
+function isStale(end: ConversationEnd): boolean {
+  if (end.kind === "abandoned" || end.step !== "mail") return false;
   return end.kind === "local" ? end.cause === "dropped" : end.reply.code === 421;
 }
 
@@ -87,7 +87,7 @@ export async function makeAttempt(plan: AttemptPlan): Promise<Attempted> {
   for (let pooled = plan.pool.take(plan.key); pooled !== undefined; pooled = plan.pool.take(plan.key)) {
     const { end, place } = await sendOn(pooled, plan);
     if (end.kind === "abandoned") return end;
-    if (!isStale(end, pooled)) return resultOf(end, place, plan.requestsTls);
+    if (!isStale(end)) return resultOf(end, place, plan.requestsTls);
   }
   return sendAnew(plan);
 }

@@ -162,7 +162,7 @@ export class SmtpSession {
   async transact({ from, to, message, ...options }: Transaction, bounds: Bounds): Promise<ConversationEnd> {
     this.#transcript.begin();
     if (this.#isDirty) {
-      const reset = await this.#run(bounds, (done) => this.#connection.reset((error) => done(error)));
+      const reset = await this.#reset(bounds);
       if (reset.kind !== "ok") return reset;
       this.#transcript.begin();
     }
@@ -176,6 +176,15 @@ export class SmtpSession {
     const end = answer.kind === "ok" ? this.#acceptance(answer.response) : answer;
     if (this.#transcript.wasEarly || end.kind !== "reply" || end.reply.code === 421) this.close();
     return end;
+  }
+
+  /** A session that will not be reset is over: its reply says nothing of the next mail, which was not named yet. */
+  async #reset(bounds: Bounds): Promise<Answer> {
+    const reset = await this.#run(bounds, (done) => this.#connection.reset((error) => done(error)));
+    if (reset.kind === "ok") return reset;
+    this.close();
+    if (reset.kind !== "reply") return reset;
+    return this.#conclude("mail", "dropped", `${nameOf(this.plan)} refused RSET: ${reset.reply.text}`);
   }
 
   /** One command and its reply: for verification, which goes as far as RCPT and no further. */

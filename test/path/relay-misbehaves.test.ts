@@ -79,6 +79,18 @@ it("does not wait for ever for a relay that never ends its TLS handshake", async
   expect(attempt?.outcome).toBe("deferred");
 });
 
+it.each(["500 5.5.1 what", "502 5.5.1 no", "550 5.7.1 no", "421 4.3.2 closing"])(
+  "a relay that answers RSET with %j gets the next mail over another connection, in the same attempt",
+  async (reply) => {
+    const { relay, endOf } = await relayThat({ rset: saying(reply), rcpt: saying("550 5.1.1 unknown") });
+    expect(await endOf("unknown@recipient.example")).toMatchObject({ subType: "HARD_BOUNCE", dsn: "5.1.1" });
+    delete relay.behaviour.rcpt;
+    expect(await endOf("known@recipient.example")).toEqual({ attempts: 1, subType: "OK", dsn: "2.0.0" });
+    expect(relay.commands).toContain("RSET");
+    expect(relay.connections).toBe(2);
+  },
+);
+
 describe("with PIPELINING, a mail that was refused ends by that refusal", () => {
   const badSender = { mail: saying("550 5.1.8 no such sender"), rcpt: saying("503 5.5.1 no sender") };
   it.each<[string, HostileServer["behaviour"], string]>([
