@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { BreakerState } from "./breaker.ts";
-import { CLOSED, connectionsOf, onFault, onSuccess, onToldSuspended, resumed } from "./breaker.ts";
+import { CLOSED, connectionsOf, onFault, onProbeFault, onSuccess, onToldSuspended, resumed } from "./breaker.ts";
 
 const FAULT = { reason: "connection refused" };
 const NOW = 1_000_000;
@@ -27,14 +27,15 @@ describe("a breaker", () => {
     let state = faulted(5);
     const delays = [state.suspension?.probeDelayMs];
     for (let probe = 0; probe < 8; probe += 1) {
-      state = onFault(state, FAULT, state.suspension?.nextProbeMs ?? 0);
+      state = onProbeFault(state, FAULT, state.suspension?.nextProbeMs ?? 0);
       delays.push(state.suspension?.probeDelayMs);
     }
     expect(delays).toEqual([1000, 2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000, 60_000]);
   });
 
   it("does not count the faults of attempts that were under way at the suspension", () => {
-    expect(faulted(20).suspension?.probeDelayMs).toBe(1000);
+    const state = faulted(5);
+    expect(faulted(20, state, NOW + 5_000)).toBe(state);
   });
 
   it("resumes at the first success with a quarter of the connections, doubling each 10 successes", () => {

@@ -49,27 +49,28 @@ function suspended(state: BreakerState, fault: Fault, nowMs: number): BreakerSta
   return { ...state, faults: FAULTS_TO_SUSPEND, allowance: undefined, successes: 0, suspension };
 }
 
+/** A fault of the connection or the set-up. Those of attempts that were under way at the suspension change nothing. */
+export function onFault(state: BreakerState, fault: Fault, nowMs: number): BreakerState {
+  if (state.suspension !== undefined) return state;
+  const faults = state.faults + 1;
+  return faults >= FAULTS_TO_SUSPEND ? suspended(state, fault, nowMs) : { ...state, faults };
+}
+
 /** A probe that failed: the next one comes later. */
-function probedInVain(state: BreakerState, suspension: Suspension, now: { fault: Fault; ms: number }): BreakerState {
-  if (now.ms < suspension.nextProbeMs) return state;
+export function onProbeFault(state: BreakerState, fault: Fault, nowMs: number): BreakerState {
+  const { suspension } = state;
+  if (suspension === undefined) return onFault(state, fault, nowMs);
   const probeDelayMs = Math.min(suspension.probeDelayMs * 2, LONGEST_PROBE_MS);
   return {
     ...state,
     suspension: {
       ...suspension,
-      reason: now.fault.reason,
-      lastResponse: now.fault.response ?? suspension.lastResponse,
+      reason: fault.reason,
+      lastResponse: fault.response ?? suspension.lastResponse,
       probeDelayMs,
-      nextProbeMs: now.ms + probeDelayMs,
+      nextProbeMs: nowMs + probeDelayMs,
     },
   };
-}
-
-/** A fault of the connection or the set-up. Those of attempts that were under way at the suspension change nothing. */
-export function onFault(state: BreakerState, fault: Fault, nowMs: number): BreakerState {
-  if (state.suspension !== undefined) return probedInVain(state, state.suspension, { fault, ms: nowMs });
-  const faults = state.faults + 1;
-  return faults >= FAULTS_TO_SUSPEND ? suspended(state, fault, nowMs) : { ...state, faults };
 }
 
 /** The relay took part in a transaction, whatever it said of the mail. */

@@ -97,6 +97,7 @@ export async function deliverMail(
     if (!destination.isSuspended) return done(mailToTier(putBack(carried), SUSPECT_TIER_MS));
     return done(setAside(carried, suspensionOf(found.domain, destination)));
   }
+  const isProbe = admission === "probe";
   try {
     // What counts is the configuration at the start of the attempt, and time may have passed before the gate.
     await untilFresh(ports);
@@ -106,10 +107,10 @@ export async function deliverMail(
     if (now === undefined || destinationName(now) !== destinationName(found)) {
       return done(mailToDue(putBack(carried)));
     }
-    return await attemptHere(ports, { delivery, found: now, configuration, destination });
+    return await attemptHere(ports, { delivery, found: now, configuration, destination, isProbe });
   } finally {
     // Not before the outcome is recorded: a kill can double no more mails than there are places.
-    destination.leave();
+    destination.leave(isProbe);
   }
 }
 
@@ -152,6 +153,7 @@ export interface AttemptHere {
   found: SendingRoute;
   configuration: Configuration;
   destination: Destination;
+  isProbe: boolean;
 }
 
 async function attemptHere(ports: DeliverPorts, here: AttemptHere): Promise<Verdict> {

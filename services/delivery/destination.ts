@@ -2,7 +2,7 @@
 import type { AttemptResult } from "#shared/contracts/attempt.ts";
 import type { Clock } from "#shared/clock.ts";
 import type { BreakerState, Fault } from "./breaker.ts";
-import { CLOSED, connectionsOf, onFault, onSuccess, onToldSuspended, resumed } from "./breaker.ts";
+import { CLOSED, connectionsOf, onFault, onProbeFault, onSuccess, onToldSuspended, resumed } from "./breaker.ts";
 import type { Admission, Urgency } from "./gate.ts";
 import { Gate } from "./gate.ts";
 import { SessionPool } from "./pool.ts";
@@ -65,27 +65,28 @@ export class Destination {
   }
 
   /** `put-back`: it is suspended and this is not the probe, or its turn has not come within `patienceMs`. */
-  async enter(urgency: Urgency, patienceMs?: number): Promise<Admission> {
+  async enter(urgency: Urgency, patienceMs?: number): Promise<Admission | "probe"> {
     this.lastUsedMs = this.#options.clock.nowMs();
     if (!this.isSuspended) return this.#gate.enter(urgency, patienceMs);
     if (!this.isProbeDue) return "put-back";
     this.#isProbing = true;
     this.#gate.inFlight += 1;
-    return "go";
+    return "probe";
   }
 
-  leave(): void {
-    this.#isProbing = false;
+  /** Others than the probe may be under way since before the suspension. */
+  leave(isProbe: boolean): void {
+    if (isProbe) this.#isProbing = false;
     this.#gate.leave();
   }
 
-  report(result: AttemptResult): void {
+  report(result: AttemptResult, isProbe: boolean): void {
     if (result.origin === "remote") this.lastResponse = result.text;
     const now = this.#options.clock.nowMs();
     const isFault = result.status === "deferred" && result.blame !== "mail";
     if (isFault) {
       const fault = { reason: result.text, response: result.origin === "remote" ? result.text : undefined };
-      this.#become(onFault(this.#breaker, fault, now));
+      this.#become((isProbe ? onProbeFault : onFault)(this.#breaker, fault, now));
     } else if (result.origin === "remote") {
       this.#become(onSuccess(this.#breaker, this.#options.connections(), now));
     }
