@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { endOfConversation } from "./conversation-end.ts";
+import { NO_CAPABILITIES } from "./capabilities.ts";
 import { outcomeOf } from "#shared/life/outcome.ts";
 import { Transcript } from "./transcript.ts";
 
@@ -44,11 +45,12 @@ describe("a transcript", () => {
     expect(transcript.waiting).toBe("dot");
   });
 
-  it("waits for a TLS handshake until it speaks on", () => {
+  it("waits for a TLS handshake until it speaks on, and forgets what was said before it", () => {
     const transcript = opened();
     transcript.onClient("STARTTLS");
     transcript.onServer("220 go ahead");
     expect(transcript.waiting).toBe("starttls");
+    expect(transcript.capabilities).toEqual(NO_CAPABILITIES);
     transcript.onClient("EHLO us");
     expect(transcript.waiting).toBe("ehlo");
     transcript.onServer("250 relay.example.net");

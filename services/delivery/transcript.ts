@@ -86,10 +86,16 @@ export class Transcript {
       this.capabilities = readCapabilities(reply);
     }
     if (step === "data" && /^[23]/.test(reply)) this.#doing = "data";
-    if (step === "starttls" && reply.startsWith("2")) this.#doing = "starttls";
+    if (step === "starttls" && reply.startsWith("2")) this.#onUpgrade();
     const isRefusal = /^[45]/.test(reply) && TRANSACTION.includes(step);
     if (isRefusal && !this.refusals.has(step)) this.refusals.set(step, reply);
     this.#onStep(this.waiting);
+  }
+
+  /** What was said in clear does not count under TLS (RFC 3207 §4.2), also where EHLO is refused there. */
+  #onUpgrade(): void {
+    this.#doing = "starttls";
+    this.capabilities = NO_CAPABILITIES;
   }
 
   /** A server that has read enough answers before the final dot; what is still being sent ends the connection. */
