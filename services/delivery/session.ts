@@ -11,7 +11,7 @@ import { endOfConversation, nameOf, refusalOf } from "./conversation-end.ts";
 import type { AttemptEnd, ConversationEnd, LocalCause } from "#shared/life/outcome.ts";
 import type { MessagePieces } from "./message-pieces.ts";
 import { bufferOrStream, bytesOf } from "./message-pieces.ts";
-import { SmtpClient } from "./smtp-client.ts";
+import { SmtpClient, veilBrackets } from "./smtp-client.ts";
 import { StepTimer } from "./step-timer.ts";
 import type { CertificateCheck, CertificateFacts, TlsFacts } from "./tls.ts";
 import { certificateFactsOf, checkCertificate, tlsFactsOf, tlsOptionsOf } from "./tls.ts";
@@ -168,7 +168,8 @@ export class SmtpSession {
     }
     this.transactions += 1;
     this.#isDirty = true;
-    const envelope = { from, to: [to], size: bytesOf(message), use8BitMime: options.use8BitMime };
+    const addresses = { from: veilBrackets(from), to: [veilBrackets(to)] };
+    const envelope = { ...addresses, size: bytesOf(message), use8BitMime: options.use8BitMime };
     this.#connection.wantsSmtpUtf8 = options.useSmtpUtf8;
     const answer = await this.#run(bounds, (done) =>
       this.#connection.send(envelope, bufferOrStream(message), (error, info) => done(error, info?.response)),

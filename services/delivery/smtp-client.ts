@@ -1,8 +1,20 @@
 // Nodemailer's SMTPConnection, which asks for SMTPUTF8 only where an address needs it: a header in UTF-8 needs it as well
-// (RFC 6531 §3.4). There is no option for that, so the one command is completed on its way out.
+// (RFC 6531 §3.4); and which takes no address with an angle bracket, though a quoted local part may have one (RFC 5321 §4.1.2).
+// There are no options for that, so the commands are completed on their way out.
 import SMTPConnection from "nodemailer/lib/smtp-connection";
 
 const sendCommand: unknown = Reflect.get(SMTPConnection.prototype, "_sendCommand");
+
+/** Stand for angle brackets as far as the command: no address has control characters. */
+const [OPEN, CLOSE] = ["\u000e", "\u000f"];
+
+export function veilBrackets(address: string): string {
+  return address.replaceAll("<", OPEN).replaceAll(">", CLOSE);
+}
+
+function unveilBrackets(command: string): string {
+  return command.replaceAll(OPEN, "<").replaceAll(CLOSE, ">");
+}
 
 export class SmtpClient extends SMTPConnection {
   /** Set before a transaction whose headers are in UTF-8. */
@@ -11,6 +23,6 @@ export class SmtpClient extends SMTPConnection {
   _sendCommand(text: string, logged?: string): void {
     if (typeof sendCommand !== "function") throw new Error("SMTPConnection has no _sendCommand any more");
     const isIncomplete = this.wantsSmtpUtf8 && text.startsWith("MAIL FROM:") && !/ SMTPUTF8\b/.test(text);
-    Reflect.apply(sendCommand, this, [isIncomplete ? `${text} SMTPUTF8` : text, logged]);
+    Reflect.apply(sendCommand, this, [unveilBrackets(isIncomplete ? `${text} SMTPUTF8` : text), logged]);
   }
 }

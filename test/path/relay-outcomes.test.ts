@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { DeliverySystem } from "#test/support/delivery.ts";
 import { startDeliverySystem } from "#test/support/delivery.ts";
 import { eventually } from "#test/support/eventually.ts";
+import { startHostileServer } from "#test/support/hostile-mail-server.ts";
 import type { MailServer } from "#test/support/mail-server.ts";
 import { startMailServer } from "#test/support/mail-server.ts";
 import type { TestAccount } from "#test/support/system-client.ts";
@@ -78,6 +79,18 @@ it("uses connections again, and goes on after a refusal on the same one", async 
   for (const name of names) await endOf(`${name}@recipient.example`);
   relay.script = {};
   expect(relay.connections - before).toBeLessThanOrEqual(1);
+});
+
+it("says addresses as they are, with whatever stands in a quoted local part", async () => {
+  const plain = await startHostileServer();
+  const quoting = await system.account();
+  await system.relay(quoting, plain);
+  const [sender, recipient] = [`"a <b>"@${quoting.domain}`, '"c>d<e"@recipient.example'];
+  const [mailId = ""] = await system.hand(quoting, { sender, recipients: [recipient] });
+  expect((await system.ended(mailId)).trackingPoints.at(-1)?.meta.event.type).toBe("DELIVERED");
+  expect(plain.commands).toContain(`RCPT TO:<${recipient}>`);
+  expect(plain.commands.find((command) => command.startsWith("MAIL"))).toContain(`MAIL FROM:<${sender}>`);
+  await plain.close();
 });
 
 describe("a relay that leads back to us has its mails deferred and its lane suspended, with the reason", () => {
