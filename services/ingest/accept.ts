@@ -6,11 +6,9 @@ import { EXCHANGES, ROUTING_KEYS } from "#shared/broker/topology.ts";
 import type { Clock } from "#shared/clock.ts";
 import { createSteadyClock } from "#shared/clock.ts";
 import type { ContentRef } from "#shared/contracts/mail.ts";
-import { domainOf } from "#shared/email/address.ts";
 import { isRetriable } from "#shared/errors.ts";
 import type { Log } from "#shared/log.ts";
 import type { Confirmable } from "#shared/routing/find-confirmed.ts";
-import { findConfirmed } from "#shared/routing/find-confirmed.ts";
 import type { Sealer } from "#shared/secrets.ts";
 import type { Contents } from "#shared/store/contents.ts";
 import type { IdempotencyKeys } from "#shared/store/idempotency.ts";
@@ -22,6 +20,7 @@ import type { IngestMetrics } from "./metrics.ts";
 import { countMails, prepareJob, senderOf } from "./prepare-job.ts";
 import { problemOf } from "./problem.ts";
 import type { Rate } from "./rate.ts";
+import { mistakesOfSender } from "./sender-domain.ts";
 import type { Accept, Acceptance, Identity, Submission } from "./submission.ts";
 import type { WaitingMails } from "./waiting-mails.ts";
 
@@ -85,13 +84,8 @@ function unavailable(reason: string): Acceptance {
 
 /** The sender's domain must be one of the account's. */
 async function refusalOf({ configuration }: AcceptorParts, submission: Submission): Promise<Acceptance | undefined> {
-  const domain = domainOf(senderOf(submission));
-  const { account } = submission;
-  const isSenderDomain =
-    domain !== undefined && (await findConfirmed(configuration, (current) => current.domain(account._id, domain)));
-  if (isSenderDomain) return undefined;
-  const message = `not a sender domain of the account ${account._id}`;
-  const errors = [{ path: "mail.from.email", message }];
+  const errors = await mistakesOfSender(configuration, submission.account, senderOf(submission));
+  if (errors.length === 0) return undefined;
   return { kind: "refused", problem: problemOf(422, "The sender's domain is not one of the account's.", errors) };
 }
 

@@ -3,13 +3,16 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { systemClock } from "#shared/clock.ts";
 import { createLog } from "#shared/log.ts";
-import type { Account } from "#shared/routing/configuration.ts";
+import type { Account, Configuration } from "#shared/routing/configuration.ts";
 import { createSealer } from "#shared/secrets.ts";
+import { fixedConfiguration } from "#test/support/fixed-configuration.ts";
 import { prepareJob } from "./prepare-job.ts";
 import type { PreparedJob } from "./prepare-job.ts";
 import { createRest } from "./rest.ts";
 
 const account: Account = { _id: "acme", customerNo: "1", sourceIps: [], limits: { waitingMails: 9 } };
+const domains = { domain: (_: string, domain: string) => (domain === "acme.example" ? {} : undefined) };
+const configuration = fixedConfiguration(domains as Partial<Configuration> as Configuration);
 const sealer = createSealer(Buffer.alloc(32, 1));
 const headers = { authorization: "Basic YWNtZTpzZWNyZXQ=", "content-type": "application/json" };
 
@@ -25,10 +28,12 @@ function createApp() {
       jobs.push(prepared.job);
       return { kind: "accepted", jobId: "job-1" };
     },
+    configuration,
     clock: systemClock,
     log: createLog("test", "silent"),
   });
-  const post = (payload: string | Buffer) => app.inject({ method: "POST", url: "/v1/jobs", headers, payload });
+  const post = (payload: string | Buffer, more: Record<string, string> = {}) =>
+    app.inject({ method: "POST", url: "/v1/jobs", headers: { ...headers, ...more }, payload });
   return { post, jobs };
 }
 
@@ -192,4 +197,26 @@ describe("any input", () => {
     },
     30_000,
   );
+});
+
+describe("mistakes", () => {
+  const foreign = { from: { email: "Someone <a@else.example>" } };
+  const pathsOf = async (job: unknown, more: Record<string, string> = {}): Promise<readonly string[]> => {
+    const answer = await createApp().post(JSON.stringify(job), more);
+    expect(answer.statusCode).toBe(422);
+    return answer.json<{ errors: { path: string }[] }>().errors.map(({ path }) => path);
+  };
+
+  it("are named with a sender's domain that isn't the account's", async () => {
+    expect(await pathsOf({ ...jobWith("mail", foreign), subject: undefined })).toEqual(["subject", "mail.from.email"]);
+    expect(await pathsOf(jobWith("mail", foreign), { "idempotency-key": "k".repeat(256) })).toEqual([
+      "Idempotency-Key",
+      "mail.from.email",
+    ]);
+  });
+
+  it("name a sender once that is no address, and none whose domain is the account's", async () => {
+    expect(await pathsOf(jobWith("mail.from.email", "nobody"))).toEqual(["mail.from.email"]);
+    expect(await pathsOf(jobWith("subject", undefined))).toEqual(["subject"]);
+  });
 });

@@ -11,6 +11,7 @@ import { isRetriable } from "#shared/errors.ts";
 import type { Log } from "#shared/log.ts";
 import { refuseOtherMethods } from "#shared/other-methods.ts";
 import type { Account } from "#shared/routing/configuration.ts";
+import type { Confirmable } from "#shared/routing/find-confirmed.ts";
 import type { Authenticator } from "./authenticate.ts";
 import { readBasic } from "./basic-authorization.ts";
 import { BodyTooLarge, collectBody, letGo } from "./collect-body.ts";
@@ -21,6 +22,7 @@ import type { Problem } from "#shared/contracts/problem.ts";
 import { mistakesOf } from "#shared/contracts/mistakes.ts";
 import { problemOf } from "./problem.ts";
 import { tracedRequest } from "./request-span.ts";
+import { mistakesOfSenderIn } from "./sender-domain.ts";
 import type { LargePlaces } from "./smtp-message.ts";
 import type { Accept, Acceptance, Submission } from "./submission.ts";
 
@@ -35,6 +37,7 @@ const RETRY_AFTER_SECONDS = 5;
 export interface RestParts {
   authenticator: Pick<Authenticator, "byPassword">;
   accept: Accept;
+  configuration: Confirmable;
   clock: Clock;
   log: Log;
 }
@@ -188,8 +191,12 @@ function parseBody(body: unknown): { ok: true; value: unknown } | { ok: false } 
   }
 }
 
-/** The submission in a request, or why it is none. */
-function readSubmission(request: FastifyRequest, account: Account): Submission | Problem {
+/** The submission in a request, or why it is none: all its mistakes at once. */
+async function readSubmission(
+  { configuration }: RestParts,
+  request: FastifyRequest,
+  account: Account,
+): Promise<Submission | Problem> {
   const parsed = parseBody(request.body);
   request.body = undefined;
   if (!parsed.ok) return problemOf(400, "The body is no JSON in UTF-8.");
@@ -198,7 +205,8 @@ function readSubmission(request: FastifyRequest, account: Account): Submission |
   const keyMistake = typeof key === "string" ? mistakeOfKey(key) : [];
   if (!job.success || keyMistake.length > 0) {
     const mistakes = [...(job.success ? [] : mistakesOf(job.error)), ...keyMistake];
-    return problemOf(422, "The JobRequest has mistakes.", mistakes);
+    const ofSender = await mistakesOfSenderIn(configuration, account, parsed.value);
+    return problemOf(422, "The JobRequest has mistakes.", [...mistakes, ...ofSender]);
   }
   return {
     account,
@@ -215,7 +223,7 @@ function mistakeOfKey(key: string): { path: string; message: string }[] {
 async function submit(parts: RestParts, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const { account } = request;
   if (account === undefined) return sendProblem(reply, problemOf(401, "No or wrong credentials."));
-  const submission = readSubmission(request, account);
+  const submission = await readSubmission(parts, request, account);
   if ("status" in submission) return sendProblem(reply, submission);
   return answer(reply, await parts.accept(submission));
 }

@@ -76,7 +76,7 @@ export const service: ServiceDefinition<"ingest"> = {
     const preparation = prepareWhenThere(prepare, { clock, log });
     const verifier = createPasswordVerifier(clock);
     const authenticator = createAuthenticator({ configuration, verifier, failures: createFailedLogins(clock) });
-    const rest = createRest({ authenticator, accept, clock, log });
+    const rest = createRest({ authenticator, accept, configuration, clock, log });
     await rest.listen({ host: settings.WAYPOST_BIND, port: settings.WAYPOST_HTTP_PORT });
     const smtp = await startSmtp({ settings, configuration, authenticator, accept, clock, log });
     const submissions = broker.start(

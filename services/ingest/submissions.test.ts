@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { Account } from "#shared/routing/configuration.ts";
+import type { Account, Configuration } from "#shared/routing/configuration.ts";
+import { fixedConfiguration } from "#test/support/fixed-configuration.ts";
 import { MAX_SUBMISSION_BYTES } from "#shared/contracts/asyncapi.ts";
 import type { SubmissionMessage } from "./submissions.ts";
 import { isOwnQueue, readSubmission, settle } from "./submissions.ts";
@@ -12,6 +13,8 @@ const account: Account = {
   brokerUser: "acme-app",
   limits: { waitingMails: 1 },
 };
+const domains = { domain: (_: string, domain: string) => (domain === "acme.example" ? {} : undefined) };
+const configuration = fixedConfiguration(domains as Partial<Configuration> as Configuration);
 const job = {
   subject: { content: "Hello" },
   body: { content: "Hi" },
@@ -25,7 +28,11 @@ function messageOf(change: Partial<SubmissionMessage> = {}): SubmissionMessage {
 }
 
 const read = (change: Partial<SubmissionMessage>): ReturnType<typeof readSubmission> =>
-  readSubmission(messageOf(change), (change.properties ?? properties).userId === "acme-app" ? account : undefined);
+  readSubmission(
+    messageOf(change),
+    (change.properties ?? properties).userId === "acme-app" ? account : undefined,
+    configuration,
+  );
 
 function without(name: keyof typeof properties): Partial<SubmissionMessage> {
   const { [name]: _, ...others } = properties;
@@ -33,8 +40,8 @@ function without(name: keyof typeof properties): Partial<SubmissionMessage> {
 }
 
 describe("a submission", () => {
-  it("is read with its message_id as the key", () => {
-    expect(read({ suspect: true })).toMatchObject({
+  it("is read with its message_id as the key", async () => {
+    expect(await read({ suspect: true })).toMatchObject({
       ok: true,
       submission: { account: { _id: "acme" }, idempotency: { key: "m1" }, suspect: true },
     });
@@ -50,20 +57,29 @@ describe("a submission", () => {
     ["a mistake", { message: { ...job, subject: {} } }, 422],
     ["more than 12 MB", { bytes: MAX_SUBMISSION_BYTES + 1 }, 413],
     ["a queue of ours to answer to", { properties: { ...properties, replyTo: "router.due" } }, 403],
-  ])("with %s is refused", (_, change, status) => {
-    expect(read(change)).toMatchObject({ ok: false, problem: { status } });
+  ])("with %s is refused", async (_, change, status) => {
+    expect(await read(change)).toMatchObject({ ok: false, problem: { status } });
   });
 
-  it("names the field of each mistake", () => {
-    expect(read({ message: { ...job, mail: { from: { email: "" } } } })).toMatchObject({
+  it("names the field of each mistake", async () => {
+    expect(await read({ message: { ...job, mail: { from: { email: "" } } } })).toMatchObject({
       problem: { errors: expect.arrayContaining([expect.objectContaining({ path: "mail.from.email" })]) },
     });
   });
 
-  it("of any JSON is read or refused, never thrown at", () => {
-    fc.assert(
-      fc.property(fc.jsonValue(), (message) => {
-        expect(read({ message })).toMatchObject({ ok: false, problem: { status: 422 } });
+  it("names every mistake at once: of the job, of its properties, and a sender's domain that isn't the account's", async () => {
+    const to = Array.from({ length: 20 }, () => ({ email: "" }));
+    const wrong = { recipients: [{ mail: { to } }], mail: { from: { email: "a@else.example" } } };
+    const result = await read({ message: wrong, ...without("messageId") });
+    const paths = new Set(result.ok ? [] : result.problem.errors?.map(({ path }) => path));
+    const ofRecipients = to.map((_, index) => `recipients[0].mail.to[${index}].email`);
+    expect(paths).toEqual(new Set(["subject", ...ofRecipients, "mail.from.email", "message_id"]));
+  });
+
+  it("of any JSON is read or refused, never thrown at", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.jsonValue(), async (message) => {
+        expect(await read({ message })).toMatchObject({ ok: false, problem: { status: 422 } });
       }),
     );
   });
@@ -87,6 +103,14 @@ describe("its answer", () => {
   it("of a refused job without reply_to is its dead letter", () => {
     expect(settle(unasked, { problem })).toEqual({ kind: "park", reason: JSON.stringify(problem) });
     expect(settle(unasked, { jobId: "j" })).toEqual({ kind: "done", publish: [] });
+  });
+
+  it("names every mistake, and as a dead letter the first of them", () => {
+    const errors = Array.from({ length: 500 }, (_, index) => ({ path: `recipients[${index}]`, message: "required" }));
+    const many = { problem: { ...problem, errors } };
+    expect(settle(asked, many)).toMatchObject({ publish: [{ body: { error: { errors } } }] });
+    const parked = settle(unasked, many);
+    expect(JSON.parse(parked.kind === "park" ? parked.reason : "")).toEqual({ ...problem, errors: errors.slice(0, 5) });
   });
 
   it.each([

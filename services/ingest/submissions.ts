@@ -17,6 +17,7 @@ import type { Sealer } from "#shared/secrets.ts";
 import { hashOf } from "./idempotency.ts";
 import { mistakesOf } from "#shared/contracts/mistakes.ts";
 import { problemOf } from "./problem.ts";
+import { mistakesOfSenderIn } from "./sender-domain.ts";
 import type { Accept, Acceptance, Submission } from "./submission.ts";
 
 const PREFETCH = 32;
@@ -24,7 +25,10 @@ const PREFETCH = 32;
 const LEASE_TRIES = 8;
 const LEASE_WAIT_MS = 1_000;
 const STATUS_IN_PROGRESS = 409;
-const SHOWN_MISTAKES = 5;
+/** In an answer: with the longest names that 12 MB hold it is a message that every broker takes. */
+const MOST_MISTAKES = 10_000;
+/** In the reason of a dead letter, which is short. */
+const PARKED_MISTAKES = 5;
 const JSON_TYPE = /^application\/json\s*(;.*)?$/i;
 
 export interface SubmissionPorts {
@@ -37,12 +41,15 @@ export interface SubmissionPorts {
 /** What is looked at of a delivery. */
 export type SubmissionMessage = Pick<Delivery<unknown>, "message" | "content" | "bytes" | "suspect" | "properties">;
 
-/** The submission of a message by the account whose broker user sent it, or why it is none. */
-export function readSubmission(
+type ReadSubmission = { ok: true; submission: Submission } | { ok: false; problem: Problem };
+
+/** The submission of a message by the account whose broker user sent it, or why it is none: all its mistakes at once. */
+export async function readSubmission(
   message: SubmissionMessage,
   account: Account | undefined,
-): { ok: true; submission: Submission } | { ok: false; problem: Problem } {
-  const refuse = (problem: Problem): { ok: false; problem: Problem } => ({ ok: false, problem });
+  configuration: Confirmable,
+): Promise<ReadSubmission> {
+  const refuse = (problem: Problem): ReadSubmission => ({ ok: false, problem });
   const { userId, messageId, contentType, replyTo } = message.properties;
   if (userId === undefined) return refuse(problemOf(401, "the property user_id is required"));
   if (account === undefined || account.removedAt !== undefined)
@@ -51,12 +58,16 @@ export function readSubmission(
   if (message.bytes > MAX_SUBMISSION_BYTES)
     return refuse(problemOf(413, `over ${MAX_SUBMISSION_BYTES} bytes: submit jobs as large as this by REST or SMTP`));
   if (!JSON_TYPE.test(contentType ?? "")) return refuse(problemOf(415, "content-type should be application/json"));
-  if (messageId === undefined)
-    return refuse(problemOf(422, "the property message_id is required", [{ path: "message_id", message: "required" }]));
   if (message.message === undefined) return refuse(problemOf(400, "the body is no JSON"));
   const request = jobRequestSchema.safeParse(message.message);
-  if (!request.success)
-    return refuse(problemOf(422, "the JobRequest has mistakes", mistakesOf(request.error).slice(0, SHOWN_MISTAKES)));
+  if (!request.success || messageId === undefined) {
+    const mistakes = [
+      ...(messageId === undefined ? [{ path: "message_id", message: "required" }] : []),
+      ...(await mistakesOfSenderIn(configuration, account, message.message)),
+      ...(request.success ? [] : mistakesOf(request.error)),
+    ];
+    return refuse(problemOf(422, "the submission has mistakes", mistakes.slice(0, MOST_MISTAKES)));
+  }
   return {
     ok: true,
     submission: {
@@ -86,7 +97,12 @@ export function settle(message: SubmissionMessage, outcome: { jobId: string } | 
   const isAccepted = "jobId" in outcome;
   const reply = replyTo(message, isAccepted ? { jobId: outcome.jobId } : { error: outcome.problem });
   if (reply !== undefined) return { kind: "done", publish: [reply] };
-  return isAccepted ? { kind: "done", publish: [] } : { kind: "park", reason: JSON.stringify(outcome.problem) };
+  return isAccepted ? { kind: "done", publish: [] } : { kind: "park", reason: reasonOf(outcome.problem) };
+}
+
+function reasonOf(problem: Problem): string {
+  const { errors } = problem;
+  return JSON.stringify(errors === undefined ? problem : { ...problem, errors: errors.slice(0, PARKED_MISTAKES) });
 }
 
 /** Accepts; a submission whose first copy is still in progress waits for it, or for the end of its lease. */
@@ -116,7 +132,8 @@ export function createSubmissionsActor(ports: SubmissionPorts): SingleActor<unkn
     handle: async (delivery) => {
       const userId = delivery.properties.userId ?? replayedUserOf(delivery.headers, ports.sealer);
       const properties = userId === undefined ? delivery.properties : { ...delivery.properties, userId };
-      const read = readSubmission({ ...delivery, properties }, await accountOf(ports, userId));
+      const account = await accountOf(ports, userId);
+      const read = await readSubmission({ ...delivery, properties }, account, ports.configuration);
       if (!read.ok) return settle(delivery, { problem: read.problem });
       const acceptance = await acceptOnce(read.submission, ports);
       if (acceptance.kind === "unavailable") throw new BrokerUnavailable(acceptance.reason);

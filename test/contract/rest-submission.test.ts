@@ -153,6 +153,8 @@ describe("what is refused", () => {
     const other = await system.account();
     const answer = await system.submit(account, jobOf(other, [recipient()]));
     expect(answer).toMatchObject({ status: 422, body: { errors: [{ path: "mail.from.email" }] } });
+    const both = await system.submit(account, { ...jobOf(other, [recipient()]), subject: undefined });
+    expect(both).toMatchObject({ status: 422, body: { errors: [{ path: "subject" }, { path: "mail.from.email" }] } });
   });
 
   it("answers 404 and 405 elsewhere", async () => {

@@ -164,6 +164,9 @@ describe("a refused job", () => {
       await ask(app, jobOf(app.account, [newRecipient()], { mail: { from: { email: "a@foreign.example" } } }))
     ).body;
     expect(error).toMatchObject({ status: 422, errors: [{ path: "mail.from.email" }] });
+    const foreign = { ...jobOf(app.account, Array(9).fill("")), mail: { from: { email: "a@foreign.example" } } };
+    const paths = (await ask(app, foreign)).body.error?.errors?.map(({ path }) => path) ?? [];
+    expect(paths).toEqual(expect.arrayContaining(["recipients[8].mail.to[0].email", "mail.from.email"]));
     expect((await ask(app, "{no json")).body.error?.status).toBe(400);
     expect((await ask(app, jobOf(app.account, []))).body.error?.errors?.[0]?.path).toBe("recipients");
     expect((await ask(app, {}, { contentType: "text/plain" })).body.error?.status).toBe(415);
