@@ -87,6 +87,18 @@ describe("spellings", () => {
     expect(read([line])).toEqual({ ok: true, details: { referenceJob: expected } });
   });
 
+  it("takes notification headers of 1,000 characters in all, whatever they take as UTF-16, and of Latin-1", () => {
+    const value = "ü".repeat(997);
+    expect(read([URL_LINE, `X-Waypost-NOTIFICATION-HEADER: a=${value} `])).toMatchObject({
+      details: { endpoint: { headers: [{ name: "a", value }] } },
+    });
+    expect(read([URL_LINE, `X-Waypost-NOTIFICATION-HEADER: a=${"😀".repeat(900)}`])).toMatchObject({
+      reason: expect.stringContaining("Latin-1") as string,
+    });
+    const path = "😀".repeat(900);
+    expect(read([`X-Waypost-NOTIFICATION-URL: https://e.example/${path}`])).toMatchObject({ ok: true });
+  });
+
   it("joins a URL that was folded in mid-word", () => {
     expect(read(["X-Waypost-NOTIFICATION-URL: https://endpoint.example/a/lo\r\n ng/path"])).toMatchObject({
       details: { endpoint: { url: "https://endpoint.example/a/long/path" } },
@@ -113,6 +125,7 @@ describe("refusals name the header", () => {
     ["NOTIFICATION-URL", ["X-Waypost-NOTIFICATION-URL: ftp://e.example/"]],
     ["NOTIFICATION-URL", [`X-Waypost-NOTIFICATION-URL: https://e.example/${"a".repeat(1_000)}`]],
     ["NOTIFICATION-URL", ["X-Waypost-NOTIFICATION-URL: not a url"]],
+    ["NOTIFICATION-URL", ["X-Waypost-NOTIFICATION-URL: https:/e.example/"]],
     ["NOTIFICATION-URL", ["X-Waypost-NOTIFICATION-URL:"]],
     ["NOTIFICATION-URL", [URL_LINE, URL_LINE]],
     ["NOTIFICATION-URL", ["X-Waypost-NOTIFICATION-HEADER: a=b"]],
@@ -121,6 +134,9 @@ describe("refusals name the header", () => {
     ["NOTIFICATION-HEADER", [URL_LINE, "X-Waypost-NOTIFICATION-HEADER: key="]],
     ["NOTIFICATION-HEADER", [URL_LINE, "X-Waypost-NOTIFICATION-HEADER: a b=c"]],
     ["NOTIFICATION-HEADER", [URL_LINE, "X-Waypost-NOTIFICATION-HEADER: Host=evil.example"]],
+    ["NOTIFICATION-HEADER", [URL_LINE, "X-Waypost-NOTIFICATION-HEADER: baggage=a"]],
+    ["NOTIFICATION-HEADER", [URL_LINE, "X-Waypost-NOTIFICATION-HEADER: Webhook-Own=a"]],
+    ["NOTIFICATION-HEADER", [URL_LINE, "X-Waypost-NOTIFICATION-HEADER: X-A=日本"]],
     ["NOTIFICATION-HEADER", [URL_LINE, "X-Waypost-NOTIFICATION-HEADER: a=1", "X-Waypost-NOTIFICATION-HEADER: A=2"]],
     ["NOTIFICATION-HEADER", [URL_LINE, `X-Waypost-NOTIFICATION-HEADER: a=${"b".repeat(999)}`]],
     ["NOTIFICATION-AUTH-METHOD", [URL_LINE, "X-Waypost-NOTIFICATION-AUTH-METHOD: DIGEST"]],

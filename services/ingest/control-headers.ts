@@ -1,8 +1,9 @@
 // The control headers of an SMTP submission (contract, JobRequest over SMTP): which there are, what each may say, and
 // what they say together. Pure: the message itself is cut elsewhere.
+import { hasAtMost } from "#shared/contracts/characters.ts";
 import type { EndpointDetails } from "#shared/contracts/endpoint-details.ts";
-import { mistakeOfEndpointUrl, mistakeOfNotificationHeader } from "#shared/contracts/endpoint-details.ts";
-import { hasAtMost, MAX_REFERENCE_CHARACTERS } from "#shared/contracts/job-request-fields.ts";
+import { mistakeOfEndpointUrl, mistakeOfNotificationHeader } from "#shared/contracts/endpoint-rules.ts";
+import { MAX_REFERENCE_CHARACTERS } from "#shared/contracts/job-request-fields.ts";
 import type { HeaderField } from "./header-fields.ts";
 import { decodeUtf8, decodeWords, unfold } from "./header-fields.ts";
 
@@ -101,13 +102,13 @@ type Headers = { name: string; value: string }[];
 function readHeaders(values: Values): { headers?: Headers } | Refusal {
   const name = "NOTIFICATION-HEADER";
   const lines = values.get(name) ?? [];
-  if (lines.join("").length > MOST_HEADER_CHARACTERS)
+  if (!hasAtMost(lines.join(""), MOST_HEADER_CHARACTERS))
     return refuse(name, `its values are over ${MOST_HEADER_CHARACTERS} characters in all`);
   const headers: Headers = [];
   for (const line of lines) {
     const [key = "", value = ""] = line.split(/=(.*)/s).map((part) => part.trim());
     if (key === "" || value === "") return refuse(name, "its value is not key=value");
-    const mistake = mistakeOfNotificationHeader(key);
+    const mistake = mistakeOfNotificationHeader(key, value);
     if (mistake !== undefined) return refuse(name, `${key}: ${mistake}`);
     if (headers.some((known) => known.name.toLowerCase() === key.toLowerCase()))
       return refuse(name, `the key ${key} is given more than once`);

@@ -1,6 +1,7 @@
 // A POST from batch to outcome: never throws for what an endpoint does.
 import type { Clock } from "#shared/clock.ts";
 import type { BatchMessage } from "#shared/contracts/batch.ts";
+import { isEndpointUrl } from "#shared/contracts/endpoint-rules.ts";
 import { headersOf } from "#shared/telemetry/propagators.ts";
 import type { PostOutcome } from "./answer.ts";
 import { outcomeOfAnswer, outcomeOfError } from "./answer.ts";
@@ -26,7 +27,7 @@ export function createPoster({ client, clock }: { client: HttpClient; clock: Clo
   };
   return {
     post: async (batch, details) => {
-      if (!/^https?:\/\//i.test(details.url) || !URL.canParse(details.url)) {
+      if (!isEndpointUrl(details.url)) {
         return { kind: "failed", status: 0, reason: "the endpoint's URL is not valid" };
       }
       const span = startPostSpan(batch, details);

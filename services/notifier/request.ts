@@ -1,6 +1,7 @@
 // The POST of a batch as data: exact body, headers, signature (contract, Push notification; Standard Webhooks).
 import { createHmac } from "node:crypto";
 import type { BatchMessage } from "#shared/contracts/batch.ts";
+import { mistakeOfNotificationHeader } from "#shared/contracts/endpoint-rules.ts";
 import type { EndpointDetails } from "./endpoint.ts";
 
 export interface PostRequest {
@@ -9,16 +10,9 @@ export interface PostRequest {
   body: string;
 }
 
-/** Names that HTTP or the notifier itself decides; a custom header of such a name is left out. */
-const RESERVED =
-  /^(host|content-length|content-type|content-encoding|transfer-encoding|connection|keep-alive|upgrade|te|trailer|expect|proxy-.*|webhook-.*|traceparent|tracestate|baggage)$/i;
-const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
-const VALUE = /^[\t\u0020-\u007e\u0080-\u00ff]*$/;
-
+/** What no door takes any more may still be stored: left out, so that the rest is told. */
 function customHeaders(details: EndpointDetails): Record<string, string> {
-  const usable = details.headers.filter(
-    ({ name, value }) => TOKEN.test(name) && VALUE.test(value) && !RESERVED.test(name),
-  );
+  const usable = details.headers.filter(({ name, value }) => mistakeOfNotificationHeader(name, value) === undefined);
   return Object.fromEntries(usable.map(({ name, value }) => [name.toLowerCase(), value]));
 }
 

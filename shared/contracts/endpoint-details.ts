@@ -1,47 +1,8 @@
 // A job's own endpoint for its push notifications: in a JobRequest, and from the control headers of SMTP.
 // Travels sealed as JSON in `head.endpoint`; replaces the account's defaults as a whole (contract, JobRequest over SMTP).
 import { z } from "zod";
+import { MAX_URL_CHARACTERS, mistakeOfEndpointUrl, mistakeOfNotificationHeader } from "./endpoint-rules.ts";
 import { freeMap, headerText, plainText } from "./job-request-fields.ts";
-
-export const MAX_URL_CHARACTERS = 1_000;
-
-/** What the HTTP client or the notifier itself says; no application may. */
-const RESERVED_HEADERS: ReadonlySet<string> = new Set([
-  "connection",
-  "content-encoding",
-  "content-length",
-  "content-type",
-  "expect",
-  "host",
-  "keep-alive",
-  "te",
-  "traceparent",
-  "tracestate",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
-  "webhook-id",
-  "webhook-signature",
-  "webhook-timestamp",
-]);
-
-const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
-
-/** What is wrong with the name of a notification header, or undefined. */
-export function mistakeOfNotificationHeader(name: string): string | undefined {
-  if (!TOKEN.test(name)) return "not a header name";
-  const lower = name.toLowerCase();
-  return RESERVED_HEADERS.has(lower) || lower.startsWith("proxy-") ? "a reserved header" : undefined;
-}
-
-/** What is wrong with the URL of an endpoint, or undefined. */
-export function mistakeOfEndpointUrl(text: string): string | undefined {
-  if (text.length > MAX_URL_CHARACTERS) return `at most ${MAX_URL_CHARACTERS} characters`;
-  if (!URL.canParse(text)) return "not a URL";
-  const url = new URL(text);
-  if (!["http:", "https:"].includes(url.protocol)) return "an http or https URL";
-  return url.username === "" && url.password === "" ? undefined : "no credentials in the URL: use authentication";
-}
 
 const url = plainText
   .superRefine((text, context) => {

@@ -4,19 +4,19 @@ import { z } from "zod";
 import { isValidAddress, parseMailbox } from "#shared/email/address.ts";
 import { decodeBytes, isKnownCharset } from "#shared/email/charset.ts";
 import { decodeBase64, decodeQuotedPrintable } from "#shared/email/transfer-encoding.ts";
+import { hasAtMost } from "./characters.ts";
+import type { NamedValue } from "./named-values.ts";
+import { namedValues } from "./named-values.ts";
 
 export const MAX_REFERENCE_CHARACTERS = 50;
 
-/** Whether a text has at most so many characters, as people count: not UTF-16 units. */
-export function hasAtMost(text: string, most: number): boolean {
-  if (text.length <= most) return true;
-  return text.length <= 2 * most && Array.from(text).length <= most;
-}
+const EMPTY = "must not be empty";
+export const NOT_WELL_FORMED = "not well-formed Unicode";
 
 export const plainText = z
   .string()
-  .min(1, { error: "must not be empty" })
-  .refine((text) => text.isWellFormed(), { error: "not well-formed Unicode" });
+  .min(1, { error: EMPTY })
+  .refine((text) => text.isWellFormed(), { error: NOT_WELL_FORMED });
 
 const MOST_UNBROKEN = 900;
 const MOST_IN_HEADER = 16_384;
@@ -26,8 +26,8 @@ export function mistakeOfHeaderText(text: string): string | undefined {
   if (/[\r\n]/.test(text)) return "no CR or LF in a header value";
   // eslint-disable-next-line no-control-regex -- they are what is looked for
   if (/[\u0000-\u0008\u000b-\u001f\u007f]/.test(text)) return "no control characters in a header value";
-  if (text.trim() === "") return "must not be empty";
-  if (text.length > MOST_IN_HEADER) return `at most ${MOST_IN_HEADER} characters`;
+  if (text.trim() === "") return EMPTY;
+  if (!hasAtMost(text, MOST_IN_HEADER)) return `at most ${MOST_IN_HEADER} characters`;
   const isFoldable = text.length <= MOST_UNBROKEN || text.split(/\s+/).every((word) => hasAtMost(word, MOST_UNBROKEN));
   return isFoldable ? undefined : `at most ${MOST_UNBROKEN} characters without white space`;
 }
@@ -117,42 +117,15 @@ export const attachment = z.strictObject({
     }),
 });
 
-export interface NamedValue {
-  name: string;
-  value: string;
-}
-
-/**
- * A map with keys of the caller's choice, as key and value pairs: `__proto__`, `$where` and `a.b` are data like any other.
- * Keys that differ only in case are one header.
- */
+/** A map that has at least one key, none of them without a value (contract, JobRequest over REST). */
 export function freeMap(
-  mistakeOfName: (name: string) => string | undefined,
+  mistakeOf: (name: string, value: string) => string | undefined,
 ): z.ZodType<readonly NamedValue[], unknown> {
+  const isEmpty = (input: unknown): boolean =>
+    typeof input === "object" && input !== null && !Array.isArray(input) && Object.keys(input).length === 0;
   return z
     .unknown()
-    .transform((input, context): readonly NamedValue[] => {
-      if (typeof input !== "object" || input === null || Array.isArray(input)) {
-        context.addIssue("expected an object");
-        return z.NEVER;
-      }
-      const entries: [string, unknown][] = Object.entries(input);
-      if (entries.length === 0) context.addIssue("must not be empty");
-      const seen = new Set<string>();
-      return entries.flatMap(([name, value]) => {
-        const lower = name.toLowerCase();
-        const mistake = mistakeOfName(name) ?? (seen.has(lower) ? "given twice" : mistakeOfValue(value));
-        seen.add(lower);
-        if (mistake === undefined && typeof value === "string") return [{ name, value: value.trim() }];
-        context.addIssue({ code: "custom", path: [name], message: mistake ?? "expected a string" });
-        return [];
-      });
-    })
+    .refine((input) => !isEmpty(input), { error: EMPTY, abort: true })
+    .pipe(namedValues((name, value) => (value.trim() === "" ? EMPTY : mistakeOf(name, value))))
     .meta({ type: "object", additionalProperties: { type: "string", minLength: 1 } });
-}
-
-function mistakeOfValue(value: unknown): string | undefined {
-  if (typeof value !== "string") return "expected a string";
-  if (!value.isWellFormed()) return "not well-formed Unicode";
-  return mistakeOfHeaderText(value);
 }

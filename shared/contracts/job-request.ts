@@ -1,15 +1,16 @@
 // The JobRequest of REST and broker, strictly (contract, JobRequest over REST): every mistake is named by its path,
 // unknown keys too; what comes out has its encodings undone. The OpenAPI and AsyncAPI documents are made from this schema.
 import { z } from "zod";
+import { hasAtMost } from "./characters.ts";
 import { endpointDetailsSchema } from "./endpoint-details.ts";
 import {
   attachment,
   decodeInSchema,
   encodedFields,
   freeMap,
-  hasAtMost,
   headerText,
   mistakeOfHeaderText,
+  NOT_WELL_FORMED,
   recipientAddress,
   senderAddress,
   shortText,
@@ -50,12 +51,16 @@ const listUnsubscribe = headerText.superRefine((text, context) => {
   if (mistake !== undefined) context.addIssue(mistake);
 });
 
+function mistakeOfXHeaderField(name: string, value: string): string | undefined {
+  return mistakeOfXHeader(name) ?? (value.isWellFormed() ? mistakeOfHeaderText(value) : NOT_WELL_FORMED);
+}
+
 /** What may stand at job level and for each entry; there it overrides (contract). */
 const commonMailFields = {
   replyTo: senderAddress.optional(),
   inReplyTo: messageIds.optional(),
   priority: z.enum(["HIGH", "NORMAL", "LOW"]).optional(),
-  xHeaders: freeMap(mistakeOfXHeader).optional(),
+  xHeaders: freeMap(mistakeOfXHeaderField).optional(),
 };
 
 const addresses = z.array(recipientAddress).min(1, { error: "must not be empty" }).optional();

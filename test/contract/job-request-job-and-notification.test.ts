@@ -47,6 +47,11 @@ describe("notification", () => {
   it.each([
     [{ url: "ftp://customer.example/" }, "notification.endPoint.url"],
     [{ url: `https://customer.example/${"x".repeat(1_000)}` }, "notification.endPoint.url"],
+    [{ url: "https:/customer.example/" }, "notification.endPoint.url"],
+    [{ url, headers: { "X-A": "日本" } }, "notification.endPoint.headers.X-A"],
+    [{ url, headers: { "X-A": " " } }, "notification.endPoint.headers.X-A"],
+    [{ url, headers: {} }, "notification.endPoint.headers"],
+    [{ url, headers: { Baggage: "a=b" } }, "notification.endPoint.headers.Baggage"],
     [{ url, headers: { Host: "x" } }, "notification.endPoint.headers.Host"],
     [{ url, headers: { "X-A": "a\nb" } }, "notification.endPoint.headers.X-A"],
     [

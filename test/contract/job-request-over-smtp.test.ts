@@ -195,6 +195,8 @@ describe("the control headers", () => {
       `${line}no pair`,
       `${line}a=1${line}A=2`,
       `${line}a=${"1".repeat(600)}${line}b=${"1".repeat(600)}`,
+      `${line}X-A=日本`,
+      `${line}baggage=a=b`,
     ]) {
       const reply = await refused(account, url + bad);
       expect(reply.code).toBe(554);

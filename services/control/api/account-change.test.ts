@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { mistakesOf } from "#shared/contracts/mistakes.ts";
 import { hashPassword } from "#shared/passwords.ts";
 import type { Account } from "#shared/routing/configuration.ts";
 import { createSealer } from "#shared/secrets.ts";
@@ -88,6 +89,34 @@ it.each([
   expect(isSigningSecret(text)).toBe(expected);
 });
 
+describe("a notification's headers", () => {
+  const url = "https://x.example";
+  const pathsOf = (headers: object): readonly string[] => {
+    const { error } = accountInput.safeParse({ customerNo: "1", notification: { url, headers } });
+    return error === undefined ? [] : mistakesOf(error).map(({ path }) => path);
+  };
+
+  it.each([
+    ["outside Latin-1", { "X-A": "日本" }, ["notification.headers.X-A"]],
+    ["of Waypost's own", { Baggage: "a=b", TE: "x" }, ["notification.headers.Baggage", "notification.headers.TE"]],
+    ["given twice", { "X-A": "1", "x-a": "2" }, ["notification.headers.x-a"]],
+    ["no text", { "X-A": 1 }, ["notification.headers.X-A"]],
+    ["no map", ["X-A"], ["notification.headers"]],
+  ])("are refused where they are %s", (_, headers, paths) => expect(pathsOf(headers)).toEqual(paths));
+
+  it("are stored where they can be sent", async () => {
+    const headers = { "Content-Language": "de", "X-Long": "x".repeat(2_000), "X-Empty": "", "X-A": "Grüße" };
+    const { document } = await put({ notification: { url, headers } });
+    expect(document.notification?.headers).toEqual(Object.entries(headers).map(([name, value]) => ({ name, value })));
+    expect((await put({ notification: { url, headers: {} } })).document.notification?.headers).toEqual([]);
+  });
+});
+
+it("takes an endpoint's URL of 1,000 characters, whatever they take as UTF-16", async () => {
+  const url = `https://x.example/${"😀".repeat(982)}`;
+  expect((await put({ notification: { url } })).document.notification?.url).toBe(url);
+});
+
 it.each([
   ["sourceIps", ["192.0.2.1"]],
   ["sourceIps", ["10.0.0.0/33"]],
@@ -102,6 +131,8 @@ it.each([
   ["limits", { jobsPerSecond: 0 }],
   ["notification", { url: "ftp://x.example" }],
   ["notification", { url: "https://u:p@x.example" }],
+  ["notification", { url: "https:/x.example" }],
+  ["notification", { url: " https://x.example" }],
   ["notification", { url: `https://x.example/${"a".repeat(1_000)}` }],
   ["notification", { url: "https://x.example", headers: { Host: "y" } }],
   ["notification", { url: "https://x.example", headers: { "Webhook-Id": "y" } }],

@@ -4,6 +4,7 @@ import type { Account, EndpointSettings } from "#shared/routing/configuration.ts
 import type { Sealer } from "#shared/secrets.ts";
 import type { AccountInput, AccountView, NotificationInput } from "./account-input.ts";
 import { MASK } from "./account-input.ts";
+import type { NamedValue } from "#shared/contracts/named-values.ts";
 import type { Mistake } from "#shared/contracts/problem.ts";
 import { present } from "./present.ts";
 
@@ -39,12 +40,9 @@ async function passwordHash(given: Secret, before: string | undefined): Promise<
 
 const SECRET_HEADER = /auth|key|token|secret|password|signature|cookie|credential/i;
 
-function headersOf(
-  given: Record<string, string>,
-  before: EndpointSettings["headers"] = [],
-): { name: string; value: string }[] {
+function headersOf(given: readonly NamedValue[], before: EndpointSettings["headers"] = []): NamedValue[] {
   const stored = new Map(before.map(({ name, value }) => [name.toLowerCase(), value]));
-  return Object.entries(given).map(([name, value]) => ({
+  return given.map(({ name, value }) => ({
     name,
     value: value === MASK ? (stored.get(name.toLowerCase()) ?? value) : value,
   }));

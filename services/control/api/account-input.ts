@@ -1,13 +1,18 @@
 // What PUT /v1/accounts/{account} takes, and what is shown of an account: never a secret.
 import ipaddr from "ipaddr.js";
 import { z } from "zod";
+import {
+  MAX_URL_CHARACTERS,
+  mistakeOfEndpointUrl,
+  mistakeOfNotificationHeader,
+} from "#shared/contracts/endpoint-rules.ts";
+import { namedValues } from "#shared/contracts/named-values.ts";
 import { isoTime, line } from "./fields.ts";
 
 /** How a stored value that may be a secret is shown; sent back, it keeps what is stored. */
 export const MASK = "***";
 
 const DEFAULT_WAITING_MAILS = 200_000;
-const LONGEST_URL = 1_000;
 const SECRET_BYTES = { least: 24, most: 64 } as const;
 const FOUR_PARTS = /^\d{1,3}(\.\d{1,3}){3}/;
 
@@ -27,27 +32,6 @@ export function isSigningSecret(text: string): boolean {
   const isExact = bytes.toString("base64").replace(/=+$/, "") === encoded.replace(/=+$/, "");
   return isExact && bytes.length >= SECRET_BYTES.least && bytes.length <= SECRET_BYTES.most;
 }
-
-function isEndpointUrl(text: string): boolean {
-  if (!URL.canParse(text)) return false;
-  const { protocol, username, password } = new URL(text);
-  return ["http:", "https:"].includes(protocol) && username === "" && password === "";
-}
-
-const RESERVED_HEADERS =
-  /^(host|connection|keep-alive|content-.*|transfer-encoding|te|trailer|upgrade|expect|proxy-.*|webhook-.*|traceparent|tracestate|baggage)$/i;
-const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$/;
-
-const headers = z.record(
-  z
-    .string()
-    .regex(TOKEN, { error: "a header name" })
-    .refine((name) => !RESERVED_HEADERS.test(name), { error: "a header that Waypost sets itself" }),
-  z
-    .string()
-    .max(1_000, { error: "at most 1000 characters" })
-    .regex(/^[\t\x20-\x7e\x80-\uffff]*$/, { error: "no line breaks or control characters" }),
-);
 
 const secret = (max: number): z.ZodOptional<z.ZodNullable<z.ZodString>> =>
   z
@@ -69,9 +53,12 @@ const notificationInput = z
   .strictObject({
     url: z
       .string()
-      .max(LONGEST_URL, { error: `at most ${LONGEST_URL} characters` })
-      .refine(isEndpointUrl, { error: "an http or https URL without credentials" }),
-    headers: headers.optional(),
+      .superRefine((text, context) => {
+        const mistake = mistakeOfEndpointUrl(text);
+        if (mistake !== undefined) context.addIssue(mistake);
+      })
+      .meta({ format: "uri", maxLength: MAX_URL_CHARACTERS }),
+    headers: namedValues(mistakeOfNotificationHeader).optional(),
     authentication: z
       .strictObject({
         method: z.literal("BASIC"),
@@ -84,7 +71,7 @@ const notificationInput = z
     previousSigningSecret: signingSecret,
   })
   .superRefine((value, context) => {
-    const name = Object.keys(value.headers ?? {}).find((header) => header.toLowerCase() === "authorization");
+    const name = value.headers?.find((header) => header.name.toLowerCase() === "authorization")?.name;
     if (name === undefined || value.authentication === undefined || value.authentication === null) return;
     context.addIssue({ code: "custom", path: ["headers", name], message: "not beside authentication" });
   });

@@ -1,0 +1,79 @@
+import { validateHeaderName, validateHeaderValue } from "node:http";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { isEndpointUrl, mistakeOfEndpointUrl, mistakeOfNotificationHeader } from "./endpoint-rules.ts";
+
+function isHttpHeader(name: string, value: string): boolean {
+  try {
+    validateHeaderName(name);
+    validateHeaderValue(name, value);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+describe("a header of a push notification", () => {
+  it.each([
+    ["X-Tenant", "blue"],
+    ["Content-Language", "de"],
+    ["User-Agent", "Acme"],
+    ["__proto__", "data"],
+    ["X-A", "Grüße\tan alle"],
+    ["Authorization", `Bearer ${"x".repeat(8_000)}`],
+    ["X-Empty", ""],
+  ])("may be %s (%#)", (name, value) => expect(mistakeOfNotificationHeader(name, value)).toBeUndefined());
+
+  it.each([
+    ["Größe", "x", "not a header name"],
+    ["a b", "x", "not a header name"],
+    ["Host", "x", "a reserved header"],
+    ["BAGGAGE", "x", "a reserved header"],
+    ["webhook-own", "x", "a reserved header"],
+    ["Proxy-Authorization", "x", "a reserved header"],
+    ["X-A", "a\r\nb", "no CR or LF"],
+    ["X-A", "日本", "Latin-1"],
+    ["X-A", "\ud800", "Latin-1"],
+    ["X-A", "\u0000", "no control characters"],
+    ["X-A", "x".repeat(16_385), "at most 16384 characters"],
+  ])("is not %s (%#)", (name, value, mistake) => expect(mistakeOfNotificationHeader(name, value)).toContain(mistake));
+
+  it("that is taken is one that HTTP carries", () => {
+    fc.assert(
+      fc.property(fc.string(), fc.string({ unit: "binary" }), (name, value) => {
+        const isTaken = mistakeOfNotificationHeader(name, value) === undefined;
+        expect(isTaken && !isHttpHeader(name, value)).toBe(false);
+      }),
+    );
+  });
+});
+
+describe("the URL of an endpoint", () => {
+  it.each(["https://hooks.example.com/x", "HTTP://hooks.example.com", "http://[2001:db8::1]:8080/?a=b"])(
+    "may be %s",
+    (url) => {
+      expect(mistakeOfEndpointUrl(url)).toBeUndefined();
+      expect(isEndpointUrl(url)).toBe(true);
+    },
+  );
+
+  it.each([
+    "https:/hooks.example.com/x",
+    "http:hooks.example.com",
+    " https://hooks.example.com",
+    "https:\\\\hooks.example.com",
+    "ftp://hooks.example.com",
+    "hooks.example.com",
+    "https://",
+    "",
+  ])("is not %j, which is not posted to", (url) => {
+    expect(mistakeOfEndpointUrl(url)).toContain("an http or https URL");
+    expect(isEndpointUrl(url)).toBe(false);
+  });
+
+  it("has no credentials, and 1,000 characters at most, whatever they take as UTF-16", () => {
+    expect(mistakeOfEndpointUrl(`https://hooks.example.com/${"😀".repeat(974)}`)).toBeUndefined();
+    expect(mistakeOfEndpointUrl("https://u:p@hooks.example.com")).toContain("credentials");
+    expect(mistakeOfEndpointUrl(`https://hooks.example.com/${"😀".repeat(975)}`)).toBe("at most 1000 characters");
+  });
+});

@@ -1,0 +1,54 @@
+// What a push notification's POST can be: its URL and the headers that somebody else chose for it. One rule for every door
+// that takes them and for the notifier, so that nothing is accepted that is left out later. Pure.
+import { hasAtMost } from "./characters.ts";
+
+export const MAX_URL_CHARACTERS = 1_000;
+export const NO_ENDPOINT_URL = "an http or https URL such as https://example.com/hook";
+const MOST_IN_VALUE = 16_384;
+
+/** What HTTP or the notifier itself says; nobody else may. */
+const RESERVED_HEADERS: ReadonlySet<string> = new Set([
+  "baggage",
+  "connection",
+  "content-encoding",
+  "content-length",
+  "content-type",
+  "expect",
+  "host",
+  "keep-alive",
+  "te",
+  "traceparent",
+  "tracestate",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+]);
+const RESERVED_PREFIXES = ["proxy-", "webhook-"] as const;
+
+const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+/** RFC 9110 §5.5: one byte a character, no controls but the tab. */
+const SENDABLE = /^[\t\u0020-\u007e\u0080-\u00ff]*$/;
+
+/** What is wrong with a header of a push notification, or undefined where it is sent as it is. */
+export function mistakeOfNotificationHeader(name: string, value: string): string | undefined {
+  if (!TOKEN.test(name)) return "not a header name";
+  const lower = name.toLowerCase();
+  const isReserved = RESERVED_HEADERS.has(lower) || RESERVED_PREFIXES.some((prefix) => lower.startsWith(prefix));
+  if (isReserved) return "a reserved header";
+  if (/[\r\n]/.test(value)) return "no CR or LF in a header value";
+  if (!hasAtMost(value, MOST_IN_VALUE)) return `at most ${MOST_IN_VALUE} characters`;
+  return SENDABLE.test(value) ? undefined : "characters of Latin-1 alone, no control characters, in a header value";
+}
+
+/** Whether a text is a URL that is posted to: one that a browser would mend (`https:/host`) is none. */
+export function isEndpointUrl(text: string): boolean {
+  return /^https?:\/\//i.test(text) && URL.canParse(text);
+}
+
+/** What is wrong with the URL of an endpoint, or undefined. */
+export function mistakeOfEndpointUrl(text: string): string | undefined {
+  if (!hasAtMost(text, MAX_URL_CHARACTERS)) return `at most ${MAX_URL_CHARACTERS} characters`;
+  if (!isEndpointUrl(text)) return NO_ENDPOINT_URL;
+  const { username, password } = new URL(text);
+  return username === "" && password === "" ? undefined : "no credentials in the URL: use authentication";
+}

@@ -1,0 +1,36 @@
+// A map with keys of somebody's choice, as key and value pairs: `__proto__`, `$where` and `a.b` are data like any other.
+import { z } from "zod";
+
+export interface NamedValue {
+  name: string;
+  value: string;
+}
+
+type MistakeOf = (name: string, value: string) => string | undefined;
+
+const NO_STRING = "expected a string";
+
+/** Each pair is checked by `mistakeOf`; its value comes without white space around it. Keys that differ only in case are one header. */
+export function namedValues(mistakeOf: MistakeOf): z.ZodType<readonly NamedValue[], unknown> {
+  return z
+    .unknown()
+    .transform((input, context): readonly NamedValue[] => {
+      if (typeof input !== "object" || input === null || Array.isArray(input)) {
+        context.addIssue("expected an object");
+        return z.NEVER;
+      }
+      const seen = new Set<string>();
+      const entries: [string, unknown][] = Object.entries(input);
+      return entries.flatMap(([name, value]) => {
+        const lower = name.toLowerCase();
+        const isTwice = seen.has(lower);
+        seen.add(lower);
+        const mistake =
+          typeof value === "string" ? (mistakeOf(name, value) ?? (isTwice ? "given twice" : undefined)) : NO_STRING;
+        if (mistake === undefined && typeof value === "string") return [{ name, value: value.trim() }];
+        context.addIssue({ code: "custom", path: [name], message: mistake ?? NO_STRING });
+        return [];
+      });
+    })
+    .meta({ type: "object", additionalProperties: { type: "string" } });
+}
