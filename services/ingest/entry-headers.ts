@@ -5,7 +5,7 @@ import type { JobMessage } from "#shared/contracts/mail.ts";
 import type { Mailbox } from "#shared/email/address.ts";
 import { domainOf, isValidAddress, parseMailbox } from "#shared/email/address.ts";
 import type { HeaderField } from "#shared/email/headers.ts";
-import { addressField, dateField, headerBlock, plainField, textField } from "#shared/email/headers.ts";
+import { addressField, dateField, givenField, headerBlock, plainField, textField } from "#shared/email/headers.ts";
 
 /** The addresses of to, cc and bcc as they were given, in this order. */
 export function addressesOf({ mail }: JobRequestEntry): string[] {
@@ -82,7 +82,7 @@ export function entryOf(entry: JobRequestEntry, context: EntryContext): JobMessa
     ...replyFields(mail.inReplyTo),
     ...priorityFields(mail.priority),
     ...unsubscribeFields(entry.mail.listUnsubscribe),
-    ...(mail.xHeaders ?? []).map(({ name, value }) => textField(name, value)),
+    ...(mail.xHeaders ?? []).map(({ name, value }) => givenField(name, value)),
     plainField("MIME-Version", "1.0"),
   ]);
   const { reference } = entry;

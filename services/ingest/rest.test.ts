@@ -220,3 +220,40 @@ describe("mistakes", () => {
     expect(await pathsOf(jobWith("subject", undefined))).toEqual(["subject"]);
   });
 });
+
+describe("xHeaders", () => {
+  const { post, jobs } = createApp();
+  const blockOf = async (xHeaders: object): Promise<string> => {
+    expect((await post(JSON.stringify(jobWith("mail.xHeaders", xHeaders)))).statusCode).toBe(202);
+    return jobs.pop()?.message.entries[0]?.headers ?? "";
+  };
+
+  it.each([
+    ["JSON", "X-SMTPAPI", '{"category":"a"}'],
+    ["a quoted name", "List-Id", '"News" <news.acme.example>'],
+    ["an encoded word", "X-Name", '=?UTF-8?Q?Gr=C3=BC=C3=9Fe?= "all"'],
+    ["what only looks like one", "X-Odd", "=?x?= a=?b?c?="],
+  ])("in ASCII go out as they were given: %s", async (_, name, value) => {
+    expect(await blockOf({ [name]: value })).toContain(`\r\n${name}: ${value}\r\n`);
+  });
+
+  it("are encoded where they are not ASCII", async () => {
+    expect(await blockOf({ "X-A": '"Grüße"' })).toContain("X-A: =?UTF-8?Q?=22Gr=C3=BC=C3=9Fe=22?=\r\n");
+  });
+
+  it("in ASCII are folded at white space alone, in lines that fit", async () => {
+    const word = fc.oneof(
+      fc.string({ unit: fc.constantFrom('"', "{", "a", "=", "?", ":"), minLength: 1, maxLength: 12 }),
+      fc.constantFrom("x".repeat(900), " ".repeat(100), "\t"),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(word, { minLength: 1, maxLength: 40 }), async (words) => {
+        const value = `"${words.join(" ")}"`.slice(0, 800);
+        const block = await blockOf({ "X-A": value });
+        expect(block.replace(/\r\n(?=[ \t])/g, "")).toContain(`\r\nX-A: ${value}\r\n`);
+        expect(block.split("\r\n").every((line) => line.length <= 998)).toBe(true);
+      }),
+      { numRuns: 100 },
+    );
+  });
+});

@@ -27,6 +27,13 @@ export function textField(name: string, text: string, encoding: WordEncoding = "
   return { name, value: encoders[encoding].encodeHeaderValue("X-Text", text) };
 }
 
+const PRINTABLE_ASCII = /^[\t -~]*$/;
+
+/** A value that a caller chose for a field of their own: ASCII is in its final form, encoded words in it included. */
+export function givenField(name: string, text: string): HeaderField {
+  return PRINTABLE_ASCII.test(text) ? plainField(name, text) : textField(name, text);
+}
+
 /** Mailboxes as the value of a field; undefined where there are none. */
 export function addressField(name: string, mailboxes: readonly Mailbox[]): HeaderField | undefined {
   if (mailboxes.length === 0) return undefined;

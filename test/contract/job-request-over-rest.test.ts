@@ -345,6 +345,9 @@ describe("mail fields", () => {
       "mail.xHeaders.X-Größe",
       "mail.xHeaders.x",
     ]);
+    const given = { "X-SMTPAPI": '{"category":"a"}', "List-Id": '"News" <news.acme.example>' };
+    const asGiven = await relayed({}, { xHeaders: given });
+    expect(Object.keys(given).map((name) => headerOf(asGiven, name))).toEqual(Object.values(given));
     const odd = JSON.parse('{"__proto__":"p","$where":"w","a.b":"Grüße an alle"}') as object;
     const mail = await relayed({}, { xHeaders: odd });
     expect([headerOf(mail, "__proto__"), headerOf(mail, "$where")]).toEqual(["p", "w"]);
