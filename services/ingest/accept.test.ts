@@ -200,12 +200,13 @@ describe("idempotency keys", () => {
     expect(published).toEqual([]);
   });
 
-  it("past their lease are taken over with the same job id and time of acceptance, as suspect", async () => {
+  it("past their lease are taken over with the same job id, time of acceptance and deadline, as suspect", async () => {
     const receivedAt = new Date("2026-01-01T00:00:00.000Z");
     const { accept, published, job } = setUp({}, { kind: "taken-over", jobId: "first", receivedAt });
     expect(await accept(keyed(requestTo(1)))).toEqual({ kind: "accepted", jobId: "first" });
     expect([published[0]?.suspect, job().head.jobId]).toEqual([true, "first"]);
     expect(job().head.receivedTs).toBe(receivedAt.toISOString());
+    expect(job().head.deadline).toBe("2026-01-01T01:00:00.000Z");
   });
 
   it("are free again when nothing was published, and can be taken over when that is unknown", async () => {

@@ -115,8 +115,9 @@ function isBulk({ rates }: AcceptorParts, submission: Submission): boolean {
 async function publishJob(parts: AcceptorParts, submission: Submission, identity: Identity): Promise<Acceptance> {
   const limit = await limitOf(parts, submission);
   if (limit !== undefined) return limit;
-  const { clock, sealer, contents, log } = parts;
-  const deadline = new Date(clock.nowMs() + parts.retryDeadlineMs);
+  const { sealer, contents, log } = parts;
+  // Of the first try: a copy of the job ends when the job does, at once where that is over.
+  const deadline = new Date(identity.receivedAt.getTime() + parts.retryDeadlineMs);
   const bulk = isBulk(parts, submission);
   const traceparent = traceparentOf(context.active());
   const facts = { jobId: identity.jobId, now: identity.receivedAt, deadline, bulk, traceparent };
