@@ -46,6 +46,11 @@ describe("a message is relayed as it came", () => {
   });
 });
 
+it.each(["", " ", "\r\n "])("tells no From where the field is empty: %j", (value) => {
+  const result = readMessage([Buffer.from(`From:${value}\r\nSubject: s\r\n\r\n`)], ["X-Waypost"]);
+  expect(result).toMatchObject({ ok: true, message: { from: [] } });
+});
+
 it("refuses a message with 50 Received lines", () => {
   expect(relayed(`${"Received: x\r\n".repeat(49)}\r\n`)).toContain(LINE);
   expect(readMessage([Buffer.from(`${"received: x\r\n".repeat(50)}\r\n`)], ["X-Waypost"])).toMatchObject({

@@ -73,7 +73,7 @@ export async function collectMessage(stream: Readable, tiers: readonly PlaceTier
 export interface SmtpMessage {
   details: ControlDetails;
   messageId?: string;
-  /** The values of the From fields, unfolded. */
+  /** The values of the From fields that have one, unfolded. */
   from: readonly string[];
   /** The message below `received`, without the control headers. Once: what it was read from is let go. */
   below(received: string): Buffer;
@@ -120,7 +120,7 @@ export function readMessage(
     message: {
       details: control.details,
       ...(messageId === undefined || textOf(messageId) === "" ? {} : { messageId: textOf(messageId) }),
-      from: fields.filter((field) => field.name === "from").map(textOf),
+      from: fields.filter((field) => field.name === "from" && textOf(field) !== "").map(textOf),
       below: (received) => {
         const whole = Buffer.concat([Buffer.from(received, "latin1"), ...pieces, ...rest]);
         for (const part of [pieces, rest, chunks]) part.length = 0;
