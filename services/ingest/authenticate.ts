@@ -3,6 +3,7 @@
 import type { PasswordVerifier } from "#shared/passwords.ts";
 import type { Account, Configuration } from "#shared/routing/configuration.ts";
 import type { Confirmable } from "#shared/routing/find-confirmed.ts";
+import { normalAddress } from "./client-address.ts";
 import type { FailedLogins } from "./failed-logins.ts";
 import { createSourceAccounts } from "./source-accounts.ts";
 
@@ -17,7 +18,7 @@ export type Authentication =
 export interface Login {
   account: string;
   password: string;
-  /** The client's address. */
+  /** The client's address, in any of its forms. */
   address: string;
 }
 
@@ -57,7 +58,8 @@ export function createAuthenticator({ configuration, verifier, failures }: Authe
     return late;
   };
   return {
-    byPassword: async (login) => {
+    byPassword: async (given) => {
+      const login = { ...given, address: normalAddress(given.address) };
       const retryAfterSeconds = failures.blockedFor(login.account, login.address);
       if (retryAfterSeconds !== undefined) return { kind: "limited", retryAfterSeconds };
       const account = await accountOf(login);

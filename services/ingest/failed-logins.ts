@@ -1,18 +1,11 @@
 // Failed logins of the last minute, over REST and SMTP together (operator contract, REST submission).
-// A window begins with the first failure and ends a minute later; what is remembered is bounded.
+// The minute slides: what counts is when the oldest of the last 10 failures was. What is remembered is bounded.
 import { LRUCache } from "lru-cache";
 import type { Clock } from "#shared/clock.ts";
 
 const WINDOW_MS = 60_000;
 const MOST_FOR_ACCOUNT = 10;
 const MOST_FOR_ADDRESS = 200;
-/** By size: a bound by number would take 3 MB for them at once. */
-const REMEMBERED = { maxSize: 100_000, sizeCalculation: () => 1 };
-
-interface Window {
-  since: number;
-  count: number;
-}
 
 export interface FailedLogins {
   /** Seconds until this account may try again from this address; undefined where it may now. */
@@ -23,32 +16,30 @@ export interface FailedLogins {
 }
 
 export function createFailedLogins(clock: Clock): FailedLogins {
-  const windows = new LRUCache<string, Window>(REMEMBERED);
-  const ofAccount = (account: string, address: string): string => JSON.stringify([address, account]);
-
-  function current(key: string): Window | undefined {
-    const window = windows.get(key);
-    return window !== undefined && clock.nowMs() - window.since < WINDOW_MS ? window : undefined;
-  }
-
-  function add(failures: number, account: string, address: string): void {
-    for (const key of [ofAccount(account, address), address]) {
-      const { since, count } = current(key) ?? { since: clock.nowMs(), count: 0 };
-      windows.set(key, { since, count: Math.max(0, count + failures) });
-    }
-  }
+  /** Times, oldest first. Bounded by their number in all; by keys, a bound would take 3 MB for them at once. */
+  const failures = new LRUCache<string, readonly number[]>({
+    maxSize: 100_000,
+    sizeCalculation: (times) => Math.max(1, times.length),
+  });
+  const limitsOf = (account: string, address: string) => [
+    { key: JSON.stringify([address, account]), most: MOST_FOR_ACCOUNT },
+    { key: address, most: MOST_FOR_ADDRESS },
+  ];
+  const lastMinute = (key: string): readonly number[] =>
+    (failures.get(key) ?? []).filter((at) => clock.nowMs() - at < WINDOW_MS);
 
   return {
     blockedFor: (account, address) => {
-      const over = [
-        { window: current(ofAccount(account, address)), most: MOST_FOR_ACCOUNT },
-        { window: current(address), most: MOST_FOR_ADDRESS },
-      ].flatMap(({ window, most }) => (window !== undefined && window.count >= most ? [window] : []));
-      if (over.length === 0) return undefined;
-      const until = Math.max(...over.map((window) => window.since + WINDOW_MS));
-      return Math.max(1, Math.ceil((until - clock.nowMs()) / 1_000));
+      const oldest = limitsOf(account, address).map(({ key, most }) => lastMinute(key).at(-most) ?? -Infinity);
+      const leftMs = Math.max(...oldest) + WINDOW_MS - clock.nowMs();
+      return leftMs > 0 ? Math.ceil(leftMs / 1_000) : undefined;
     },
-    count: (account, address) => add(1, account, address),
-    forgive: (account, address) => add(-1, account, address),
+    count: (account, address) => {
+      for (const { key, most } of limitsOf(account, address))
+        failures.set(key, [...lastMinute(key), clock.nowMs()].slice(-most));
+    },
+    forgive: (account, address) => {
+      for (const { key } of limitsOf(account, address)) failures.set(key, lastMinute(key).slice(0, -1));
+    },
   };
 }

@@ -35,6 +35,22 @@ it("limits an account to 10 failures a minute from an address; other accounts an
   expect(failures.blockedFor("acme", "127.0.0.1")).toBeUndefined();
 });
 
+it("lets no more than 10 failures through in any minute, wherever it begins", () => {
+  const clock = clockAt(0);
+  const failures = createFailedLogins(clock);
+  const guess = (): boolean => {
+    if (failures.blockedFor("acme", "192.0.2.1") !== undefined) return false;
+    failures.count("acme", "192.0.2.1");
+    return true;
+  };
+  expect(guess()).toBe(true);
+  clock.move(59_000);
+  expect(Array.from({ length: 8 }, guess)).not.toContain(false);
+  clock.move(2_000);
+  expect([guess(), guess(), guess()]).toEqual([true, true, false]);
+  expect(failures.blockedFor("acme", "192.0.2.1")).toBe(58);
+});
+
 it("limits an address to 200 failures of any accounts", () => {
   const failures = createFailedLogins(clockAt(0));
   for (let count = 0; count < 200; count += 1) {
@@ -44,17 +60,44 @@ it("limits an address to 200 failures of any accounts", () => {
   expect(failures.blockedFor("new", "127.0.0.1")).toBe(60);
 });
 
-it("answers no guess that was made beside the tenth failure", async () => {
-  const account: Account = { _id: "acme", customerNo: "1", sourceIps: [], limits: { waitingMails: 1 } };
-  const configuration = {
-    account: () => account,
-    accounts: () => [account],
-  } as Partial<Configuration> as Configuration;
-  const authenticator = createAuthenticator({
-    configuration: fixedConfiguration(configuration),
+const acme: Account = { _id: "acme", customerNo: "1", sourceIps: [], limits: { waitingMails: 1 } };
+
+function authenticatorOf(account: Account) {
+  const configuration = { account: () => account, accounts: () => [account] } as Partial<Configuration>;
+  return createAuthenticator({
+    configuration: fixedConfiguration(configuration as Configuration),
     verifier: { verify: async (_account, password) => password === "right" },
     failures: createFailedLogins(clockAt(0)),
   });
+}
+
+it("adds up the failures of one address, in whichever form a listener tells it", async () => {
+  const authenticator = authenticatorOf(acme);
+  const login = (address: string, password = "wrong") =>
+    authenticator.byPassword({ account: "acme", password, address });
+  for (let tries = 0; tries < 5; tries += 1) {
+    expect(await login("::ffff:192.0.2.1")).toEqual({ kind: "wrong" });
+    expect(await login("192.0.2.1")).toEqual({ kind: "wrong" });
+  }
+  expect(await login("192.0.2.1", "right")).toMatchObject({ kind: "limited" });
+  expect(await login("::ffff:c000:201", "right")).toMatchObject({ kind: "limited" });
+  expect(await login("::ffff:192.0.2.2", "right")).toMatchObject({ kind: "known" });
+});
+
+it.each(["192.0.2.0/24", "::ffff:192.0.2.0/120"])(
+  "knows an address of %s in whichever form it is told",
+  async (cidr) => {
+    const authenticator = authenticatorOf({ ...acme, sourceIps: [cidr] });
+    const login = (address: string) => authenticator.byPassword({ account: "acme", password: "right", address });
+    expect(await login("192.0.2.7")).toMatchObject({ kind: "known" });
+    expect(await login("::ffff:192.0.2.7")).toMatchObject({ kind: "known" });
+    expect(await login("::ffff:192.0.3.7")).toMatchObject({ kind: "foreign-address" });
+    expect(await login("2001:db8::7")).toMatchObject({ kind: "foreign-address" });
+  },
+);
+
+it("answers no guess that was made beside the tenth failure", async () => {
+  const authenticator = authenticatorOf(acme);
   const login = (password: string) => authenticator.byPassword({ account: "acme", password, address: "127.0.0.1" });
   const answers = await Promise.all([...Array.from({ length: 10 }, () => login("wrong")), login("right")]);
   expect(answers.at(-1)?.kind).toBe("limited");

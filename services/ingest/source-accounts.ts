@@ -1,31 +1,24 @@
 // Accounts that an SMTP client needs neither TLS nor AUTH for: those that list its address (operator contract, REST submission).
-import ipaddr from "ipaddr.js";
 import { LRUCache } from "lru-cache";
 import type { Account, Configuration } from "#shared/routing/configuration.ts";
+import type { ClientAddress, ClientNetwork } from "./client-address.ts";
+import { parseClientAddress, parseClientNetwork } from "./client-address.ts";
 
 const REMEMBERED_ADDRESSES = 1_000;
 
-type Network = readonly [ipaddr.IPv4 | ipaddr.IPv6, number];
 interface Listing {
   account: Account;
-  networks: readonly Network[];
+  networks: readonly ClientNetwork[];
 }
 
 function listingsOf(configuration: Configuration): Listing[] {
   return configuration
     .accounts()
     .filter((account) => account.sourceIps.length > 0 && account.removedAt === undefined)
-    .map((account) => ({ account, networks: account.sourceIps.map((cidr) => networkOf(cidr)) }));
+    .map((account) => ({ account, networks: account.sourceIps.map((cidr) => parseClientNetwork(cidr)) }));
 }
 
-/** A single address is a network of one. */
-function networkOf(cidr: string): Network {
-  if (cidr.includes("/")) return ipaddr.parseCIDR(cidr);
-  const address = ipaddr.process(cidr);
-  return [address, address.kind() === "ipv4" ? 32 : 128];
-}
-
-function isWithin(address: ipaddr.IPv4 | ipaddr.IPv6, [network, bits]: Network): boolean {
+function isWithin(address: ClientAddress, [network, bits]: ClientNetwork): boolean {
   return address.kind() === network.kind() && address.match(network, bits);
 }
 
@@ -40,7 +33,7 @@ export function createSourceAccounts(): (configuration: Configuration, address: 
     known.set(configuration, memory);
     const before = memory.found.get(address);
     if (before !== undefined) return before;
-    const parsed = ipaddr.isValid(address) ? ipaddr.process(address) : undefined;
+    const parsed = parseClientAddress(address);
     const found = memory.listings
       .filter(({ networks }) => parsed !== undefined && networks.some((network) => isWithin(parsed, network)))
       .map(({ account }) => account);
