@@ -84,6 +84,8 @@ describe("mailboxes", () => {
     ["Doe, Jane <jane@example.com>", "Doe, Jane", "jane@example.com"],
     ["Sales @ Acme Inc. <a@example.com>", "Sales @ Acme Inc.", "a@example.com"],
     ['"b@example.com" <a@example.com>', "b@example.com", "a@example.com"],
+    ["a@example.com <a@example.com>", "a@example.com", "a@example.com"],
+    ["Jane (jane@example.com) <a@example.com>", "Jane (jane@example.com)", "a@example.com"],
     ['"B <b@example.com>" <a@example.com>', "B <b@example.com>", "a@example.com"],
     ['B "\\"<b@example.com>" <a@example.com>', 'B "\\"<b@example.com>"', "a@example.com"],
   ])("reads %s", (text, name, address) => expect(parseMailbox(text)).toEqual({ name, address }));
@@ -96,7 +98,7 @@ describe("mailboxes", () => {
     "a@example.com, <b@example.com>",
     "a@example.com, B <b@example.com>",
     '"a"@example.com, B <b@example.com>',
-    "A jörg@müller.example <b@example.com>",
+    "A jörg@müller.example; B <b@example.com>",
     "A <a@example.com>, b@example.com",
     "a@example.com, b@example.com",
   ])("takes %s, which is more than one, for no address", (text) => {

@@ -30,10 +30,12 @@ const LABEL = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 /** Letters, marks and digits of any script, hyphens and dots; joiners within Indic and Arabic labels. */
 const DOMAIN_TEXT = /^(?:[\p{L}\p{M}\p{N}.-]|\u200c|\u200d)+$/u;
 
-const MAILBOX = /<[^<>]*>|[^\s<]@[^\s@]+\.[^\s.]/;
+/** One in angle brackets, or an address that a list goes on behind. */
+const MAILBOX = /<[^<>]*>|[^\s<]@[^\s@,;]+\.[^\s.,;]+\s*[,;]/;
 
-/** Whether a display name holds a mailbox of its own, or an address; within quotes it is text. Ordinary names are told at once. */
+/** Whether a display name holds a mailbox of its own; within quotes it is text, and some people's name is their address. */
 function holdsMailbox(name: string): boolean {
+  // Ordinary names are told at once.
   return /[@>]/.test(name) && MAILBOX.test(withoutQuotedStrings(name));
 }
 
