@@ -60,7 +60,7 @@ async function perform(options: NotifyOptions, effect: BatchEffect, url: string)
     case "wait": {
       const tier = notifyTier(effect.tierMs);
       const message = batchMessage(effect.batch, tier.routingKey);
-      return { kind: "done", publish: [{ ...message, declareIfUnroutable: [tier.queue] }] };
+      return { kind: "done", publish: [{ ...message, declareIfUnroutable: () => [tier.queue] }] };
     }
     case "dead":
       options.figures.countPost("dead");

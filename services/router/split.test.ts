@@ -89,7 +89,7 @@ describe("a job", () => {
     expect(mail).toMatchObject({ exchange: "waypost.mails", routingKey: "delivery.relay.acme.example.com" });
     expect(mail?.expirationMs).toBe(48 * 3_600_000 - 50);
     expect(mail?.content).toBe(content);
-    expect(mail?.declareIfUnroutable?.map(({ name }) => name)).toEqual([
+    expect(mail?.declareIfUnroutable?.().map(({ name }) => name)).toEqual([
       "delivery.relay.acme.example.com",
       "delivery.relay.acme.example.com.bulk",
     ]);

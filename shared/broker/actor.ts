@@ -35,7 +35,7 @@ export interface Outgoing {
   /** Force the mark; otherwise it is inherited from the input (design, Rules 4). */
   suspect?: boolean | undefined;
   /** Queues to declare when the broker returns the message as unroutable, before it is published again. */
-  declareIfUnroutable?: readonly QueueSpec[] | undefined;
+  declareIfUnroutable?: (() => readonly QueueSpec[]) | undefined;
   /** A message nobody need be there for (relay health, replies): transient, and a return is no failure. */
   transient?: boolean | undefined;
   /** Persistent and confirmed, but unrouted where nobody has bound a queue: that is no failure. */

@@ -14,7 +14,7 @@ import { publishOptionsOf } from "./properties.ts";
 import type { Entry, PublishOptions } from "./publish-job.ts";
 import { PublishJob } from "./publish-job.ts";
 import { PublishChannel } from "./publish-channel.ts";
-import { sendMessage } from "./send-message.ts";
+import { publishPlainly } from "./publish-plainly.ts";
 
 const CONFIRM_TIMEOUT_MS = 10_000;
 const SWEEP_MS = 100;
@@ -157,7 +157,7 @@ export class Publisher {
     entry.returned = false;
     this.#outstanding.add(entry);
     try {
-      sendMessage(channel, { exchange, routingKey, body: entry.body, options: publishOptionsOf(entry) }, (error) =>
+      publishPlainly(channel, { exchange, routingKey, body: entry.body, options: publishOptionsOf(entry) }, (error) =>
         this.#onConfirm(entry, error),
       );
       return true;
@@ -218,7 +218,7 @@ export class Publisher {
     this.#options.log.info({ exchange, routingKey, failures: entry.failures }, "broker.unroutable");
     const { declarer } = this.#options;
     const restored =
-      declareIfUnroutable === undefined ? declarer.restoreTopology() : declarer.restore(declareIfUnroutable);
+      declareIfUnroutable === undefined ? declarer.restoreTopology() : declarer.restore(declareIfUnroutable());
     restored
       .catch((error: unknown) => this.#options.log.warn({ err: error, exchange }, "broker.declare_failed"))
       .finally(() => this.#again(entry, false));

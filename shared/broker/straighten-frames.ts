@@ -22,10 +22,14 @@ interface Connection {
   recvSinceLastCheck: boolean;
 }
 
-/** Before its channels are made. Where amqplib has none of this any more, frames go as they went. */
+/**
+ * Before its channels are made.
+ *
+ * @throws Error where amqplib has no longer what this reaches for.
+ */
 export function straightenFrames(model: ChannelModel): void {
   const connection: object = model.connection;
-  if (!isConnection(connection)) return;
+  if (!isConnection(connection)) throw new Error("amqplib's connection is not what it was: see straighten-frames.ts");
   writeTogether(connection.stream);
   writeStraight(connection);
   readWithoutCopy(connection);

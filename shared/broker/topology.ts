@@ -1,6 +1,5 @@
 // Every exchange, queue, binding, TTL and dead-letter target, as data (design, Exchanges and queues).
 // No exchange, queue or routing key is spelled anywhere else.
-import { LRUCache } from "lru-cache";
 import { formatDuration } from "#shared/duration.ts";
 
 export const SERVICES = ["ingest", "router", "delivery", "retry-scheduler", "notifier", "control"] as const;
@@ -191,28 +190,18 @@ export function notifyTier(ttlMs: number): { routingKey: string; queue: QueueSpe
   };
 }
 
-export interface LaneMailboxes {
-  readonly interactive: QueueSpec;
-  readonly bulk: QueueSpec;
-}
+/** The names of a lane's two mailboxes, which are their routing keys. */
+export const laneKeys = (lane: string) => ({ interactive: lane, bulk: `${lane}.bulk` });
 
-/** Every mail asks for those of its lane. */
-const knownLanes = new LRUCache<string, LaneMailboxes>({ max: 1_000 });
-
-/** The two mailboxes of a lane: interactive, and `.bulk`. Mails expire from them into waypost.attempts. */
-export function laneMailboxes(lane: string): LaneMailboxes {
-  const known = knownLanes.get(lane) ?? makeLaneMailboxes(lane);
-  knownLanes.set(lane, known);
-  return known;
-}
-
-function makeLaneMailboxes(lane: string): LaneMailboxes {
+/** The two mailboxes of a lane. Mails expire from them into waypost.attempts. */
+export function laneMailboxes(lane: string): { interactive: QueueSpec; bulk: QueueSpec } {
   const spec = (name: string): QueueSpec =>
     mailbox(name, {
       bindings: [[EXCHANGES.mails, name]],
       deadLetter: { exchange: EXCHANGES.attempts, routingKey: ROUTING_KEYS.expired },
     });
-  return { interactive: spec(lane), bulk: spec(`${lane}.bulk`) };
+  const { interactive, bulk } = laneKeys(lane);
+  return { interactive: spec(interactive), bulk: spec(bulk) };
 }
 
 /** Routing key of a tracking point on waypost.events: `acme.delivered.ok`. */

@@ -1,6 +1,13 @@
 // Mails and tracking points as messages to publish: where each goes is said here once for all services.
 import type { Outgoing } from "#shared/broker/actor.ts";
-import { EXCHANGES, ROUTING_KEYS, eventRoutingKey, laneMailboxes, waitTier } from "#shared/broker/topology.ts";
+import {
+  EXCHANGES,
+  ROUTING_KEYS,
+  eventRoutingKey,
+  laneKeys,
+  laneMailboxes,
+  waitTier,
+} from "#shared/broker/topology.ts";
 import type { MailMessage } from "./mail.ts";
 import type { TrackedFact, TrackedMail } from "./make-event.ts";
 import { makeEvent } from "./make-event.ts";
@@ -46,12 +53,11 @@ export interface CarriedMail {
 /** To the mailbox of the mail's lane, where it expires at its deadline. */
 export function mailToLane(carried: CarriedMail, now: Date): Outgoing {
   const { lane, head } = carried.mail;
-  const mailboxes = laneMailboxes(lane);
-  const mailbox = head.bulk ? mailboxes.bulk : mailboxes.interactive;
+  const keys = laneKeys(lane);
   return {
-    ...mailTo(EXCHANGES.mails, mailbox.name, carried),
+    ...mailTo(EXCHANGES.mails, head.bulk ? keys.bulk : keys.interactive, carried),
     expirationMs: Math.max(0, Date.parse(head.deadline) - now.getTime()),
-    declareIfUnroutable: [mailboxes.interactive, mailboxes.bulk],
+    declareIfUnroutable: () => Object.values(laneMailboxes(lane)),
   };
 }
 
@@ -61,7 +67,7 @@ export function mailToTier(carried: CarriedMail, tierMs: number): Outgoing {
   return {
     ...mailTo(exchange.name, carried.mail.lane, carried),
     traceparent: carried.mail.head.traceparent,
-    declareIfUnroutable: [queue],
+    declareIfUnroutable: () => [queue],
   };
 }
 

@@ -16,7 +16,7 @@ it("declares the mailbox of a lane that a message finds missing, and publishes t
       routingKey: interactive.name,
       type: "mail",
       body: { version: 1, n: 1 },
-      declareIfUnroutable: [interactive],
+      declareIfUnroutable: () => [interactive],
     },
   ]);
 

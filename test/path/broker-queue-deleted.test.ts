@@ -60,7 +60,7 @@ async function startLane(broker: Broker) {
     routingKey: interactive.name,
     type: "mail",
     body: { version: 1, n },
-    declareIfUnroutable: [interactive],
+    declareIfUnroutable: () => [interactive],
   });
   return { interactive, taken, mail };
 }
