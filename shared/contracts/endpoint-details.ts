@@ -1,21 +1,14 @@
 // A job's own endpoint for its push notifications: in a JobRequest, and from the control headers of SMTP.
 // Travels sealed as JSON in `head.endpoint`; replaces the account's defaults as a whole (contract, JobRequest over SMTP).
 import { z } from "zod";
-import { MAX_URL_CHARACTERS, mistakeOfEndpointUrl, mistakeOfNotificationHeader } from "./endpoint-rules.ts";
-import { freeMap, headerText, plainText } from "./job-request-fields.ts";
-
-const url = plainText
-  .superRefine((text, context) => {
-    const mistake = mistakeOfEndpointUrl(text);
-    if (mistake !== undefined) context.addIssue(mistake);
-  })
-  .meta({ format: "uri", maxLength: MAX_URL_CHARACTERS });
+import { endpointUrl, mistakeOfNotificationHeader } from "./endpoint-rules.ts";
+import { freeMap, headerText } from "./job-request-fields.ts";
 
 const AUTHORIZATION_TWICE = "Authorization beside authentication";
 
 export const endpointDetailsSchema = z
   .strictObject({
-    url,
+    url: endpointUrl({ mayHaveCredentials: false }),
     headers: freeMap(mistakeOfNotificationHeader).optional(),
     authentication: z
       .strictObject({

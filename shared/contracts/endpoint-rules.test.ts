@@ -1,7 +1,7 @@
 import { validateHeaderName, validateHeaderValue } from "node:http";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { isEndpointUrl, mistakeOfEndpointUrl, mistakeOfNotificationHeader } from "./endpoint-rules.ts";
+import { endpointUrl, isEndpointUrl, mistakeOfEndpointUrl, mistakeOfNotificationHeader } from "./endpoint-rules.ts";
 
 function isHttpHeader(name: string, value: string): boolean {
   try {
@@ -31,7 +31,7 @@ describe("a header of a push notification", () => {
     ["BAGGAGE", "x", "a reserved header"],
     ["webhook-own", "x", "a reserved header"],
     ["Proxy-Authorization", "x", "a reserved header"],
-    ["X-A", "a\r\nb", "no CR or LF"],
+    ["X-A", "a\r\nb", "no control characters"],
     ["X-A", "日本", "Latin-1"],
     ["X-A", "\ud800", "Latin-1"],
     ["X-A", "\u0000", "no control characters"],
@@ -75,5 +75,23 @@ describe("the URL of an endpoint", () => {
     expect(mistakeOfEndpointUrl(`https://hooks.example.com/${"😀".repeat(974)}`)).toBeUndefined();
     expect(mistakeOfEndpointUrl("https://u:p@hooks.example.com")).toContain("credentials");
     expect(mistakeOfEndpointUrl(`https://hooks.example.com/${"😀".repeat(975)}`)).toBe("at most 1000 characters");
+  });
+
+  it("has credentials where only a test is posted to it", () => {
+    const url = "https://u:p@hooks.example.com";
+    expect(endpointUrl({ mayHaveCredentials: true }).safeParse(url).success).toBe(true);
+    expect(endpointUrl({ mayHaveCredentials: false }).safeParse(url).success).toBe(false);
+  });
+
+  it.each([
+    ["", "must not be empty"],
+    ["https://hooks.example.com/\ud800", "not well-formed Unicode"],
+    ["https:/u:p@hooks.example.com", "an http or https URL such as https://example.com/hook"],
+    ["x".repeat(1_001), "at most 1000 characters"],
+  ])("has its mistake named once at every door (%#)", (url, message) => {
+    for (const mayHaveCredentials of [true, false]) {
+      const read = endpointUrl({ mayHaveCredentials }).safeParse(url);
+      expect(read.error?.issues.map((issue) => issue.message)).toEqual([message]);
+    }
   });
 });

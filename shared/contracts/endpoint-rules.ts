@@ -1,9 +1,11 @@
 // What a push notification's POST can be: its URL and the headers that somebody else chose for it. One rule for every door
 // that takes them and for the notifier, so that nothing is accepted that is left out later. Pure.
+import type { z } from "zod";
 import { hasAtMost } from "./characters.ts";
+import { plainText } from "./job-request-fields.ts";
 
-export const MAX_URL_CHARACTERS = 1_000;
-export const NO_ENDPOINT_URL = "an http or https URL such as https://example.com/hook";
+const MAX_URL_CHARACTERS = 1_000;
+const NO_ENDPOINT_URL = "an http or https URL such as https://example.com/hook";
 const MOST_IN_VALUE = 16_384;
 
 /** What HTTP or the notifier itself says; nobody else may. */
@@ -35,9 +37,13 @@ export function mistakeOfNotificationHeader(name: string, value: string): string
   const lower = name.toLowerCase();
   const isReserved = RESERVED_HEADERS.has(lower) || RESERVED_PREFIXES.some((prefix) => lower.startsWith(prefix));
   if (isReserved) return "a reserved header";
-  if (/[\r\n]/.test(value)) return "no CR or LF in a header value";
   if (!hasAtMost(value, MOST_IN_VALUE)) return `at most ${MOST_IN_VALUE} characters`;
   return SENDABLE.test(value) ? undefined : "characters of Latin-1 alone, no control characters, in a header value";
+}
+
+interface UrlOptions {
+  /** They are sent as Basic authentication (services/notifier/request.ts). */
+  mayHaveCredentials: boolean;
 }
 
 /** Whether a text is a URL that is posted to: one that a browser would mend (`https:/host`) is none. */
@@ -46,9 +52,23 @@ export function isEndpointUrl(text: string): boolean {
 }
 
 /** What is wrong with the URL of an endpoint, or undefined. */
-export function mistakeOfEndpointUrl(text: string): string | undefined {
+export function mistakeOfEndpointUrl(
+  text: string,
+  { mayHaveCredentials }: UrlOptions = { mayHaveCredentials: false },
+): string | undefined {
   if (!hasAtMost(text, MAX_URL_CHARACTERS)) return `at most ${MAX_URL_CHARACTERS} characters`;
   if (!isEndpointUrl(text)) return NO_ENDPOINT_URL;
+  if (mayHaveCredentials) return undefined;
   const { username, password } = new URL(text);
   return username === "" && password === "" ? undefined : "no credentials in the URL: use authentication";
+}
+
+export function endpointUrl(options: UrlOptions): z.ZodString {
+  return plainText
+    .superRefine((text, context) => {
+      // What is empty was named by plainText.
+      const mistake = text === "" ? undefined : mistakeOfEndpointUrl(text, options);
+      if (mistake !== undefined) context.addIssue(mistake);
+    })
+    .meta({ format: "uri", maxLength: MAX_URL_CHARACTERS });
 }

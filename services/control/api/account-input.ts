@@ -1,11 +1,7 @@
 // What PUT /v1/accounts/{account} takes, and what is shown of an account: never a secret.
 import ipaddr from "ipaddr.js";
 import { z } from "zod";
-import {
-  MAX_URL_CHARACTERS,
-  mistakeOfEndpointUrl,
-  mistakeOfNotificationHeader,
-} from "#shared/contracts/endpoint-rules.ts";
+import { endpointUrl, mistakeOfNotificationHeader } from "#shared/contracts/endpoint-rules.ts";
 import { namedValues } from "#shared/contracts/named-values.ts";
 import { isoTime, line } from "./fields.ts";
 
@@ -51,13 +47,7 @@ const signingSecret = z
 
 const notificationInput = z
   .strictObject({
-    url: z
-      .string()
-      .superRefine((text, context) => {
-        const mistake = mistakeOfEndpointUrl(text);
-        if (mistake !== undefined) context.addIssue(mistake);
-      })
-      .meta({ format: "uri", maxLength: MAX_URL_CHARACTERS }),
+    url: endpointUrl({ mayHaveCredentials: false }),
     headers: namedValues(mistakeOfNotificationHeader).optional(),
     authentication: z
       .strictObject({

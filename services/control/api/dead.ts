@@ -1,7 +1,6 @@
 // What could not be handled or notified: dead letters (control's own) and dead push notifications (the notifier's).
 import { z } from "zod";
-import { hasAtMost } from "#shared/contracts/characters.ts";
-import { isEndpointUrl, MAX_URL_CHARACTERS, NO_ENDPOINT_URL } from "#shared/contracts/endpoint-rules.ts";
+import { endpointUrl } from "#shared/contracts/endpoint-rules.ts";
 import type { StoredDeadLetter } from "#shared/store/dead-letters.ts";
 import { ask } from "../commands.ts";
 import { replayMessage } from "../dead-letters.ts";
@@ -16,12 +15,6 @@ import { badInput, conflict, notFound, unavailable } from "./problem.ts";
 
 const PUBLISH_TIMEOUT_MS = 10_000;
 const REPLAY_TIMEOUT_MS = 60_000;
-/** Credentials may stand in it: they are sent as Basic authentication (services/notifier/request.ts). */
-const testedUrl = z
-  .string()
-  .refine(isEndpointUrl, { error: NO_ENDPOINT_URL })
-  .refine((text) => hasAtMost(text, MAX_URL_CHARACTERS), { error: `at most ${MAX_URL_CHARACTERS} characters` })
-  .meta({ format: "uri", maxLength: MAX_URL_CHARACTERS });
 const ofAccount = { account: z.string().optional() };
 
 const deadLetterView = z
@@ -200,7 +193,7 @@ function testOperation(context: ApiContext): Operation {
       "Ends with the first that gets no answer. With an account, the samples are its own: signed as it signs, and with its headers and credentials where the URL is its endpoint. Without, they are a made-up account's, and unsigned.",
     params: NOTHING,
     query: NOTHING,
-    body: z.strictObject({ url: testedUrl, account: z.string().min(1).optional() }),
+    body: z.strictObject({ url: endpointUrl({ mayHaveCredentials: true }), account: z.string().min(1).optional() }),
     answer: z.object({ items: z.array(triedSample) }),
     refusals: [404, 422, 503],
     handle: async ({ body: { url, account } }) => {
