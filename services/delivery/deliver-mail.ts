@@ -23,7 +23,7 @@ import { route } from "#shared/routing/route.ts";
 import type { SigningRule } from "#shared/signing/signing-rule.ts";
 import type { Ledger, LedgerKey } from "#shared/store/ledger.ts";
 import type { AttemptMade, AttemptMaker } from "./make-attempt.ts";
-import type { Destination } from "./destination.ts";
+import type { Destination, Place } from "./destination.ts";
 import { followUpOf, setAside } from "#shared/life/follow-up.ts";
 import type { LaneRunner } from "./lane-runner.ts";
 import { RELAY } from "./lane-runner.ts";
@@ -91,13 +91,12 @@ export async function deliverMail(
 
   const destination = runner.destination(destinationName(found));
   const patienceMs = found.kind === "mx" ? PATIENCE_MS : undefined;
-  const admission = await destination.enter(mail.head.bulk ? "bulk" : "interactive", patienceMs);
-  if (admission === "put-back") {
+  const place = await destination.enter(mail.head.bulk ? "bulk" : "interactive", patienceMs);
+  if (place === "put-back") {
     if (found.kind === "relay") return done(mailToLane(putBack(carried), ports.clock.now()));
     if (!destination.isSuspended) return done(mailToTier(putBack(carried), SUSPECT_TIER_MS));
     return done(setAside(carried, suspensionOf(found.domain, destination)));
   }
-  const isProbe = admission === "probe";
   try {
     // What counts is the configuration at the start of the attempt, and time may have passed before the gate.
     await untilFresh(ports);
@@ -107,10 +106,10 @@ export async function deliverMail(
     if (now === undefined || destinationName(now) !== destinationName(found)) {
       return done(mailToDue(putBack(carried)));
     }
-    return await attemptHere(ports, { delivery, found: now, configuration, destination, isProbe });
+    return await attemptHere(ports, { delivery, found: now, configuration, destination, place });
   } finally {
     // Not before the outcome is recorded: a kill can double no more mails than there are places.
-    destination.leave(isProbe);
+    place.leave();
   }
 }
 
@@ -153,7 +152,7 @@ export interface AttemptHere {
   found: SendingRoute;
   configuration: Configuration;
   destination: Destination;
-  isProbe: boolean;
+  place: Place;
 }
 
 async function attemptHere(ports: DeliverPorts, here: AttemptHere): Promise<Verdict> {

@@ -3,7 +3,7 @@ import type { AttemptResult } from "#shared/contracts/attempt.ts";
 import type { Clock } from "#shared/clock.ts";
 import type { BreakerState, Fault } from "./breaker.ts";
 import { CLOSED, connectionsOf, onFault, onProbeFault, onSuccess, onToldSuspended, resumed } from "./breaker.ts";
-import type { Admission, Urgency } from "./gate.ts";
+import type { Urgency } from "./gate.ts";
 import { Gate } from "./gate.ts";
 import { SessionPool } from "./pool.ts";
 
@@ -13,6 +13,13 @@ export interface DestinationOptions {
   connections(): number;
   /** Called after the breaker has opened or closed, or its next probe has moved. */
   onChange(was: BreakerState, is: BreakerState): void;
+}
+
+/** What an attempt has of its destination while it is made. */
+export interface Place {
+  /** Tells the breaker. */
+  report(result: AttemptResult): void;
+  leave(): void;
 }
 
 export class Destination {
@@ -65,28 +72,34 @@ export class Destination {
   }
 
   /** `put-back`: it is suspended and this is not the probe, or its turn has not come within `patienceMs`. */
-  async enter(urgency: Urgency, patienceMs?: number): Promise<Admission | "probe"> {
+  async enter(urgency: Urgency, patienceMs?: number): Promise<Place | "put-back"> {
     this.lastUsedMs = this.#options.clock.nowMs();
-    if (!this.isSuspended) return this.#gate.enter(urgency, patienceMs);
-    if (!this.isProbeDue) return "put-back";
+    if (this.isSuspended) return this.isProbeDue ? this.#probe() : "put-back";
+    const admission = await this.#gate.enter(urgency, patienceMs);
+    if (admission === "put-back") return admission;
+    // Under way since before a suspension, it is no probe.
+    return { report: (result) => this.#report(result, onFault), leave: () => this.#gate.leave() };
+  }
+
+  #probe(): Place {
     this.#isProbing = true;
     this.#gate.inFlight += 1;
-    return "probe";
+    return {
+      report: (result) => this.#report(result, onProbeFault),
+      leave: () => {
+        this.#isProbing = false;
+        this.#gate.leave();
+      },
+    };
   }
 
-  /** Others than the probe may be under way since before the suspension. */
-  leave(isProbe: boolean): void {
-    if (isProbe) this.#isProbing = false;
-    this.#gate.leave();
-  }
-
-  report(result: AttemptResult, isProbe: boolean): void {
+  #report(result: AttemptResult, afterFault: typeof onFault): void {
     if (result.origin === "remote") this.lastResponse = result.text;
     const now = this.#options.clock.nowMs();
     const isFault = result.status === "deferred" && result.blame !== "mail";
     if (isFault) {
       const fault = { reason: result.text, response: result.origin === "remote" ? result.text : undefined };
-      this.#become((isProbe ? onProbeFault : onFault)(this.#breaker, fault, now));
+      this.#become(afterFault(this.#breaker, fault, now));
     } else if (result.origin === "remote") {
       this.#become(onSuccess(this.#breaker, this.#options.connections(), now));
     }

@@ -158,7 +158,7 @@ class Maker implements AttemptMaker {
       ...(found.kind === "relay" ? { relay: found.relay.host } : {}),
       result: markCopy(attempted.result, request.isCopy),
     };
-    request.destination.report(attempt.result, request.isProbe);
+    request.place.report(attempt.result);
     metrics.countAttempt(attempt);
     logAttempt(log, mail, attempt);
     return attempt;
