@@ -52,14 +52,15 @@ function commandStep(error: ConversationError, transcript: Transcript): SmtpStep
   return transcript.lastAnswered;
 }
 
-function local(step: SmtpStep, cause: LocalCause, detail: string): AttemptEnd {
+/** An end that no reply tells of. */
+export function conclude(step: SmtpStep, cause: LocalCause, detail: string): AttemptEnd {
   return { kind: "local", step, cause, detail };
 }
 
 function answered(step: SmtpStep, response: string, peer: Peer): AttemptEnd {
   const reply = parseReply(response);
   if (reply !== undefined) return { kind: "reply", step, reply };
-  return local(step, "garbage", `${nameOf(peer)} answered what is no SMTP reply (${step})`);
+  return conclude(step, "garbage", `${nameOf(peer)} answered what is no SMTP reply (${step})`);
 }
 
 /** With PIPELINING the reason stands in an earlier reply of the same transaction, whatever became of those after it. */
@@ -78,7 +79,7 @@ export function endOfConversation(
   const response = typeof error.response === "string" ? error.response : undefined;
   if (isUpgrading) return tlsEnd(error, peer);
   if (transcript.wasUnasked) {
-    return local(transcript.brokeAt, "garbage", `${nameOf(peer)} said what nobody had asked for`);
+    return conclude(transcript.brokeAt, "garbage", `${nameOf(peer)} said what nobody had asked for`);
   }
   if (response !== undefined) return answered(commandStep(error, transcript), response, peer);
   const refused = refusalOf(transcript, peer);
@@ -86,6 +87,6 @@ export function endOfConversation(
   if (error.code === "ETLS") return tlsEnd(error, peer);
   const step = transcript.brokeAt;
   if (error.code === "EPROTOCOL")
-    return local(step, "reply-too-large", `${nameOf(peer)} sent an endless reply (${step})`);
-  return local(step, "dropped", `${nameOf(peer)} closed the connection (${step})`);
+    return conclude(step, "reply-too-large", `${nameOf(peer)} sent an endless reply (${step})`);
+  return conclude(step, "dropped", `${nameOf(peer)} closed the connection (${step})`);
 }

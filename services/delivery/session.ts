@@ -7,7 +7,7 @@ import { parseReply } from "#shared/email/reply.ts";
 import type { TlsMode } from "#shared/routing/configuration.ts";
 import type { Capabilities } from "./capabilities.ts";
 import type { Bounds, ConnectPlan } from "./connect.ts";
-import { endOfConversation, nameOf, refusalOf } from "./conversation-end.ts";
+import { conclude, endOfConversation, nameOf, refusalOf } from "./conversation-end.ts";
 import type { AttemptEnd, ConversationEnd, LocalCause } from "#shared/life/outcome.ts";
 import type { MessagePieces } from "./message-pieces.ts";
 import { bufferOrStream, bytesOf } from "./message-pieces.ts";
@@ -140,7 +140,7 @@ export class SmtpSession {
     const refused = checkCertificate(this.plan.certificate, this.plan.host, this.#connection._socket);
     if (refused === undefined) return answer;
     this.close();
-    return this.#conclude("starttls", "tls-certificate", `the certificate of ${nameOf(this.plan)}: ${refused}`);
+    return conclude("starttls", "tls-certificate", `the certificate of ${nameOf(this.plan)}: ${refused}`);
   }
 
   /** AUTH with the plan's credentials; never without TLS, unless that is what the relay's configuration says. */
@@ -148,10 +148,10 @@ export class SmtpSession {
     const { auth, tls } = this.plan;
     if (auth === undefined) return { kind: "ok", response: "" };
     if (tls !== "never" && !this.#connection.secure) {
-      return this.#conclude("auth", "auth-without-tls", `${nameOf(this.plan)} offers no TLS to authenticate under`);
+      return conclude("auth", "auth-without-tls", `${nameOf(this.plan)} offers no TLS to authenticate under`);
     }
     if (!this.#connection.allowsAuth) {
-      return this.#conclude("auth", "auth-missing", `${nameOf(this.plan)} offers no authentication`);
+      return conclude("auth", "auth-missing", `${nameOf(this.plan)} offers no authentication`);
     }
     return this.#run(bounds, (done) =>
       this.#connection.login({ user: auth.user, pass: auth.password }, (error) => done(error)),
@@ -185,7 +185,7 @@ export class SmtpSession {
     if (reset.kind === "ok") return reset;
     this.close();
     if (reset.kind !== "reply") return reset;
-    return this.#conclude("mail", "dropped", `${nameOf(this.plan)} refused RSET: ${reset.reply.text}`);
+    return conclude("mail", "dropped", `${nameOf(this.plan)} refused RSET: ${reset.reply.text}`);
   }
 
   /** One command and its reply: for verification, which goes as far as RCPT and no further. */
@@ -215,16 +215,12 @@ export class SmtpSession {
       this.#isDirty = false;
       return { kind: "reply", step: "dot", reply };
     }
-    return this.#conclude("dot", "garbage", `${nameOf(this.plan)} answered the mail with what is no SMTP reply`);
+    return conclude("dot", "garbage", `${nameOf(this.plan)} answered the mail with what is no SMTP reply`);
   }
 
   /** Where no further reply is to be had. */
   #breakOff(step: SmtpStep, cause: LocalCause, detail: string): AttemptEnd {
-    return refusalOf(this.#transcript, this.plan) ?? this.#conclude(step, cause, detail);
-  }
-
-  #conclude(step: SmtpStep, cause: LocalCause, detail: string): AttemptEnd {
-    return { kind: "local", step, cause, detail };
+    return refusalOf(this.#transcript, this.plan) ?? conclude(step, cause, detail);
   }
 
   async #run({ limits, stopping }: Bounds, start: (done: Done) => void): Promise<Answer> {

@@ -2,7 +2,7 @@
 // The log is the only public place where SMTPConnection says what it is doing.
 import type { SmtpStep } from "#shared/contracts/attempt.ts";
 import type { Capabilities } from "./capabilities.ts";
-import { TRANSACTION } from "#shared/life/outcome.ts";
+import { TRANSACTION_STEPS } from "#shared/life/outcome.ts";
 import { NO_CAPABILITIES, readCapabilities } from "./capabilities.ts";
 
 /** `idle`: nothing is waited for. */
@@ -87,7 +87,7 @@ export class Transcript {
     }
     if (step === "data" && /^[23]/.test(reply)) this.#doing = "data";
     if (step === "starttls" && reply.startsWith("2")) this.#onUpgrade();
-    const isRefusal = /^[45]/.test(reply) && TRANSACTION.includes(step);
+    const isRefusal = /^[45]/.test(reply) && TRANSACTION_STEPS.includes(step);
     if (isRefusal && !this.refusals.has(step)) this.refusals.set(step, reply);
     this.#onStep(this.waiting);
   }

@@ -8,8 +8,6 @@ export interface NamedValue {
 
 type MistakeOf = (name: string, value: string) => string | undefined;
 
-const NO_STRING = "expected a string";
-
 /** Each pair is checked by `mistakeOf`; its value comes without white space around it. Keys that differ only in case are one header. */
 export function namedValues(mistakeOf: MistakeOf): z.ZodType<readonly NamedValue[], unknown> {
   return z
@@ -19,17 +17,19 @@ export function namedValues(mistakeOf: MistakeOf): z.ZodType<readonly NamedValue
         context.addIssue("expected an object");
         return z.NEVER;
       }
+      const refuse = (name: string, message: string): NamedValue[] => {
+        context.addIssue({ code: "custom", path: [name], message });
+        return [];
+      };
       const seen = new Set<string>();
       const entries: [string, unknown][] = Object.entries(input);
       return entries.flatMap(([name, value]) => {
         const lower = name.toLowerCase();
         const isTwice = seen.has(lower);
         seen.add(lower);
-        const mistake =
-          typeof value === "string" ? (mistakeOf(name, value) ?? (isTwice ? "given twice" : undefined)) : NO_STRING;
-        if (mistake === undefined && typeof value === "string") return [{ name, value: value.trim() }];
-        context.addIssue({ code: "custom", path: [name], message: mistake ?? NO_STRING });
-        return [];
+        if (typeof value !== "string") return refuse(name, "expected a string");
+        const mistake = mistakeOf(name, value) ?? (isTwice ? "given twice" : undefined);
+        return mistake === undefined ? [{ name, value: value.trim() }] : refuse(name, mistake);
       });
     })
     .meta({ type: "object", additionalProperties: { type: "string" } });

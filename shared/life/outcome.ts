@@ -55,7 +55,7 @@ export type Outcome = Pick<
 >;
 
 /** What is refused at these steps is the mail, at others the session. */
-export const TRANSACTION: readonly SmtpStep[] = ["mail", "rcpt", "data", "dot"];
+export const TRANSACTION_STEPS: readonly SmtpStep[] = ["mail", "rcpt", "data", "dot"];
 
 interface ReplyRule {
   steps: "any" | readonly SmtpStep[];
@@ -70,8 +70,8 @@ export const REPLY_RULES: readonly ReplyRule[] = [
   { steps: "any", code: 421, status: "deferred", blame: "connection" },
   { steps: "any", code: 530, status: "deferred", blame: "setup" },
   { steps: ["dot"], code: 2, status: "accepted", blame: "mail" },
-  { steps: TRANSACTION, code: 4, status: "deferred", blame: "mail" },
-  { steps: TRANSACTION, code: 5, status: "bounced", blame: "mail" },
+  { steps: TRANSACTION_STEPS, code: 4, status: "deferred", blame: "mail" },
+  { steps: TRANSACTION_STEPS, code: 5, status: "bounced", blame: "mail" },
   { steps: "any", code: 4, status: "deferred", blame: "connection" },
   { steps: "any", code: 5, status: "deferred", blame: "setup" },
   { steps: "any", code: "any", status: "deferred", blame: "connection" },
@@ -155,6 +155,6 @@ export function outcomeOf(end: AttemptEnd): Outcome {
 
 /** Whether another host of the same target may do better: nothing was said of the mail yet. */
 export function mayTryNextHost(outcome: Outcome): boolean {
-  const isBeforeMail = outcome.step === undefined || !TRANSACTION.includes(outcome.step);
+  const isBeforeMail = outcome.step === undefined || !TRANSACTION_STEPS.includes(outcome.step);
   return outcome.status === "deferred" && outcome.blame !== "mail" && isBeforeMail;
 }
