@@ -4,7 +4,7 @@ import type { Clock } from "#shared/clock.ts";
 import type { Attempt, AttemptResult } from "#shared/contracts/attempt.ts";
 import type { MailMessage } from "#shared/contracts/mail.ts";
 import type { Log } from "#shared/log.ts";
-import { domainOf } from "#shared/routing/domain-name.ts";
+import { domainOf } from "#shared/email/domain-name.ts";
 import type { Sealer } from "#shared/secrets.ts";
 import type { SmtpTimeouts } from "#shared/settings-schedules.ts";
 import type { ClaimAnswer, Ledger, LedgerKey } from "#shared/store/ledger.ts";

@@ -3,7 +3,8 @@ import type { JobRequest, JobRequestEntry } from "#shared/contracts/job-request.
 import { messageIdsOf, unsubscribeUrisOf } from "#shared/contracts/mail-fields.ts";
 import type { JobMessage } from "#shared/contracts/mail.ts";
 import type { Mailbox } from "#shared/email/address.ts";
-import { domainOf, isValidAddress, parseMailbox } from "#shared/email/address.ts";
+import { isValidAddress, parseMailbox } from "#shared/email/address.ts";
+import { domainOf } from "#shared/email/domain-name.ts";
 import type { HeaderField } from "#shared/email/headers.ts";
 import { addressField, dateField, givenField, headerBlock, plainField, textField } from "#shared/email/headers.ts";
 

@@ -2,7 +2,8 @@
 import { z } from "zod";
 import { senderAddress } from "#shared/contracts/job-request-fields.ts";
 import type { Mistake } from "#shared/contracts/problem.ts";
-import { domainOf, parseMailbox } from "#shared/email/address.ts";
+import { parseMailbox } from "#shared/email/address.ts";
+import { domainOf } from "#shared/email/domain-name.ts";
 import type { Account } from "#shared/routing/configuration.ts";
 import type { Confirmable } from "#shared/routing/find-confirmed.ts";
 import { findConfirmed } from "#shared/routing/find-confirmed.ts";

@@ -1,5 +1,5 @@
 // MAIL FROM:<path> and RCPT TO:<path> (RFC 5321 §4.1.2, RFC 6531): the path as it was given, and what stands behind it.
-import { toALabels } from "#shared/routing/domain-name.ts";
+import { toALabels } from "#shared/email/domain-name.ts";
 
 export interface PathCommand {
   /** The bare address; "" is the null path. */

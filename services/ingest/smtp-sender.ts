@@ -1,7 +1,7 @@
 // Whose job an SMTP transaction is: the account that logged in, or one that lists the client's address. The sender's
 // domain must be the account's; under a null reverse-path the header From is the sender (contract, Relay Service 7).
 import type { Account, Configuration } from "#shared/routing/configuration.ts";
-import { domainOf } from "#shared/routing/domain-name.ts";
+import { domainOf } from "#shared/email/domain-name.ts";
 import type { Refusal } from "./smtp-refusal.ts";
 import { AUTHENTICATION_REQUIRED, refusal } from "./smtp-refusal.ts";
 

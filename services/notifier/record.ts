@@ -3,7 +3,7 @@
 import type { Attempt } from "#shared/contracts/attempt.ts";
 import type { EventMessage, EventRecord } from "#shared/contracts/event.ts";
 import { PROGRESS } from "#shared/contracts/tracking-point.ts";
-import { comparableAddress } from "#shared/email/address.ts";
+import { comparableAddress } from "#shared/email/comparable-address.ts";
 import { ERASED } from "#shared/store/mail-erasure.ts";
 import type { MailPoint, MailRecord } from "#shared/store/mails.ts";
 

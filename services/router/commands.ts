@@ -4,7 +4,7 @@ import { commandsQueueOf } from "#shared/broker/topology.ts";
 import type { Clock } from "#shared/clock.ts";
 import type { Command, CommandMessage, CommandReply } from "#shared/contracts/command.ts";
 import { commandMessageSchema } from "#shared/contracts/command.ts";
-import { domainOf } from "#shared/routing/domain-name.ts";
+import { domainOf } from "#shared/email/domain-name.ts";
 import type { Suppressions } from "#shared/store/suppressions.ts";
 
 export interface CommandPorts {

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { comparableAddress, isValidAddress, parseAddress, parseMailbox, wireAddress } from "./address.ts";
+import { isValidAddress, parseAddress, parseMailbox, wireAddress } from "./address.ts";
+import { comparableAddress } from "./comparable-address.ts";
 
 describe("addresses told right from wrong", () => {
   it.each([

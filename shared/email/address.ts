@@ -1,11 +1,9 @@
-// Email addresses as people and programs write them: read, told right from wrong, compared. Internationalised domains
+// Email addresses as people and programs write them: read, told right from wrong. Internationalised domains
 // (IDNA, as A-labels) and local parts (SMTPUTF8, RFC 6531) included; address literals and bare host names are no addresses here.
 import { domainToUnicode } from "node:url";
-import { comparableAddress, domainOf, toALabels } from "#shared/routing/domain-name.ts";
+import { toALabels } from "./domain-name.ts";
 import { isLocalPart } from "./local-part.ts";
 import { unquoted, withoutQuotedStrings } from "./quoted-string.ts";
-
-export { comparableAddress, domainOf, toALabels };
 
 /** What stands in a field: `Name <box@example.com>`, or the address alone. Nothing is checked. */
 export interface Mailbox {

@@ -1,6 +1,6 @@
 // The watch over "fail closed": asks the configuration by another way than route() whether a relay stands for the mail.
 import type { Configuration } from "./configuration.ts";
-import { domainOf } from "./domain-name.ts";
+import { domainOf } from "#shared/email/domain-name.ts";
 import type { Route, RouteQuestion } from "./route.ts";
 
 /** Whether a mail with a relay in use is about to take the MX: must never be; counted where it is found. */

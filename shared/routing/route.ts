@@ -2,7 +2,8 @@
 // Asked by the router, by delivery at the start of each attempt, and by control's `explain`.
 // Fail closed: whatever is wrong with a relay or its configuration, the answer is never the default route.
 import type { Account, Configuration, Relay, SenderDomain, TlsMode } from "./configuration.ts";
-import { comparableAddress, domainOf } from "./domain-name.ts";
+import { comparableAddress } from "#shared/email/comparable-address.ts";
+import { domainOf } from "#shared/email/domain-name.ts";
 import { relayLaneName } from "./lane.ts";
 
 export interface RouteQuestion {

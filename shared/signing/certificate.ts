@@ -3,7 +3,8 @@ import type { KeyObject } from "node:crypto";
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import type * as asn1js from "asn1js";
 import type * as pkijs from "pkijs";
-import { comparableAddress, toALabels } from "#shared/routing/domain-name.ts";
+import { comparableAddress } from "#shared/email/comparable-address.ts";
+import { toALabels } from "#shared/email/domain-name.ts";
 import { pki } from "./pki.ts";
 
 export interface CertificateFacts {

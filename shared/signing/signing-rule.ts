@@ -3,7 +3,7 @@
 import { LRUCache } from "lru-cache";
 import type { JobHead } from "#shared/contracts/mail.ts";
 import type { Configuration, SenderDomain } from "#shared/routing/configuration.ts";
-import { domainOf } from "#shared/routing/domain-name.ts";
+import { domainOf } from "#shared/email/domain-name.ts";
 import type { CertificateFacts } from "./certificate.ts";
 import { certificateFacts, covers } from "./certificate.ts";
 

@@ -3,7 +3,8 @@
 import type { Collection, Filter } from "mongodb";
 import type { BatchMessage } from "#shared/contracts/batch.ts";
 import type { Notification } from "#shared/contracts/push-notification.ts";
-import { comparableAddress, parseMailbox } from "#shared/email/address.ts";
+import { parseMailbox } from "#shared/email/address.ts";
+import { comparableAddress } from "#shared/email/comparable-address.ts";
 import type { Store } from "./connection.ts";
 import { guard, guardLong } from "./connection.ts";
 import type { Page } from "./documents.ts";

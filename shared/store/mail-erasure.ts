@@ -1,6 +1,6 @@
 // Erasure of one recipient's personal data from the record; counts, times and outcomes stay. Used by the notifier alone.
 import type { Document } from "mongodb";
-import { comparableAddress } from "#shared/email/address.ts";
+import { comparableAddress } from "#shared/email/comparable-address.ts";
 import type { Store } from "./connection.ts";
 import { guardLong } from "./connection.ts";
 import { mailsOf } from "./mails.ts";

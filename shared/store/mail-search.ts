@@ -1,6 +1,7 @@
 // A search of the record (operator contract, GET /v1/mails) as a filter that one of the indexes of mails.ts serves.
 import type { Filter } from "mongodb";
-import { comparableAddress, toALabels } from "#shared/email/address.ts";
+import { comparableAddress } from "#shared/email/comparable-address.ts";
+import { toALabels } from "#shared/email/domain-name.ts";
 import { decodeMoment, encodeCursor, positionOfMoment } from "./documents.ts";
 import type { MailRecord, MailState } from "./mails.ts";
 

@@ -2,7 +2,7 @@
 // Written by the router alone. An entry counts from `listedAt` on; while it counts, renewal and an operator's PUT move `until`
 // and never `listedAt`, so that a second pass over the same job decides the same.
 import type { Collection, Document, Filter } from "mongodb";
-import { comparableAddress } from "#shared/routing/domain-name.ts";
+import { comparableAddress } from "#shared/email/comparable-address.ts";
 import type { Store } from "./connection.ts";
 import { guard, guardLong } from "./connection.ts";
 

@@ -1,6 +1,6 @@
 // Fields that several operations share.
 import { z } from "zod";
-import { toALabels } from "#shared/routing/domain-name.ts";
+import { toALabels } from "#shared/email/domain-name.ts";
 import { decodeCursor, decodeMoment, DEFAULT_LIMIT, MOST_ITEMS } from "#shared/store/documents.ts";
 import { readHostName } from "./host-name.ts";
 

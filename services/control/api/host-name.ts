@@ -1,6 +1,6 @@
 // What counts as a fully qualified domain name (contract, Relay Service 4): no IP literal in any notation, no bare name,
 // no port, nothing empty or over-long. Also for sender domains.
-import { toALabels } from "#shared/routing/domain-name.ts";
+import { toALabels } from "#shared/email/domain-name.ts";
 
 const LONGEST_NAME = 253;
 const LONGEST_LABEL = 63;

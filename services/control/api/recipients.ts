@@ -1,6 +1,7 @@
 // An account's suppression list, and the state of its push endpoint: the router's and the notifier's, changed by commands.
 import { z } from "zod";
-import { comparableAddress, parseAddress } from "#shared/email/address.ts";
+import { parseAddress } from "#shared/email/address.ts";
+import { comparableAddress } from "#shared/email/comparable-address.ts";
 import { displayUrl } from "#shared/store/endpoints.ts";
 import type { Suppression } from "#shared/store/suppressions.ts";
 import { suppressionIdOf } from "#shared/store/suppressions.ts";

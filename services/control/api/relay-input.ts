@@ -1,6 +1,7 @@
 // What PUT …/relay takes (contract, Relay Service 3 to 6), what it makes of the relay that is there, and what is shown of one.
 import { z } from "zod";
-import { comparableAddress, parseAddress } from "#shared/email/address.ts";
+import { parseAddress } from "#shared/email/address.ts";
+import { comparableAddress } from "#shared/email/comparable-address.ts";
 import { TLS_MODES } from "#shared/routing/configuration.ts";
 import type { Sealer } from "#shared/secrets.ts";
 import { domainKey } from "#shared/store/configuration.ts";

@@ -19,7 +19,7 @@ import { processingPoints, STEP_MS } from "#shared/life/processing-points.ts";
 import { decideDeferred, decideExpired } from "#shared/life/retry-fate.ts";
 import type { RetryFate } from "#shared/life/retry-fate.ts";
 import { consequencesOf } from "#shared/life/retry-points.ts";
-import { domainOf } from "#shared/routing/domain-name.ts";
+import { domainOf } from "#shared/email/domain-name.ts";
 import { laneOf, relayLaneName } from "#shared/routing/lane.ts";
 import type { Phase, Script } from "./script.ts";
 import { phaseAt } from "./script.ts";

@@ -1,6 +1,5 @@
-// Domains and addresses as routing compares them: lower-case A-labels, no trailing dot (contract, Relay Service 7).
+// Domains as they are compared: lower-case A-labels, no trailing dot (contract, Relay Service 7).
 import { domainToASCII } from "node:url";
-import { comparableLocalPart } from "#shared/email/local-part.ts";
 
 const PLAIN_ASCII = /^[a-z0-9.-]+$/;
 /** What the host parser of URLs would rewrite: percent-escapes, and numbers that it reads as IPv4 addresses. */
@@ -22,11 +21,4 @@ export function domainOf(address: string): string | undefined {
   if (at <= 0) return undefined;
   const domain = address.slice(at + 1);
   return domain.startsWith("[") && domain.endsWith("]") ? domain.toLowerCase() : toALabels(domain);
-}
-
-/** One spelling for each address: compares without regard to case and needless quotes, U-labels equal to their A-labels. */
-export function comparableAddress(address: string): string {
-  const at = address.lastIndexOf("@");
-  if (at === -1) return comparableLocalPart(address);
-  return `${comparableLocalPart(address.slice(0, at))}@${domainOf(address) ?? address.slice(at + 1).toLowerCase()}`;
 }
