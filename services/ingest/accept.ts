@@ -82,7 +82,6 @@ function unavailable(reason: string): Acceptance {
   return { kind: "unavailable", reason, retryAfterSeconds: RETRY_AFTER_SECONDS };
 }
 
-/** The sender's domain must be one of the account's. */
 async function refusalOf({ configuration }: AcceptorParts, submission: Submission): Promise<Acceptance | undefined> {
   const errors = await mistakesOfSender(configuration, submission.account, senderOf(submission));
   if (errors.length === 0) return undefined;

@@ -208,7 +208,7 @@ describe("mistakes", () => {
   };
 
   it("are named with a sender's domain that isn't the account's", async () => {
-    expect(await pathsOf({ ...jobWith("mail", foreign), subject: undefined })).toEqual(["subject", "mail.from.email"]);
+    expect(await pathsOf({ ...jobWith("mail", foreign), subject: undefined })).toEqual(["mail.from.email", "subject"]);
     expect(await pathsOf(jobWith("mail", foreign), { "idempotency-key": "k".repeat(256) })).toEqual([
       "Idempotency-Key",
       "mail.from.email",

@@ -5,7 +5,6 @@ import type { Readable } from "node:stream";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { fastify } from "fastify";
 import { createAsyncApi } from "#shared/contracts/asyncapi.ts";
-import { jobRequestSchema } from "#shared/contracts/job-request.ts";
 import type { Clock } from "#shared/clock.ts";
 import { isRetriable } from "#shared/errors.ts";
 import type { Log } from "#shared/log.ts";
@@ -15,14 +14,14 @@ import type { Confirmable } from "#shared/routing/find-confirmed.ts";
 import type { Authenticator } from "./authenticate.ts";
 import { readBasic } from "./basic-authorization.ts";
 import { BodyTooLarge, collectBody, letGo } from "./collect-body.ts";
-import { hashOf, MAX_KEY_CHARACTERS } from "./idempotency.ts";
+import { MAX_KEY_CHARACTERS } from "./idempotency.ts";
 import { createLargePlaces } from "./large-places.ts";
 import { openApiDocument } from "./openapi.ts";
 import type { Problem } from "#shared/contracts/problem.ts";
-import { mistakesOf } from "#shared/contracts/mistakes.ts";
 import { problemOf } from "./problem.ts";
+import type { GivenKey } from "./read-job-request.ts";
+import { readJobRequest } from "./read-job-request.ts";
 import { tracedRequest } from "./request-span.ts";
-import { mistakesOfSenderIn } from "./sender-domain.ts";
 import type { LargePlaces } from "./smtp-message.ts";
 import type { Accept, Acceptance, Submission } from "./submission.ts";
 
@@ -191,7 +190,7 @@ function parseBody(body: unknown): { ok: true; value: unknown } | { ok: false } 
   }
 }
 
-/** The submission in a request, or why it is none: all its mistakes at once. */
+/** The submission in a request, or why it is none. */
 async function readSubmission(
   { configuration }: RestParts,
   request: FastifyRequest,
@@ -200,24 +199,16 @@ async function readSubmission(
   const parsed = parseBody(request.body);
   request.body = undefined;
   if (!parsed.ok) return problemOf(400, "The body is no JSON in UTF-8.");
-  const job = jobRequestSchema.safeParse(parsed.value);
-  const key = request.headers["idempotency-key"];
-  const keyMistake = typeof key === "string" ? mistakeOfKey(key) : [];
-  if (!job.success || keyMistake.length > 0) {
-    const mistakes = [...(job.success ? [] : mistakesOf(job.error)), ...keyMistake];
-    const ofSender = await mistakesOfSenderIn(configuration, account, parsed.value);
-    return problemOf(422, "The JobRequest has mistakes.", [...mistakes, ...ofSender]);
-  }
-  return {
-    account,
-    content: { kind: "request", request: job.data },
-    ...(typeof key === "string" ? { idempotency: { key, bodyHash: hashOf(job.data), field: "Idempotency-Key" } } : {}),
-  };
+  const read = await readJobRequest({ account, body: parsed.value, key: keyOf(request) }, configuration);
+  return read.ok ? read.submission : problemOf(422, "The JobRequest has mistakes.", read.mistakes);
 }
 
-function mistakeOfKey(key: string): { path: string; message: string }[] {
-  if (key !== "" && key.length <= MAX_KEY_CHARACTERS) return [];
-  return [{ path: "Idempotency-Key", message: `1 to ${MAX_KEY_CHARACTERS} characters` }];
+function keyOf(request: FastifyRequest): GivenKey | undefined {
+  const key = request.headers["idempotency-key"];
+  const field = "Idempotency-Key";
+  if (typeof key !== "string") return undefined;
+  const isRight = key !== "" && key.length <= MAX_KEY_CHARACTERS;
+  return isRight ? { key, field } : { mistake: { path: field, message: `1 to ${MAX_KEY_CHARACTERS} characters` } };
 }
 
 async function submit(parts: RestParts, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {

@@ -25,11 +25,17 @@ export interface ReadyMessage {
   endpoint?: EndpointDetails | undefined;
 }
 
+/** Of the caller, and the hash of what it sent (`hashOf`): the same key within 48 h answers the same job id. */
+export interface IdempotencyKey {
+  key: string;
+  bodyHash: string;
+  field: "Idempotency-Key" | "message_id";
+}
+
 export interface Submission {
   account: Account;
   content: { kind: "request"; request: JobRequest } | { kind: "ready"; ready: ReadyMessage };
-  /** Of the caller, and the hash of what it sent (`hashOf`): the same key within 48 h answers the same job id. */
-  idempotency?: { key: string; bodyHash: string; field: "Idempotency-Key" | "message_id" } | undefined;
+  idempotency?: IdempotencyKey | undefined;
   /** The input was redelivered: what is published carries the mark (broker only). */
   suspect?: boolean | undefined;
 }

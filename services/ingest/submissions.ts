@@ -7,17 +7,15 @@ import { QUEUES, SERVICES } from "#shared/broker/topology.ts";
 import type { Clock } from "#shared/clock.ts";
 import type { SubmissionReply } from "#shared/contracts/asyncapi.ts";
 import { MAX_SUBMISSION_BYTES } from "#shared/contracts/asyncapi.ts";
-import { jobRequestSchema } from "#shared/contracts/job-request.ts";
 import type { Problem } from "#shared/contracts/problem.ts";
 import { BrokerUnavailable } from "#shared/errors.ts";
 import type { Account } from "#shared/routing/configuration.ts";
 import type { Confirmable } from "#shared/routing/find-confirmed.ts";
 import { findConfirmed } from "#shared/routing/find-confirmed.ts";
 import type { Sealer } from "#shared/secrets.ts";
-import { hashOf } from "./idempotency.ts";
-import { mistakesOf } from "#shared/contracts/mistakes.ts";
 import { problemOf } from "./problem.ts";
-import { mistakesOfSenderIn } from "./sender-domain.ts";
+import type { GivenKey } from "./read-job-request.ts";
+import { readJobRequest } from "./read-job-request.ts";
 import type { Accept, Acceptance, Submission } from "./submission.ts";
 
 const PREFETCH = 32;
@@ -43,7 +41,7 @@ export type SubmissionMessage = Pick<Delivery<unknown>, "message" | "content" | 
 
 type ReadSubmission = { ok: true; submission: Submission } | { ok: false; problem: Problem };
 
-/** The submission of a message by the account whose broker user sent it, or why it is none: all its mistakes at once. */
+/** The submission of a message by the account whose broker user sent it, or why it is none. */
 export async function readSubmission(
   message: SubmissionMessage,
   account: Account | undefined,
@@ -59,24 +57,14 @@ export async function readSubmission(
     return refuse(problemOf(413, `over ${MAX_SUBMISSION_BYTES} bytes: submit jobs as large as this by REST or SMTP`));
   if (!JSON_TYPE.test(contentType ?? "")) return refuse(problemOf(415, "content-type should be application/json"));
   if (message.message === undefined) return refuse(problemOf(400, "the body is no JSON"));
-  const request = jobRequestSchema.safeParse(message.message);
-  if (!request.success || messageId === undefined) {
-    const mistakes = [
-      ...(messageId === undefined ? [{ path: "message_id", message: "required" }] : []),
-      ...(await mistakesOfSenderIn(configuration, account, message.message)),
-      ...(request.success ? [] : mistakesOf(request.error)),
-    ];
-    return refuse(problemOf(422, "the submission has mistakes", mistakes.slice(0, MOST_MISTAKES)));
-  }
-  return {
-    ok: true,
-    submission: {
-      account,
-      content: { kind: "request", request: request.data },
-      idempotency: { key: messageId, bodyHash: hashOf(request.data), field: "message_id" },
-      suspect: message.suspect,
-    },
-  };
+  const read = await readJobRequest({ account, body: message.message, key: keyOf(messageId) }, configuration);
+  if (!read.ok) return refuse(problemOf(422, "the submission has mistakes", read.mistakes.slice(0, MOST_MISTAKES)));
+  return { ok: true, submission: { ...read.submission, suspect: message.suspect } };
+}
+
+function keyOf(messageId: string | undefined): GivenKey {
+  const field = "message_id";
+  return messageId === undefined ? { mistake: { path: field, message: "required" } } : { key: messageId, field };
 }
 
 /** Queues that only Waypost may put messages in; direct reply-to and a client's own are none of them. */

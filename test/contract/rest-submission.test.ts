@@ -154,7 +154,7 @@ describe("what is refused", () => {
     const answer = await system.submit(account, jobOf(other, [recipient()]));
     expect(answer).toMatchObject({ status: 422, body: { errors: [{ path: "mail.from.email" }] } });
     const both = await system.submit(account, { ...jobOf(other, [recipient()]), subject: undefined });
-    expect(both).toMatchObject({ status: 422, body: { errors: [{ path: "subject" }, { path: "mail.from.email" }] } });
+    expect(both).toMatchObject({ status: 422, body: { errors: [{ path: "mail.from.email" }, { path: "subject" }] } });
   });
 
   it("answers 404 and 405 elsewhere", async () => {
