@@ -12,7 +12,7 @@ import { anyAnswers, readAmqpUrl, readMongodbUri } from "./given.ts";
 import { installBroker, removeStalePolicy } from "./install-broker.ts";
 import { installDatabase } from "./install-database.ts";
 import { findBroker, findDatabase, isDebian, isRoot } from "./programs.ts";
-import { volumeOf } from "./volumes.ts";
+import { noteVolume } from "./volumes.ts";
 
 export interface Backing {
   amqpUrl: string;
@@ -115,7 +115,6 @@ async function provide<P>(kind: Kind<P>, options: BackingOptions, { hasDocker, i
 
 function brokerKind(options: BackingOptions): Kind<BrokerPart> {
   const directory = join(options.directory, "rabbitmq");
-  const volume = options.keepData ? volumeOf(options.directory, "rabbitmq") : undefined;
   return {
     name: "RabbitMQ",
     program: "rabbitmq-server",
@@ -123,6 +122,7 @@ function brokerKind(options: BackingOptions): Kind<BrokerPart> {
     find: findBroker,
     install: installBroker,
     container: async () => {
+      const volume = options.keepData ? noteVolume(options.directory, "rabbitmq") : undefined;
       const running = await startBrokerContainer(volume);
       return { running, text: "RabbitMQ 4 in a container", stop: running.stop };
     },
@@ -135,7 +135,6 @@ function brokerKind(options: BackingOptions): Kind<BrokerPart> {
 
 function databaseKind(options: BackingOptions): Kind<DatabasePart> {
   const directory = join(options.directory, "mongodb");
-  const volume = options.keepData ? volumeOf(options.directory, "mongodb") : undefined;
   return {
     name: "MongoDB",
     program: "mongod",
@@ -143,6 +142,7 @@ function databaseKind(options: BackingOptions): Kind<DatabasePart> {
     find: findDatabase,
     install: installDatabase,
     container: async () => {
+      const volume = options.keepData ? noteVolume(options.directory, "mongodb") : undefined;
       const running = await startDatabaseContainer(volume);
       return { running, text: "MongoDB 8 in a container", stop: running.stop };
     },

@@ -1,13 +1,13 @@
 // What `waypost reset` removes: the directory that `npm start` keeps, and the volumes of its containers where Docker has some.
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import type { Server } from "node:http";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough, Readable } from "node:stream";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { volumeOf } from "#deploy/local/volumes.ts";
-import { reset } from "../../services/control/cli/verbs/reset.ts";
+import { Refusal } from "../client.ts";
+import { reset } from "./reset.ts";
 
 let project: string;
 let engine: Server;
@@ -15,10 +15,9 @@ let asked: string[];
 /** What the engine answers to the removal of a volume. */
 let answer: { status: number; body: string };
 
-const volumes = () => [
-  volumeOf(join(project, ".waypost/local"), "rabbitmq"),
-  volumeOf(join(project, ".waypost/local"), "mongodb"),
-];
+/** As a start in containers leaves it. */
+const writeDown = (...names: readonly string[]) =>
+  writeFileSync(join(project, ".waypost/local/volumes"), names.map((name) => `${name}\n`).join(""));
 const hasData = () => existsSync(join(project, ".waypost"));
 
 async function run(typed?: string[]): Promise<string> {
@@ -50,12 +49,18 @@ afterEach(() => {
 
 it("removes the volumes of the clone's containers with its directory", async () => {
   expect(await run()).toBe(`${project}/.waypost is removed`);
-  expect(asked.toSorted()).toEqual(
-    volumes()
-      .map((name) => `DELETE /volumes/${name}`)
-      .toSorted(),
-  );
+  expect(asked).toEqual([
+    expect.stringMatching(/^DELETE \/volumes\/waypost-[0-9a-f]{10}-rabbitmq$/),
+    expect.stringMatching(/^DELETE \/volumes\/waypost-[0-9a-f]{10}-mongodb$/),
+  ]);
   expect(hasData()).toBe(false);
+});
+
+it("removes the volumes that were made where the clone stood before", async () => {
+  writeDown("waypost-f2555c0248-rabbitmq", "waypost-e86e4aeaba-mongodb");
+  await run();
+  expect(asked).toContain("DELETE /volumes/waypost-f2555c0248-rabbitmq");
+  expect(asked).toContain("DELETE /volumes/waypost-e86e4aeaba-mongodb");
 });
 
 it("is done where the containers kept nothing", async () => {
@@ -67,12 +72,22 @@ it("is done where the containers kept nothing", async () => {
 it("says which volume remains and why, and keeps the rest so that it can be tried again", async () => {
   answer = { status: 409, body: '{"message":"volume is in use - [c0ffee]"}\n' };
   const failed = await run().catch((error: unknown) => error);
-  expect(String(failed)).toContain(`the volume ${volumes()[0]} is not removed: Docker answers 409`);
+  expect(String(failed)).toMatch(/the volume waypost-[0-9a-f]{10}-rabbitmq is not removed: Docker answers 409/);
   expect(String(failed)).toContain("volume is in use - [c0ffee]");
   expect(hasData()).toBe(true);
 });
 
-it("removes the directory where no Docker engine answers", async () => {
+it("removes nothing while no Docker engine answers that has volumes, and names them", async () => {
+  writeDown("waypost-f2555c0248-rabbitmq");
+  vi.stubEnv("DOCKER_HOST", `unix://${project}/nobody.sock`);
+  const failed = await run().catch((error: unknown) => error);
+  expect(failed).toBeInstanceOf(Refusal);
+  expect(String(failed)).toContain("the volume waypost-f2555c0248-rabbitmq is not removed: no Docker engine answers");
+  expect(String(failed)).toContain("start Docker, then try again");
+  expect(hasData()).toBe(true);
+});
+
+it("removes the directory where no Docker engine answers and none was used", async () => {
   vi.stubEnv("DOCKER_HOST", `unix://${project}/nobody.sock`);
   await run();
   expect(asked).toEqual([]);
