@@ -1,6 +1,8 @@
 // The span of an SMTP submission, from the final dot to its reply: where the trace of the job begins.
-import { context, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
+import type { Span } from "@opentelemetry/api";
+import { context, ROOT_CONTEXT, SpanKind, trace } from "@opentelemetry/api";
 import type { SMTPServerSession } from "smtp-server";
+import { errorTypeOf, failSpan } from "#shared/telemetry/fail-span.ts";
 import { ATTRIBUTES } from "#shared/telemetry/names.ts";
 import { SmtpRefusal } from "./smtp-refusal.ts";
 
@@ -18,10 +20,18 @@ export async function tracedSubmission<T>(session: SMTPServerSession, work: () =
     span.setAttribute(ATTRIBUTES.smtpReplyCode, ACCEPTED);
     return answer;
   } catch (error) {
-    if (error instanceof SmtpRefusal) span.setAttribute(ATTRIBUTES.smtpReplyCode, String(error.responseCode));
-    if (!(error instanceof SmtpRefusal) || error.responseCode < 500) span.setStatus({ code: SpanStatusCode.ERROR });
+    if (error instanceof SmtpRefusal) refuse(span, error.responseCode);
+    else failSpan(span, errorTypeOf(error));
     throw error;
   } finally {
     span.end();
   }
+}
+
+/** A permanent refusal is the client's mistake, no failure of ours. */
+function refuse(span: Span, responseCode: number): void {
+  const code = String(responseCode);
+  span.setAttribute(ATTRIBUTES.smtpReplyCode, code);
+  if (responseCode < 500) failSpan(span, code);
+  else span.setAttribute(ATTRIBUTES.errorType, code);
 }

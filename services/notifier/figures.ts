@@ -1,8 +1,9 @@
 // The notifier's metrics (names: shared/telemetry/names.ts) and the span of a POST.
 import type { Context, Span } from "@opentelemetry/api";
-import { metrics, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
+import { metrics, SpanKind, trace } from "@opentelemetry/api";
 import type { BatchMessage } from "#shared/contracts/batch.ts";
 import type { EventMessage } from "#shared/contracts/event.ts";
+import { failSpan } from "#shared/telemetry/fail-span.ts";
 import { ATTRIBUTES as A, METRICS as M } from "#shared/telemetry/names.ts";
 import { contextOf } from "#shared/telemetry/propagate.ts";
 import type { PostOutcome } from "./answer.ts";
@@ -91,10 +92,7 @@ function urlAttributes(url: string): Record<string, string | number> {
 
 function finish(span: Span, outcome: PostOutcome): void {
   if (outcome.status > 0) span.setAttribute(A.httpResponseStatusCode, outcome.status);
-  if (outcome.kind !== "delivered") {
-    span.setAttribute(A.errorType, outcome.status > 0 ? String(outcome.status) : "no_answer");
-    span.setStatus({ code: SpanStatusCode.ERROR });
-  }
+  if (outcome.kind !== "delivered") failSpan(span, outcome.status > 0 ? String(outcome.status) : "no_answer");
   span.end();
 }
 
