@@ -75,7 +75,7 @@ function requestTo(addresses: number, more: object = {}): Submission {
     mail: { from: { email: "Acme <info@Acme.example>" } },
     ...more,
   });
-  return { account, content: { kind: "request", request } };
+  return { way: "rest", account, content: { kind: "request", request } };
 }
 
 const keyed = (submission: Submission): Submission => ({
@@ -129,7 +129,9 @@ describe("accepting", () => {
       recipients: ["a@example.com"],
       messageId: "<m@x>",
     };
-    expect(await accept({ account, content: { kind: "ready", ready } })).toMatchObject({ kind: "accepted" });
+    expect(await accept({ way: "smtp", account, content: { kind: "ready", ready } })).toMatchObject({
+      kind: "accepted",
+    });
     expect(job().head).toMatchObject({
       envelopeFrom: "",
       sender: "shop@acme.example",

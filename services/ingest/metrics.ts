@@ -22,10 +22,10 @@ export function createIngestMetrics(countMails: (submission: Submission) => numb
   });
   return {
     count: (acceptance, submission, durationMs) => {
-      const kind = submission.content.kind;
-      submissions.add(1, { kind, outcome: outcomeOf(acceptance) });
-      duration.record(durationMs / 1_000, { kind });
-      if (acceptance.kind === "accepted") mails.add(countMails(submission), { kind });
+      const { way } = submission;
+      submissions.add(1, { way, outcome: outcomeOf(acceptance) });
+      duration.record(durationMs / 1_000, { way });
+      if (acceptance.kind === "accepted") mails.add(countMails(submission), { way });
     },
   };
 }

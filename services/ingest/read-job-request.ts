@@ -14,6 +14,7 @@ import type { IdempotencyKey, Submission } from "./submission.ts";
 export type GivenKey = Omit<IdempotencyKey, "bodyHash"> | { mistake: Mistake };
 
 export interface GivenJob {
+  way: Submission["way"];
   account: Account;
   body: unknown;
   key: GivenKey | undefined;
@@ -21,12 +22,13 @@ export interface GivenJob {
 
 export type ReadJob = { ok: true; submission: Submission } | { ok: false; mistakes: readonly Mistake[] };
 
-export async function readJobRequest({ account, body, key }: GivenJob, configuration: Confirmable): Promise<ReadJob> {
+export async function readJobRequest(given: GivenJob, configuration: Confirmable): Promise<ReadJob> {
+  const { way, account, body, key } = given;
   const { success, data: request, error } = jobRequestSchema.safeParse(body);
   const ofKey = key !== undefined && "mistake" in key ? [key.mistake] : [];
   if (success && (key === undefined || "key" in key)) {
     const idempotency = key === undefined ? undefined : { ...key, bodyHash: hashOf(request) };
-    return { ok: true, submission: { account, content: { kind: "request", request }, idempotency } };
+    return { ok: true, submission: { way, account, content: { kind: "request", request }, idempotency } };
   }
   const ofSender = await mistakesOfSenderIn(body, account, configuration);
   // What may be many comes last: over the broker not all are told.

@@ -199,7 +199,7 @@ async function readSubmission(
   const parsed = parseBody(request.body);
   request.body = undefined;
   if (!parsed.ok) return problemOf(400, "The body is no JSON in UTF-8.");
-  const read = await readJobRequest({ account, body: parsed.value, key: keyOf(request) }, configuration);
+  const read = await readJobRequest({ way: "rest", account, body: parsed.value, key: keyOf(request) }, configuration);
   return read.ok ? read.submission : problemOf(422, "The JobRequest has mistakes.", read.mistakes);
 }
 

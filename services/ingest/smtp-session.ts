@@ -137,6 +137,7 @@ async function submit(message: SmtpMessage, session: SMTPServerSession, context:
   if (!owner.ok) throw new SmtpRefusal(owner.refusal);
   const { referenceJob, costCenter, campaignId, messageSigning, endpoint } = message.details;
   const acceptance = await ports.accept({
+    way: "smtp",
     account: owner.account,
     content: {
       kind: "ready",

@@ -33,6 +33,7 @@ export interface IdempotencyKey {
 }
 
 export interface Submission {
+  way: "rest" | "smtp" | "broker";
   account: Account;
   content: { kind: "request"; request: JobRequest } | { kind: "ready"; ready: ReadyMessage };
   idempotency?: IdempotencyKey | undefined;

@@ -57,7 +57,10 @@ export async function readSubmission(
     return refuse(problemOf(413, `over ${MAX_SUBMISSION_BYTES} bytes: submit jobs as large as this by REST or SMTP`));
   if (!JSON_TYPE.test(contentType ?? "")) return refuse(problemOf(415, "content-type should be application/json"));
   if (message.message === undefined) return refuse(problemOf(400, "the body is no JSON"));
-  const read = await readJobRequest({ account, body: message.message, key: keyOf(messageId) }, configuration);
+  const read = await readJobRequest(
+    { way: "broker", account, body: message.message, key: keyOf(messageId) },
+    configuration,
+  );
   if (!read.ok) return refuse(problemOf(422, "the submission has mistakes", read.mistakes.slice(0, MOST_MISTAKES)));
   return { ok: true, submission: { ...read.submission, suspect: message.suspect } };
 }
