@@ -92,8 +92,7 @@ export class Publisher {
     clearInterval(this.#sweeper);
     const closed = new BrokerUnavailable("the service is stopping");
     this.#packer.close(closed);
-    for (const entry of this.#waiting.splice(0)) entry.job.fail(closed);
-    for (const entry of this.#outstanding.takeAll()) entry.job.fail(closed);
+    for (const entry of [...this.#waiting.splice(0), ...this.#outstanding.takeAll()]) this.#giveUp(entry, closed);
   }
 
   publish(messages: readonly Outgoing[], options: PublishOptions): PublishJob {
@@ -139,7 +138,7 @@ export class Publisher {
       taken += 1;
       if (entry === undefined) continue;
       if (entry.job.isOver) {
-        this.#options.telemetry.endPublish(entry.message, entry.span, { error: "abandoned" });
+        this.#abandon(entry);
         continue;
       }
       if (!this.#send(entry, channel)) {
@@ -175,9 +174,7 @@ export class Publisher {
   #onConfirm(entry: Entry, error: Error | null): void {
     if (!this.#outstanding.take(entry)) return;
     if (error === null && !entry.returned) {
-      this.#options.telemetry.endPublish(entry.message, entry.span, {
-        seconds: (this.#options.clock.nowMs() - entry.sentAtMs) / 1_000,
-      });
+      this.#end(entry);
       entry.job.confirmOne();
     } else if (error === null) {
       this.#onReturned(entry);
@@ -190,7 +187,7 @@ export class Publisher {
 
   /** Nacked or never confirmed: a copy may exist. */
   #again(entry: Entry, isUnknown: boolean): void {
-    if (entry.job.isOver) return this.#options.telemetry.endPublish(entry.message, entry.span, { error: "abandoned" });
+    if (entry.job.isOver) return this.#abandon(entry);
     entry.failures += 1;
     if (isUnknown) entry.suspect = true;
     this.#options.telemetry.countRepublish(isUnknown ? "unconfirmed" : "returned");
@@ -207,7 +204,7 @@ export class Publisher {
 
   /** Unroutable: its queues are declared, then it is published again. */
   #onReturned(entry: Entry): void {
-    if (entry.job.isOver) return;
+    if (entry.job.isOver) return this.#abandon(entry);
     const { exchange, routingKey, declareIfUnroutable } = entry.message;
     if (entry.failures >= MOST_RETURNS) {
       return this.#giveUp(
@@ -226,14 +223,25 @@ export class Publisher {
 
   /** What nobody waits for any longer takes no memory while the broker is away. */
   #forgetWaiting(): void {
-    if (this.#waiting.some((entry) => entry.job.isOver)) {
-      this.#waiting = this.#waiting.filter((entry) => !entry.job.isOver);
-    }
+    const over = this.#waiting.filter((entry) => entry.job.isOver);
+    if (over.length === 0) return;
+    this.#waiting = this.#waiting.filter((entry) => !entry.job.isOver);
+    for (const entry of over) this.#abandon(entry);
   }
 
   #giveUp(entry: Entry, error: Error): void {
-    this.#options.telemetry.endPublish(entry.message, entry.span, { error: error.name });
+    this.#end(entry, error.name);
     entry.job.fail(error);
+  }
+
+  /** Its job is over. */
+  #abandon(entry: Entry): void {
+    this.#end(entry, "abandoned");
+  }
+
+  #end({ message, span, sentAtMs }: Entry, error?: string): void {
+    const seconds = sentAtMs === 0 ? undefined : (this.#options.clock.nowMs() - sentAtMs) / 1_000;
+    this.#options.telemetry.endPublish(message, span, { seconds, error });
   }
 
   #sweep(): void {

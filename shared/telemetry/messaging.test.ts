@@ -30,6 +30,19 @@ function sumsOf(exported: readonly ResourceMetrics[]): Record<string, number | u
   );
 }
 
+/** What was measured last for one destination. */
+function pointsOf(name: string, destination: string) {
+  const all =
+    exporter
+      .getMetrics()
+      .at(-1)
+      ?.scopeMetrics.flatMap((scope) => scope.metrics) ?? [];
+  const found = all.filter(({ descriptor }) => descriptor.name === name);
+  return found.flatMap(({ dataPoints }) =>
+    [...dataPoints].filter(({ attributes }) => attributes["messaging.destination.template"] === destination),
+  );
+}
+
 it("a clock that is set back while a message is handled gives no wrong duration", async () => {
   let nowMs = 10_000_000;
   const telemetry = createMessagingTelemetry({ clock: { ...systemClock, nowMs: () => nowMs } });
@@ -44,4 +57,16 @@ it("a clock that is set back while a message is handled gives no wrong duration"
   expect(sums).toHaveLength(2);
   for (const sum of sums)
     expect(sum).toSatisfy((value: number | undefined) => value !== undefined && value >= 0 && value < 60);
+});
+
+it("measures how long a message was out that was given up in the end, and why", async () => {
+  const telemetry = createMessagingTelemetry({ clock: systemClock });
+  const message = { exchange: "given.up", routingKey: "", type: "t", body: {} };
+  telemetry.endPublish(message, undefined, { seconds: 3, error: "abandoned" });
+  telemetry.endPublish(message, undefined, { seconds: undefined, error: "abandoned" });
+  await reader.forceFlush();
+  const [failed] = pointsOf("messaging.client.operation.duration", "given.up");
+  expect(failed?.attributes["error.type"]).toBe("abandoned");
+  expect(failed?.value).toMatchObject({ count: 1, sum: 3 });
+  expect(pointsOf("messaging.client.sent.messages", "given.up")).toEqual([]);
 });

@@ -1,11 +1,12 @@
 // Spans and figures of the broker client, by the messaging conventions (reference, section 2). The consumer's span has the
 // message's context as parent: one job is one trace. Not recorded, a span costs an id; attributes are set on recorded ones.
 import type { Attributes, Context, Span, Tracer } from "@opentelemetry/api";
-import { context, metrics, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
+import { context, metrics, SpanKind, trace } from "@opentelemetry/api";
 import type { Clock } from "#shared/clock.ts";
 import { createSteadyClock } from "#shared/clock.ts";
 import type { Delivery, Outgoing } from "#shared/broker/actor.ts";
 import { destinationTemplate } from "#shared/broker/topology.ts";
+import { failSpan } from "./fail-span.ts";
 import type { BrokerState, Figures } from "./messaging-figures.ts";
 import { createFigures, observeBroker, SYSTEM } from "./messaging-figures.ts";
 import { ATTRIBUTES as A } from "./names.ts";
@@ -15,8 +16,12 @@ export interface PublishSpan {
   readonly span: Span;
 }
 
-/** Confirmed after so many seconds, or given up. */
-export type PublishEnd = { seconds: number } | { error: string };
+export interface PublishEnd {
+  /** Since it was sent; undefined where it never was. */
+  seconds: number | undefined;
+  /** Why it was given up; undefined where it was confirmed. */
+  error?: string | undefined;
+}
 
 export interface Consumed {
   readonly span: Span;
@@ -98,23 +103,24 @@ function createPublishSpans(
     },
     endPublish: (message, published, end) => {
       const exchange = message.exchange || "amq.default";
-      if ("seconds" in end) {
-        figures.sent.add(exchange);
-        figures.operationDuration.record(Math.max(0, end.seconds), operationAttributes(exchange));
+      if (end.error === undefined) figures.sent.add(exchange);
+      if (end.seconds !== undefined) {
+        figures.operationDuration.record(Math.max(0, end.seconds), operationAttributes(exchange, end.error));
       }
       if (published === undefined) return;
-      if ("error" in end) fail(published.span, end.error);
+      if (end.error !== undefined) failSpan(published.span, end.error);
       published.span.end();
     },
   };
 }
 
-function operationAttributes(exchange: string): Attributes {
+function operationAttributes(exchange: string, error: string | undefined): Attributes {
   return {
     [A.messagingSystem]: SYSTEM,
     [A.messagingOperationName]: "publish",
     [A.messagingOperationType]: "send",
     [A.messagingDestinationTemplate]: exchange,
+    ...(error === undefined ? {} : { [A.errorType]: error }),
   };
 }
 
@@ -173,7 +179,7 @@ function startMessageSpan(tracer: Tracer, delivery: Delivery<unknown>): { span: 
 function endMessageSpan(span: Span, verdict: string): void {
   if (!span.isRecording()) return;
   span.setAttribute(A.verdict, verdict);
-  if (verdict !== "done") fail(span, verdict);
+  if (verdict !== "done") failSpan(span, verdict);
   span.end();
 }
 
@@ -251,9 +257,4 @@ function durationAttributes(queue: string): Attributes {
     [A.messagingOperationName]: "consume",
     [A.messagingDestinationTemplate]: destinationTemplate(queue),
   };
-}
-
-function fail(span: Span, error: string): void {
-  span.setAttribute(A.errorType, error);
-  span.setStatus({ code: SpanStatusCode.ERROR });
 }

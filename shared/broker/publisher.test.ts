@@ -1,0 +1,83 @@
+// Whatever becomes of a message, its span ends: one that does not is never exported.
+import { EventEmitter } from "node:events";
+import { SpanStatusCode } from "@opentelemetry/api";
+import type { ChannelModel, Message } from "amqplib";
+import { pino } from "pino";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { systemClock } from "#shared/clock.ts";
+import { createMessagingTelemetry } from "#shared/telemetry/messaging.ts";
+import { takeSpans } from "#test/support/recorded-spans.ts";
+import type { Declarer } from "./declarer.ts";
+import { Publisher } from "./publisher.ts";
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval", "Date"] });
+  takeSpans();
+});
+afterEach(() => void vi.useRealTimers());
+
+const MESSAGE = { exchange: "e", routingKey: "k", type: "m", body: {} };
+
+type Confirm = (error: Error | null) => void;
+
+/** Keeps what it is given, unconfirmed. */
+class SilentChannel extends EventEmitter {
+  confirms: Confirm[] = [];
+
+  publish(exchange: string, routingKey: string, content: Buffer, _options: object, confirm: Confirm): void {
+    this.confirms.push(() => {
+      this.emit("return", { fields: { exchange, routingKey }, content } as Message);
+      confirm(null);
+    });
+  }
+}
+
+function setUp() {
+  const declarer = { restoreTopology: () => Promise.resolve() } as unknown as Declarer;
+  const telemetry = createMessagingTelemetry({ clock: systemClock });
+  const publisher = new Publisher({ log: pino({ level: "silent" }), clock: systemClock, declarer, telemetry });
+  const channel = new SilentChannel();
+  const attach = (): Promise<void> => {
+    publisher.topologyDeclared();
+    return publisher.attach({ createConfirmChannel: async () => channel } as unknown as ChannelModel);
+  };
+  return { publisher, channel, attach };
+}
+
+/** The error types of the spans that ended. */
+const failures = (): unknown[] =>
+  takeSpans()
+    .filter(({ status }) => status.code === SpanStatusCode.ERROR)
+    .map(({ attributes }) => attributes["error.type"]);
+
+it("ends the span of a message that nobody waits for any longer while the broker is away", async () => {
+  const { publisher } = setUp();
+  const published = publisher.publish([MESSAGE], { deadlineMs: systemClock.nowMs() + 50 }).promise;
+  const refused = expect(published).rejects.toMatchObject({ code: "BROKER_UNAVAILABLE" });
+  await vi.advanceTimersByTimeAsync(200);
+  await refused;
+  expect(failures()).toEqual(["abandoned"]);
+  publisher.close();
+});
+
+it("ends the spans of what waits, and of what is not confirmed, when the service stops", async () => {
+  const { publisher, attach } = setUp();
+  await attach();
+  const sent = publisher.publish([MESSAGE], {}).promise;
+  publisher.detach();
+  const waiting = publisher.publish([MESSAGE], {}).promise;
+  publisher.close();
+  expect(failures()).toEqual(["BrokerUnavailable", "BrokerUnavailable"]);
+  await expect(sent).rejects.toThrow("stopping");
+  await expect(waiting).rejects.toThrow("stopping");
+});
+
+it("ends the span of a message that comes back as unroutable when nobody waits for it any longer", async () => {
+  const { publisher, channel, attach } = setUp();
+  await attach();
+  const job = publisher.publish([MESSAGE], {});
+  job.abandon();
+  for (const confirm of channel.confirms) confirm(null);
+  expect(failures()).toEqual(["abandoned"]);
+  publisher.close();
+});
