@@ -113,7 +113,7 @@ class Batches<M> {
   /** The next batch is handled while the consequences of this one are being confirmed. */
   async #handle(items: readonly Item<M>[]): Promise<void> {
     const { telemetry } = this.#shop;
-    const consumed = telemetry.startConsumeBatch(items.map((item) => item.delivery));
+    const consumed = telemetry.startConsumeBatch(items);
     const outcomes = await context.with(consumed.context, () => this.#verdicts(items));
     const settled = items.map(async (item, index) => {
       const verdict = outcomes[index];
@@ -128,7 +128,7 @@ class Batches<M> {
         if (result.status === "rejected") this.#shop.log.error({ err: result.reason }, "broker.worker_failed");
       }
       for (const item of items) this.#finish(item);
-      telemetry.endConsumeBatch(consumed);
+      telemetry.endConsumeBatch(consumed, outcomes);
       this.#schedule();
     });
   }

@@ -9,13 +9,13 @@ export function createSingleWorker<M>(shop: WorkShop, actor: SingleActor<M>): Wo
   return async (held) => {
     const job = await take(shop, held, actor.contracts);
     if (job === undefined) return;
-    const consumed = shop.telemetry.startConsume(job.delivery, held.raw.fields.deliveryTag);
+    const consumed = shop.telemetry.startConsume(job);
     const verdict = await context.with(consumed.context, () =>
       attempt(shop, job, (delivery) => actor.handle(delivery)),
     );
     if (verdict !== undefined) {
       await settle(shop, held, { verdict, suspect: job.delivery.suspect, parent: consumed.context });
     }
-    shop.telemetry.endConsume(consumed, verdict === undefined ? "lost" : verdict.kind);
+    shop.telemetry.endConsume(consumed, verdict);
   };
 }

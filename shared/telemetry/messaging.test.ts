@@ -1,4 +1,4 @@
-import { metrics } from "@opentelemetry/api";
+import { metrics, SpanStatusCode } from "@opentelemetry/api";
 import type { Histogram, ResourceMetrics } from "@opentelemetry/sdk-metrics";
 import {
   AggregationTemporality,
@@ -8,6 +8,8 @@ import {
 } from "@opentelemetry/sdk-metrics";
 import { afterAll, expect, it } from "vitest";
 import { systemClock } from "#shared/clock.ts";
+import type { Job } from "#shared/broker/worker.ts";
+import { takeSpans } from "#test/support/recorded-spans.ts";
 import { createMessagingTelemetry } from "./messaging.ts";
 
 const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
@@ -30,6 +32,11 @@ function sumsOf(exported: readonly ResourceMetrics[]): Record<string, number | u
   );
 }
 
+function jobFrom(queue: string, traceparent?: string, deliveryTag = 1): Job<unknown> {
+  const delivery = { message: {}, queue, exchange: "e", routingKey: "", properties: {}, bytes: 2, suspect: false };
+  return { delivery: { ...delivery, traceparent }, held: { raw: { fields: { deliveryTag } } } } as Job<unknown>;
+}
+
 /** What was measured last for one destination. */
 function pointsOf(name: string, destination: string) {
   const all =
@@ -46,11 +53,9 @@ function pointsOf(name: string, destination: string) {
 it("a clock that is set back while a message is handled gives no wrong duration", async () => {
   let nowMs = 10_000_000;
   const telemetry = createMessagingTelemetry({ clock: { ...systemClock, nowMs: () => nowMs } });
-  const batch = telemetry.startConsumeBatch([
-    { message: {}, queue: "q", headers: {}, properties: {}, content: Buffer.alloc(0), suspect: false } as never,
-  ]);
+  const batch = telemetry.startConsumeBatch([jobFrom("q")]);
   nowMs -= 3_600_000;
-  telemetry.endConsumeBatch(batch);
+  telemetry.endConsumeBatch(batch, []);
   telemetry.endPublish({ exchange: "e", routingKey: "", type: "t", body: {} }, undefined, { seconds: -3_600 });
   await reader.forceFlush();
   const sums = Object.values(sumsOf(exporter.getMetrics()));
@@ -69,4 +74,29 @@ it("measures how long a message was out that was given up in the end, and why", 
   expect(failed?.attributes["error.type"]).toBe("abandoned");
   expect(failed?.value).toMatchObject({ count: 1, sum: 3 });
   expect(pointsOf("messaging.client.sent.messages", "given.up")).toEqual([]);
+});
+
+it("tells of each message of a batch what became of it, in its own trace", () => {
+  const telemetry = createMessagingTelemetry({ clock: systemClock });
+  const traceOf = (digit: string): string => digit.repeat(32);
+  const jobs = ["a", "b", "c"].map((digit, index) =>
+    jobFrom("q", `00-${traceOf(digit)}-b7ad6b7169203331-01`, index + 1),
+  );
+  takeSpans();
+  telemetry.endConsumeBatch(telemetry.startConsumeBatch(jobs), [
+    { kind: "done", publish: [] },
+    { kind: "park", reason: "a bug" },
+  ]);
+  const spans = takeSpans();
+  const told = ["a", "b", "c"].map((digit) => {
+    const span = spans.find((candidate) => candidate.spanContext().traceId === traceOf(digit));
+    const { "waypost.verdict": verdict, "error.type": error } = span?.attributes ?? {};
+    const tag = span?.attributes["messaging.rabbitmq.message.delivery_tag"];
+    return { verdict, error, tag, isError: span?.status.code === SpanStatusCode.ERROR };
+  });
+  expect(told).toEqual([
+    { verdict: "done", error: undefined, tag: 1, isError: false },
+    { verdict: "park", error: "park", tag: 2, isError: true },
+    { verdict: "lost", error: "lost", tag: 3, isError: true },
+  ]);
 });

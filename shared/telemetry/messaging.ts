@@ -4,8 +4,9 @@ import type { Attributes, Context, Span, Tracer } from "@opentelemetry/api";
 import { context, metrics, SpanKind, trace } from "@opentelemetry/api";
 import type { Clock } from "#shared/clock.ts";
 import { createSteadyClock } from "#shared/clock.ts";
-import type { Delivery, Outgoing } from "#shared/broker/actor.ts";
+import type { Outgoing } from "#shared/broker/actor.ts";
 import { destinationTemplate } from "#shared/broker/topology.ts";
+import type { Job, Outcome } from "#shared/broker/worker.ts";
 import { failSpan } from "./fail-span.ts";
 import type { BrokerState, Figures } from "./messaging-figures.ts";
 import { createFigures, observeBroker, SYSTEM } from "./messaging-figures.ts";
@@ -47,10 +48,11 @@ export interface MessagingTelemetry {
     parent: Context | undefined,
   ): { span: PublishSpan | undefined; traceparent: string | undefined };
   endPublish(message: Outgoing, span: PublishSpan | undefined, end: PublishEnd): void;
-  startConsume(delivery: Delivery<unknown>, deliveryTag: number): Consumed;
-  endConsume(consumed: Consumed, verdict: string): void;
-  startConsumeBatch(deliveries: readonly Delivery<unknown>[]): ConsumedBatch;
-  endConsumeBatch(batch: ConsumedBatch): void;
+  startConsume(job: Job<unknown>): Consumed;
+  endConsume(consumed: Consumed, outcome: Outcome): void;
+  startConsumeBatch(jobs: readonly Job<unknown>[]): ConsumedBatch;
+  /** With the outcomes in the order of the jobs. */
+  endConsumeBatch(batch: ConsumedBatch, outcomes: readonly Outcome[]): void;
   countConsumed(queue: string): void;
   countParked(queue: string): void;
   countFault(queue: string): void;
@@ -151,39 +153,35 @@ function createConsumeSpans(
   { figures, common, steady }: ConsumeParts,
 ): Pick<MessagingTelemetry, "startConsume" | "endConsume"> {
   return {
-    startConsume: (delivery, deliveryTag) => {
-      const started = startMessageSpan(tracer, delivery);
-      if (started.span.isRecording()) {
-        started.span.setAttributes({
-          ...common,
-          ...consumeAttributes(delivery),
-          [A.messagingDeliveryTag]: deliveryTag,
-        });
-      }
-      return { ...started, queue: delivery.queue, startedMs: steady.nowMs() };
+    startConsume: (job) => {
+      const started = startMessageSpan(tracer, common, job);
+      return { ...started, queue: job.delivery.queue, startedMs: steady.nowMs() };
     },
-    endConsume: (consumed, verdict) => {
+    endConsume: (consumed, outcome) => {
       figures.processDuration.record((steady.nowMs() - consumed.startedMs) / 1_000, durationAttributes(consumed.queue));
-      endMessageSpan(consumed.span, verdict);
+      endMessageSpan(consumed.span, outcome);
     },
   };
 }
 
-function startMessageSpan(tracer: Tracer, delivery: Delivery<unknown>): { span: Span; context: Context } {
+function startMessageSpan(tracer: Tracer, common: Attributes, job: Job<unknown>): { span: Span; context: Context } {
+  const { delivery } = job;
   const parent = contextOf(delivery.traceparent);
   const name = `consume ${destinationTemplate(delivery.queue)}`;
   const span = tracer.startSpan(name, { kind: SpanKind.CONSUMER }, parent);
+  if (span.isRecording()) span.setAttributes({ ...common, ...consumeAttributes(job) });
   return { span, context: trace.setSpan(parent, span) };
 }
 
-function endMessageSpan(span: Span, verdict: string): void {
+function endMessageSpan(span: Span, outcome: Outcome): void {
   if (!span.isRecording()) return;
+  const verdict = outcome === undefined ? "lost" : outcome.kind;
   span.setAttribute(A.verdict, verdict);
   if (verdict !== "done") failSpan(span, verdict);
   span.end();
 }
 
-function consumeAttributes(delivery: Delivery<unknown>): Attributes {
+function consumeAttributes({ delivery, held }: Job<unknown>): Attributes {
   const { exchange, routingKey, queue, properties } = delivery;
   const parts = [exchange, routingKey, routingKey === queue ? "" : queue].filter((part) => part !== "");
   return {
@@ -195,6 +193,7 @@ function consumeAttributes(delivery: Delivery<unknown>): Attributes {
     ...(properties.messageId === undefined ? {} : { [A.messagingMessageId]: properties.messageId }),
     ...(properties.correlationId === undefined ? {} : { [A.messagingConversationId]: properties.correlationId }),
     [A.messagingBodySize]: delivery.bytes,
+    [A.messagingDeliveryTag]: held.raw.fields.deliveryTag,
     [A.suspect]: delivery.suspect,
   };
 }
@@ -205,16 +204,11 @@ function createBatchSpans(
   { figures, common, steady }: ConsumeParts,
 ): Pick<MessagingTelemetry, "startConsumeBatch" | "endConsumeBatch"> {
   return {
-    startConsumeBatch: (deliveries) => {
-      const queue = deliveries[0]?.queue ?? "";
+    startConsumeBatch: (jobs) => {
+      const queue = jobs[0]?.delivery.queue ?? "";
       const span = tracer.startSpan(`consume ${destinationTemplate(queue)}`, { kind: SpanKind.CONSUMER, root: true });
-      const messages = deliveries.map((delivery) => startMessageSpan(tracer, delivery));
-      if (span.isRecording()) describeBatch(span, common, { deliveries, queue });
-      for (const [index, message] of messages.entries()) {
-        const delivery = deliveries[index];
-        if (delivery === undefined || !message.span.isRecording()) continue;
-        message.span.setAttributes({ ...common, ...consumeAttributes(delivery) });
-      }
+      const messages = jobs.map((job) => startMessageSpan(tracer, common, job));
+      if (span.isRecording()) describeBatch(span, common, { jobs, queue });
       return {
         context: trace.setSpan(context.active(), span),
         span,
@@ -224,30 +218,26 @@ function createBatchSpans(
         startedMs: steady.nowMs(),
       };
     },
-    endConsumeBatch: (batch) => {
+    endConsumeBatch: (batch, outcomes) => {
       const seconds = (steady.nowMs() - batch.startedMs) / 1_000;
       figures.processDuration.record(seconds, durationAttributes(batch.queue));
-      for (const span of batch.spans) span.end();
+      for (const [index, span] of batch.spans.entries()) endMessageSpan(span, outcomes[index]);
       batch.span.end();
     },
   };
 }
 
-function describeBatch(
-  span: Span,
-  common: Attributes,
-  batch: { deliveries: readonly Delivery<unknown>[]; queue: string },
-): void {
+function describeBatch(span: Span, common: Attributes, batch: { jobs: readonly Job<unknown>[]; queue: string }): void {
   span.setAttributes({
     ...common,
     [A.messagingOperationName]: "consume",
     [A.messagingOperationType]: "process",
     [A.messagingDestinationName]: batch.queue,
-    [A.messagingBatchCount]: batch.deliveries.length,
+    [A.messagingBatchCount]: batch.jobs.length,
   });
-  for (const delivery of batch.deliveries) {
-    const origin = trace.getSpanContext(contextOf(delivery.traceparent));
-    if (origin !== undefined) span.addLink({ context: origin, attributes: consumeAttributes(delivery) });
+  for (const job of batch.jobs) {
+    const origin = trace.getSpanContext(contextOf(job.delivery.traceparent));
+    if (origin !== undefined) span.addLink({ context: origin, attributes: consumeAttributes(job) });
   }
 }
 
