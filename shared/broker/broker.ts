@@ -3,6 +3,7 @@
 import type { ChannelModel } from "amqplib";
 import type { Clock } from "#shared/clock.ts";
 import type { Log } from "#shared/log.ts";
+import { createServerNames } from "#shared/telemetry/broker-servers.ts";
 import { createMessagingTelemetry } from "#shared/telemetry/messaging.ts";
 import type { BatchActor, Broker, Consumption, Contracts, Outgoing, SingleActor } from "./actor.ts";
 import { ByteBudget } from "./byte-budget.ts";
@@ -63,7 +64,12 @@ class RuntimeBroker implements Broker {
   constructor(options: BrokerOptions) {
     const { log, clock } = options;
     this.#options = options;
-    this.#telemetry = createMessagingTelemetry({ clock, ...serverOf(options.urls) });
+    const serverOf = createServerNames();
+    const servers = {
+      publishing: () => serverOf(this.#publishing.url),
+      consuming: () => serverOf(this.#consuming.url),
+    };
+    this.#telemetry = createMessagingTelemetry({ clock, servers });
     this.#declarer = new Declarer(log, clock, (queue) => this.#announce(queue));
     this.#publisher = new Publisher({ log, clock, declarer: this.#declarer, telemetry: this.#telemetry });
     this.#channels = new ConsumerChannels(log, clock);
@@ -233,11 +239,4 @@ class RuntimeBroker implements Broker {
     await this.#channels.close();
     await Promise.all([this.#consuming.close(), this.#publishing.close()]);
   }
-}
-
-function serverOf(urls: readonly string[]): { server?: { address: string; port: number } } {
-  const [url] = urls;
-  if (url === undefined) return {};
-  const { hostname, port, protocol } = new URL(url);
-  return { server: { address: hostname, port: Number(port) || (protocol === "amqps:" ? 5_671 : 5_672) } };
 }

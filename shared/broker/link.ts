@@ -30,6 +30,8 @@ export interface LinkOptions {
 
 export interface Link {
   readonly isUp: boolean;
+  /** Of the node that it leads to, or led to last; before the first, of the one that is tried first. */
+  readonly url: string;
   /** Why it is not up, in the broker's words; undefined while it is, and before the first try has failed. */
   readonly failure: string | undefined;
   close(): Promise<void>;
@@ -37,6 +39,7 @@ export interface Link {
 
 interface LinkState {
   model: ChannelModel | undefined;
+  url: string;
   isUp: boolean;
   failures: number;
   failure: string | undefined;
@@ -53,6 +56,7 @@ function withHeartbeat(url: string): string {
 export function openLink(options: LinkOptions): Link {
   const state: LinkState = {
     model: undefined,
+    url: options.urls[0] ?? "",
     isUp: false,
     failures: 0,
     failure: undefined,
@@ -62,6 +66,9 @@ export function openLink(options: LinkOptions): Link {
   return {
     get isUp() {
       return state.isUp;
+    },
+    get url() {
+      return state.url;
     },
     get failure() {
       return state.failure;
@@ -94,6 +101,7 @@ async function connectOnce(options: LinkOptions, state: LinkState, url: string):
       clientProperties: { connection_name: options.name },
     });
     state.model = model;
+    state.url = url;
     const lost = new Promise<void>((resolve) => void model.once("close", () => resolve()));
     straightenFrames(model);
     watch(model, options);

@@ -34,7 +34,8 @@ class SilentChannel extends EventEmitter {
 
 function setUp() {
   const declarer = { restoreTopology: () => Promise.resolve() } as unknown as Declarer;
-  const telemetry = createMessagingTelemetry({ clock: systemClock });
+  const servers = { publishing: () => ({}), consuming: () => ({}) };
+  const telemetry = createMessagingTelemetry({ clock: systemClock, servers });
   const publisher = new Publisher({ log: pino({ level: "silent" }), clock: systemClock, declarer, telemetry });
   const channel = new SilentChannel();
   const attach = (): Promise<void> => {

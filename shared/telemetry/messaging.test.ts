@@ -10,6 +10,7 @@ import { afterAll, expect, it } from "vitest";
 import { systemClock } from "#shared/clock.ts";
 import type { Job } from "#shared/broker/worker.ts";
 import { takeSpans } from "#test/support/recorded-spans.ts";
+import { createServerNames } from "./broker-servers.ts";
 import { createMessagingTelemetry } from "./messaging.ts";
 
 const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
@@ -20,6 +21,8 @@ afterAll(async () => {
   metrics.disable();
   await provider.shutdown();
 });
+
+const SERVERS = { publishing: () => ({ "server.address": "a" }), consuming: () => ({ "server.address": "b" }) };
 
 function sumsOf(exported: readonly ResourceMetrics[]): Record<string, number | undefined> {
   const all = exported.flatMap(({ scopeMetrics }) => scopeMetrics.flatMap((scope) => scope.metrics));
@@ -45,14 +48,15 @@ function pointsOf(name: string, destination: string) {
       .at(-1)
       ?.scopeMetrics.flatMap((scope) => scope.metrics) ?? [];
   const found = all.filter(({ descriptor }) => descriptor.name === name);
-  return found.flatMap(({ dataPoints }) =>
-    [...dataPoints].filter(({ attributes }) => attributes["messaging.destination.template"] === destination),
+  const points = found.flatMap(({ dataPoints, descriptor }) =>
+    [...dataPoints].map((point) => ({ ...point, unit: descriptor.unit })),
   );
+  return points.filter(({ attributes }) => attributes["messaging.destination.template"] === destination);
 }
 
 it("a clock that is set back while a message is handled gives no wrong duration", async () => {
   let nowMs = 10_000_000;
-  const telemetry = createMessagingTelemetry({ clock: { ...systemClock, nowMs: () => nowMs } });
+  const telemetry = createMessagingTelemetry({ clock: { ...systemClock, nowMs: () => nowMs }, servers: SERVERS });
   const batch = telemetry.startConsumeBatch([jobFrom("q")]);
   nowMs -= 3_600_000;
   telemetry.endConsumeBatch(batch, []);
@@ -65,7 +69,7 @@ it("a clock that is set back while a message is handled gives no wrong duration"
 });
 
 it("measures how long a message was out that was given up in the end, and why", async () => {
-  const telemetry = createMessagingTelemetry({ clock: systemClock });
+  const telemetry = createMessagingTelemetry({ clock: systemClock, servers: SERVERS });
   const message = { exchange: "given.up", routingKey: "", type: "t", body: {} };
   telemetry.endPublish(message, undefined, { seconds: 3, error: "abandoned" });
   telemetry.endPublish(message, undefined, { seconds: undefined, error: "abandoned" });
@@ -77,7 +81,7 @@ it("measures how long a message was out that was given up in the end, and why", 
 });
 
 it("tells of each message of a batch what became of it, in its own trace", () => {
-  const telemetry = createMessagingTelemetry({ clock: systemClock });
+  const telemetry = createMessagingTelemetry({ clock: systemClock, servers: SERVERS });
   const traceOf = (digit: string): string => digit.repeat(32);
   const jobs = ["a", "b", "c"].map((digit, index) =>
     jobFrom("q", `00-${traceOf(digit)}-b7ad6b7169203331-01`, index + 1),
@@ -98,5 +102,56 @@ it("tells of each message of a batch what became of it, in its own trace", () =>
     { verdict: "done", error: undefined, tag: 1, isError: false },
     { verdict: "park", error: "park", tag: 2, isError: true },
     { verdict: "lost", error: "lost", tag: 3, isError: true },
+  ]);
+});
+
+it("measures with the attributes of the conventions, and in their units", async () => {
+  const telemetry = createMessagingTelemetry({ clock: systemClock, servers: SERVERS });
+  telemetry.endPublish({ exchange: "x", routingKey: "", type: "t", body: {} }, undefined, { seconds: 1 });
+  telemetry.countConsumed("y");
+  telemetry.endConsume(telemetry.startConsume(jobFrom("y")), { kind: "park", reason: "a bug" });
+  await reader.forceFlush();
+  const system = { "messaging.system": "rabbitmq" };
+  const publish = {
+    ...system,
+    "messaging.operation.name": "publish",
+    "messaging.operation.type": "send",
+    "messaging.destination.template": "x",
+    "server.address": "a",
+  };
+  const consume = {
+    ...system,
+    "messaging.operation.name": "consume",
+    "messaging.operation.type": "process",
+    "messaging.destination.template": "y",
+    "server.address": "b",
+  };
+  const measured = (name: string, destination: string) =>
+    pointsOf(name, destination).map(({ attributes, unit }) => ({ attributes, unit }));
+  expect(measured("messaging.client.operation.duration", "x")).toEqual([{ attributes: publish, unit: "s" }]);
+  expect(measured("messaging.client.sent.messages", "x")).toEqual([{ attributes: publish, unit: "{message}" }]);
+  expect(measured("messaging.client.consumed.messages", "y")).toEqual([{ attributes: consume, unit: "{message}" }]);
+  const parked = { ...consume, "error.type": "park" };
+  expect(measured("messaging.process.duration", "y")).toEqual([{ attributes: parked, unit: "s" }]);
+});
+
+it("counts by the node of the broker that is connected, the one before a failover apart", async () => {
+  const serverOf = createServerNames();
+  let url = "amqp://one/";
+  const telemetry = createMessagingTelemetry({
+    clock: systemClock,
+    servers: { ...SERVERS, consuming: () => serverOf(url) },
+  });
+  telemetry.countConsumed("failover");
+  url = "amqps://two/";
+  telemetry.countConsumed("failover");
+  telemetry.countConsumed("failover");
+  await reader.forceFlush();
+  const points = pointsOf("messaging.client.consumed.messages", "failover");
+  expect(
+    points.map(({ value, attributes }) => [attributes["server.address"], attributes["server.port"], value]),
+  ).toEqual([
+    ["one", 5_672, 1],
+    ["two", 5_671, 2],
   ]);
 });

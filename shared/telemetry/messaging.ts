@@ -7,9 +7,10 @@ import { createSteadyClock } from "#shared/clock.ts";
 import type { Outgoing } from "#shared/broker/actor.ts";
 import { destinationTemplate } from "#shared/broker/topology.ts";
 import type { Job, Outcome } from "#shared/broker/worker.ts";
+import type { BrokerServers } from "./broker-servers.ts";
 import { failSpan } from "./fail-span.ts";
 import type { BrokerState, Figures } from "./messaging-figures.ts";
-import { createFigures, observeBroker, SYSTEM } from "./messaging-figures.ts";
+import { attributesBy, CONSUME, createFigures, observeBroker, PUBLISH } from "./messaging-figures.ts";
 import { ATTRIBUTES as A } from "./names.ts";
 import { contextOf, traceparentOfSpan } from "./propagate.ts";
 
@@ -63,7 +64,7 @@ export interface MessagingTelemetry {
 
 export interface MessagingTelemetryOptions {
   clock: Clock;
-  server?: { address: string; port: number };
+  servers: BrokerServers;
 }
 
 export function createMessagingTelemetry(options: MessagingTelemetryOptions): MessagingTelemetry {
@@ -71,20 +72,16 @@ export function createMessagingTelemetry(options: MessagingTelemetryOptions): Me
   const meter = metrics.getMeter("waypost.broker");
   const figures = createFigures(meter);
   const steady = createSteadyClock(options.clock);
-  const common: Attributes = {
-    [A.messagingSystem]: SYSTEM,
-    ...(options.server === undefined
-      ? {}
-      : { [A.serverAddress]: options.server.address, [A.serverPort]: options.server.port }),
-  };
+  const { publishing, consuming } = options.servers;
+  const parts = { consuming, steady, record: createProcessRecorder(figures, steady, consuming) };
   return {
-    ...createPublishSpans(tracer, figures, common),
-    ...createConsumeSpans(tracer, { figures, common, steady }),
-    ...createBatchSpans(tracer, { figures, common, steady }),
-    countConsumed: (queue) => figures.consumed.add(destinationTemplate(queue)),
-    countParked: (queue) => figures.parked.add(destinationTemplate(queue)),
-    countFault: (queue) => figures.faults.add(destinationTemplate(queue)),
-    countRepublish: (why) => figures.republished.add(why),
+    ...createPublishSpans(tracer, figures, publishing),
+    ...createConsumeSpans(tracer, parts),
+    ...createBatchSpans(tracer, parts),
+    countConsumed: (queue) => figures.consumed.add(consuming(), destinationTemplate(queue)),
+    countParked: (queue) => figures.parked.add(consuming(), destinationTemplate(queue)),
+    countFault: (queue) => figures.faults.add(consuming(), destinationTemplate(queue)),
+    countRepublish: (why) => figures.republished.add(publishing(), why),
     watch: (state) => observeBroker(meter, state),
   };
 }
@@ -92,46 +89,43 @@ export function createMessagingTelemetry(options: MessagingTelemetryOptions): Me
 function createPublishSpans(
   tracer: Tracer,
   figures: Figures,
-  common: Attributes,
+  publishing: BrokerServers["publishing"],
 ): Pick<MessagingTelemetry, "startPublish" | "endPublish"> {
+  const attributesOf = attributesBy(PUBLISH);
   return {
     startPublish: (message, bytes, parent) => {
       const base = message.traceparent === undefined ? (parent ?? context.active()) : contextOf(message.traceparent);
       const span = tracer.startSpan(`publish ${message.exchange || "amq.default"}`, { kind: SpanKind.PRODUCER }, base);
       const traceparent = traceparentOfSpan(span.spanContext());
       if (!span.isRecording()) return { span: undefined, traceparent };
-      span.setAttributes({ ...common, ...publishAttributes(message, bytes) });
+      span.setAttributes(publishAttributes(message, bytes));
       return { span: { span }, traceparent };
     },
     endPublish: (message, published, end) => {
       const exchange = message.exchange || "amq.default";
-      if (end.error === undefined) figures.sent.add(exchange);
+      const server = publishing();
+      if (end.error === undefined) figures.sent.add(server, exchange);
       if (end.seconds !== undefined) {
-        figures.operationDuration.record(Math.max(0, end.seconds), operationAttributes(exchange, end.error));
+        const attributes = withError(attributesOf(server)(exchange), end.error);
+        figures.operationDuration.record(Math.max(0, end.seconds), attributes);
       }
       if (published === undefined) return;
+      published.span.setAttributes(server);
       if (end.error !== undefined) failSpan(published.span, end.error);
       published.span.end();
     },
   };
 }
 
-function operationAttributes(exchange: string, error: string | undefined): Attributes {
-  return {
-    [A.messagingSystem]: SYSTEM,
-    [A.messagingOperationName]: "publish",
-    [A.messagingOperationType]: "send",
-    [A.messagingDestinationTemplate]: exchange,
-    ...(error === undefined ? {} : { [A.errorType]: error }),
-  };
+function withError(attributes: Attributes, error: string | undefined): Attributes {
+  return error === undefined ? attributes : { ...attributes, [A.errorType]: error };
 }
 
 function publishAttributes(message: Outgoing, bytes: number): Attributes {
   const { exchange, routingKey } = message;
   const parts = [exchange, routingKey].filter((part) => part !== "");
   return {
-    [A.messagingOperationName]: "publish",
-    [A.messagingOperationType]: "send",
+    ...PUBLISH,
     [A.messagingDestinationName]: parts.join(":") || "amq.default",
     [A.messagingDestinationTemplate]: exchange || "amq.default",
     ...(routingKey === "" ? {} : { [A.messagingRoutingKey]: routingKey }),
@@ -142,42 +136,68 @@ function publishAttributes(message: Outgoing, bytes: number): Attributes {
 }
 
 interface ConsumeParts {
-  figures: Figures;
-  common: Attributes;
+  consuming: BrokerServers["consuming"];
   /** For how long a message takes: a clock that is set meanwhile would give less than nothing. */
   steady: Clock;
+  record: ProcessRecorder;
+}
+
+type ProcessRecorder = (
+  processed: Pick<Consumed | ConsumedBatch, "queue" | "startedMs">,
+  error: string | undefined,
+) => void;
+
+function createProcessRecorder(
+  figures: Figures,
+  steady: Clock,
+  consuming: BrokerServers["consuming"],
+): ProcessRecorder {
+  const attributesOf = attributesBy(CONSUME);
+  return ({ queue, startedMs }, error) => {
+    const attributes = withError(attributesOf(consuming())(destinationTemplate(queue)), error);
+    figures.processDuration.record((steady.nowMs() - startedMs) / 1_000, attributes);
+  };
+}
+
+function errorOf(outcome: Outcome): string | undefined {
+  if (outcome === undefined) return "lost";
+  return outcome.kind === "done" ? undefined : outcome.kind;
 }
 
 function createConsumeSpans(
   tracer: Tracer,
-  { figures, common, steady }: ConsumeParts,
+  { consuming, steady, record }: ConsumeParts,
 ): Pick<MessagingTelemetry, "startConsume" | "endConsume"> {
   return {
     startConsume: (job) => {
-      const started = startMessageSpan(tracer, common, job);
+      const started = startMessageSpan(tracer, consuming, job);
       return { ...started, queue: job.delivery.queue, startedMs: steady.nowMs() };
     },
     endConsume: (consumed, outcome) => {
-      figures.processDuration.record((steady.nowMs() - consumed.startedMs) / 1_000, durationAttributes(consumed.queue));
+      record(consumed, errorOf(outcome));
       endMessageSpan(consumed.span, outcome);
     },
   };
 }
 
-function startMessageSpan(tracer: Tracer, common: Attributes, job: Job<unknown>): { span: Span; context: Context } {
+function startMessageSpan(
+  tracer: Tracer,
+  consuming: BrokerServers["consuming"],
+  job: Job<unknown>,
+): { span: Span; context: Context } {
   const { delivery } = job;
   const parent = contextOf(delivery.traceparent);
   const name = `consume ${destinationTemplate(delivery.queue)}`;
   const span = tracer.startSpan(name, { kind: SpanKind.CONSUMER }, parent);
-  if (span.isRecording()) span.setAttributes({ ...common, ...consumeAttributes(job) });
+  if (span.isRecording()) span.setAttributes({ ...consuming(), ...consumeAttributes(job) });
   return { span, context: trace.setSpan(parent, span) };
 }
 
 function endMessageSpan(span: Span, outcome: Outcome): void {
   if (!span.isRecording()) return;
-  const verdict = outcome === undefined ? "lost" : outcome.kind;
-  span.setAttribute(A.verdict, verdict);
-  if (verdict !== "done") failSpan(span, verdict);
+  const error = errorOf(outcome);
+  span.setAttribute(A.verdict, error ?? "done");
+  if (error !== undefined) failSpan(span, error);
   span.end();
 }
 
@@ -185,8 +205,7 @@ function consumeAttributes({ delivery, held }: Job<unknown>): Attributes {
   const { exchange, routingKey, queue, properties } = delivery;
   const parts = [exchange, routingKey, routingKey === queue ? "" : queue].filter((part) => part !== "");
   return {
-    [A.messagingOperationName]: "consume",
-    [A.messagingOperationType]: "process",
+    ...CONSUME,
     [A.messagingDestinationName]: parts.join(":"),
     [A.messagingDestinationTemplate]: destinationTemplate(queue),
     ...(routingKey === "" ? {} : { [A.messagingRoutingKey]: routingKey }),
@@ -201,14 +220,14 @@ function consumeAttributes({ delivery, held }: Job<unknown>): Attributes {
 /** A batch has a span of its own with a link to each message, and each message its own span in its job's trace. */
 function createBatchSpans(
   tracer: Tracer,
-  { figures, common, steady }: ConsumeParts,
+  { consuming, steady, record }: ConsumeParts,
 ): Pick<MessagingTelemetry, "startConsumeBatch" | "endConsumeBatch"> {
   return {
     startConsumeBatch: (jobs) => {
       const queue = jobs[0]?.delivery.queue ?? "";
       const span = tracer.startSpan(`consume ${destinationTemplate(queue)}`, { kind: SpanKind.CONSUMER, root: true });
-      const messages = jobs.map((job) => startMessageSpan(tracer, common, job));
-      if (span.isRecording()) describeBatch(span, common, { jobs, queue });
+      const messages = jobs.map((job) => startMessageSpan(tracer, consuming, job));
+      if (span.isRecording()) describeBatch(span, consuming(), { jobs, queue });
       return {
         context: trace.setSpan(context.active(), span),
         span,
@@ -219,19 +238,21 @@ function createBatchSpans(
       };
     },
     endConsumeBatch: (batch, outcomes) => {
-      const seconds = (steady.nowMs() - batch.startedMs) / 1_000;
-      figures.processDuration.record(seconds, durationAttributes(batch.queue));
-      for (const [index, span] of batch.spans.entries()) endMessageSpan(span, outcomes[index]);
+      let error: string | undefined;
+      for (const [index, span] of batch.spans.entries()) {
+        error ??= errorOf(outcomes[index]);
+        endMessageSpan(span, outcomes[index]);
+      }
+      record(batch, error);
       batch.span.end();
     },
   };
 }
 
-function describeBatch(span: Span, common: Attributes, batch: { jobs: readonly Job<unknown>[]; queue: string }): void {
+function describeBatch(span: Span, server: Attributes, batch: { jobs: readonly Job<unknown>[]; queue: string }): void {
   span.setAttributes({
-    ...common,
-    [A.messagingOperationName]: "consume",
-    [A.messagingOperationType]: "process",
+    ...CONSUME,
+    ...server,
     [A.messagingDestinationName]: batch.queue,
     [A.messagingBatchCount]: batch.jobs.length,
   });
@@ -239,12 +260,4 @@ function describeBatch(span: Span, common: Attributes, batch: { jobs: readonly J
     const origin = trace.getSpanContext(contextOf(job.delivery.traceparent));
     if (origin !== undefined) span.addLink({ context: origin, attributes: consumeAttributes(job) });
   }
-}
-
-function durationAttributes(queue: string): Attributes {
-  return {
-    [A.messagingSystem]: SYSTEM,
-    [A.messagingOperationName]: "consume",
-    [A.messagingDestinationTemplate]: destinationTemplate(queue),
-  };
 }

@@ -1,9 +1,11 @@
 // Connections to the broker that are cut, stalled and slowed: every message arrives, and nobody has to help.
+import type { ReadableSpan } from "@opentelemetry/sdk-trace";
 import { expect, it, onTestFinished } from "vitest";
 import type { Broker } from "#shared/broker/actor.ts";
 import { QUEUES } from "#shared/broker/topology.ts";
 import { ownPlace, testBacking } from "#test/support/backing.ts";
 import { eventually } from "#test/support/eventually.ts";
+import { takeSpans } from "#test/support/recorded-spans.ts";
 import type { Numbered } from "#test/support/runtime.ts";
 import { connect, numberedContracts, toDue } from "#test/support/runtime.ts";
 import type { TcpProxy } from "#test/support/tcp-proxy.ts";
@@ -87,3 +89,30 @@ it("carries on over slow connections", async () => {
   await eventually(() => setting.taken.size === 200, BACK_MS);
   expect(doubles(setting)).toEqual([]);
 }, 60_000);
+
+it("names in its spans the node that it is connected to, not the one that was away", async () => {
+  const place = await ownPlace(testBacking());
+  onTestFinished(() => place.remove());
+  const url = new URL(place.amqpUrl.split(",")[0] ?? "");
+  const away = new URL(url);
+  away.port = "1";
+  const broker = connect([away.href, url.href].join(","));
+  await eventually(() => broker.ready);
+  const handled: Promise<void> = new Promise((resolve) => {
+    broker.start<Numbered>({
+      mailbox: QUEUES.due,
+      contracts: numberedContracts,
+      prefetch: 1,
+      handle: async () => {
+        resolve();
+        return { kind: "done", publish: [] };
+      },
+    });
+  });
+  takeSpans();
+  await broker.publish([toDue(0)]);
+  await handled;
+  const spans: ReadableSpan[] = [];
+  await eventually(() => spans.push(...takeSpans()) === 2);
+  expect(spans.map(({ attributes }) => attributes["server.port"])).toEqual([Number(url.port), Number(url.port)]);
+});
