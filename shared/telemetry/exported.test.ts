@@ -1,6 +1,11 @@
 import { expect, it } from "vitest";
 import { openTelemetryVariables } from "#shared/settings.ts";
+import type { OtelVariables } from "./exported.ts";
 import { exportedSignals } from "./exported.ts";
+
+function signalsOf(variables: OtelVariables, warnings: string[] = []) {
+  return exportedSignals(variables, (message) => warnings.push(message));
+}
 
 const endpoint = { OTEL_EXPORTER_OTLP_ENDPOINT: "http://collector:4318" };
 
@@ -14,7 +19,7 @@ it.each([
   ["traces to the console", { OTEL_TRACES_EXPORTER: "console" }, { traces: ["console"], metrics: [] }],
   ["the SDK disabled", { ...endpoint, OTEL_SDK_DISABLED: "true" }, { traces: [], metrics: [] }],
 ])("exports with %s", (_, variables, exported) => {
-  expect(exportedSignals(variables)).toMatchObject(exported);
+  expect(signalsOf(variables)).toMatchObject(exported);
 });
 
 it.each([
@@ -23,7 +28,7 @@ it.each([
   [{ OTEL_EXPORTER_OTLP_PROTOCOL: "pigeon" }, "http/protobuf"],
   [{}, "http/protobuf"],
 ])("pushes metrics by the protocol of %j", (variables, protocol) => {
-  expect(exportedSignals(variables).metricsProtocol).toBe(protocol);
+  expect(signalsOf(variables).metricsProtocol).toBe(protocol);
 });
 
 it("takes an empty variable as one that is not set", () => {
@@ -34,6 +39,21 @@ it("takes an empty variable as one that is not set", () => {
     OTEL_EXPORTER_OTLP_METRICS_PROTOCOL: "",
     OTEL_EXPORTER_OTLP_PROTOCOL: "grpc",
   });
-  expect(exportedSignals(variables)).toMatchObject({ traces: ["otlp"], metrics: ["otlp"], metricsProtocol: "grpc" });
-  expect(exportedSignals(openTelemetryVariables({ OTEL_EXPORTER_OTLP_ENDPOINT: "" })).traces).toEqual([]);
+  expect(signalsOf(variables)).toMatchObject({ traces: ["otlp"], metrics: ["otlp"], metricsProtocol: "grpc" });
+  expect(signalsOf(openTelemetryVariables({ OTEL_EXPORTER_OTLP_ENDPOINT: "" })).traces).toEqual([]);
+});
+
+it.each<[OtelVariables, string[]]>([
+  [{ OTEL_TRACES_EXPORTER: "jaeger,otlp" }, ["OTEL_TRACES_EXPORTER: jaeger left out: otlp, console, zipkin, none"]],
+  [{ OTEL_METRICS_EXPORTER: "zipkin" }, ["OTEL_METRICS_EXPORTER: zipkin left out: otlp, console, none, prometheus"]],
+  [
+    { OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: "http" },
+    ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: http is none of grpc, http/json, http/protobuf: traces go by http/protobuf"],
+  ],
+  [{ ...endpoint, OTEL_METRICS_EXPORTER: "prometheus", OTEL_TRACES_EXPORTER: "none" }, []],
+  [{ OTEL_EXPORTER_OTLP_PROTOCOL: "grpc" }, []],
+])("says what it does not know in %j", (variables, told) => {
+  const warnings: string[] = [];
+  signalsOf(variables, warnings);
+  expect(warnings).toEqual(told);
 });

@@ -20,24 +20,38 @@ const NOTHING: Exported = {
   metrics: [],
   metricsProtocol: "http/protobuf",
 };
+const EXPORTERS: Readonly<Record<Signal, readonly string[]>> = {
+  TRACES: ["otlp", "console", "zipkin"],
+  METRICS: ["otlp", "console"],
+};
+/** Named, and yet nothing to push to: /metrics is always there. */
+const NO_EXPORTERS: Readonly<Record<Signal, readonly string[]>> = { TRACES: ["none"], METRICS: ["none", "prometheus"] };
 const PROTOCOLS: readonly OtlpProtocol[] = ["grpc", "http/json", "http/protobuf"];
 
-export function exportedSignals(variables: OtelVariables): Exported {
+/** Where a wrong value is told of. */
+export type Warn = (message: string) => void;
+
+/** What the variables name; what is none of ours goes to `warn` and is left out. */
+export function exportedSignals(variables: OtelVariables, warn: Warn): Exported {
   if (variables["OTEL_SDK_DISABLED"]?.toLowerCase() === "true") {
     return NOTHING;
   }
   return {
-    traces: exportersOf("TRACES", variables),
-    tracesProtocol: protocolOf("TRACES", variables),
-    metrics: exportersOf("METRICS", variables),
-    metricsProtocol: protocolOf("METRICS", variables),
+    traces: exportersOf("TRACES", variables, warn),
+    tracesProtocol: protocolOf("TRACES", variables, warn),
+    metrics: exportersOf("METRICS", variables, warn),
+    metricsProtocol: protocolOf("METRICS", variables, warn),
   };
 }
 
 /** The exporters named for a signal; `otlp`, also where none is named, only when an endpoint is known. */
-function exportersOf(signal: Signal, variables: OtelVariables): string[] {
-  const named = (variables[`OTEL_${signal}_EXPORTER`] ?? "otlp").split(",").map((name) => name.trim());
-  const wanted = named.filter((name) => name !== "" && name !== "none" && name !== "prometheus");
+function exportersOf(signal: Signal, variables: OtelVariables, warn: Warn): string[] {
+  const variable = `OTEL_${signal}_EXPORTER`;
+  const named = (variables[variable] ?? "otlp").split(",").map((name) => name.trim());
+  const possible = [...EXPORTERS[signal], ...NO_EXPORTERS[signal]];
+  const unknown = named.filter((name) => name !== "" && !possible.includes(name));
+  if (unknown.length > 0) warn(`${variable}: ${unknown.join(", ")} left out: ${possible.join(", ")}`);
+  const wanted = named.filter((name) => EXPORTERS[signal].includes(name));
   return wanted.filter((name) => name !== "otlp" || hasEndpoint(signal, variables));
 }
 
@@ -46,7 +60,12 @@ function hasEndpoint(signal: Signal, variables: OtelVariables): boolean {
   return endpoint !== undefined;
 }
 
-function protocolOf(signal: Signal, variables: OtelVariables): OtlpProtocol {
-  const named = variables[`OTEL_EXPORTER_OTLP_${signal}_PROTOCOL`] ?? variables["OTEL_EXPORTER_OTLP_PROTOCOL"];
-  return PROTOCOLS.find((protocol) => protocol === named?.trim()) ?? "http/protobuf";
+function protocolOf(signal: Signal, variables: OtelVariables, warn: Warn): OtlpProtocol {
+  const own = `OTEL_EXPORTER_OTLP_${signal}_PROTOCOL`;
+  const variable = variables[own] === undefined ? "OTEL_EXPORTER_OTLP_PROTOCOL" : own;
+  const named = variables[variable]?.trim();
+  const protocol = PROTOCOLS.find((known) => known === named);
+  if (named !== undefined && protocol === undefined)
+    warn(`${variable}: ${named} is none of ${PROTOCOLS.join(", ")}: ${signal.toLowerCase()} go by http/protobuf`);
+  return protocol ?? "http/protobuf";
 }

@@ -2,7 +2,7 @@
 import type { Context, TextMapPropagator } from "@opentelemetry/api";
 import { propagation, ROOT_CONTEXT } from "@opentelemetry/api";
 import { CompositePropagator, W3CBaggagePropagator, W3CTraceContextPropagator } from "@opentelemetry/core";
-import type { OtelVariables } from "./exported.ts";
+import type { OtelVariables, Warn } from "./exported.ts";
 
 const DEFAULT = "tracecontext,baggage";
 
@@ -18,10 +18,7 @@ const PROPAGATORS: Readonly<Record<string, () => Promise<TextMapPropagator>>> = 
 };
 
 /** What the variable names; what is none of ours goes to `warn` and is left out. */
-export async function createPropagator(
-  variables: OtelVariables,
-  warn: (message: string) => void,
-): Promise<TextMapPropagator> {
+export async function createPropagator(variables: OtelVariables, warn: Warn): Promise<TextMapPropagator> {
   const names = (variables["OTEL_PROPAGATORS"] ?? DEFAULT).split(",").map((name) => name.trim().toLowerCase());
   const wanted = [...new Set(names)].filter((name) => name !== "" && name !== "none");
   const unknown = wanted.filter((name) => !Object.hasOwn(PROPAGATORS, name));

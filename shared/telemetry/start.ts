@@ -32,7 +32,7 @@ export interface TelemetryOptions {
 export async function startTelemetry(options: TelemetryOptions): Promise<Telemetry> {
   const { service, variables, clock } = options;
   logDiagnostics(options);
-  const exported = exportedSignals(variables);
+  const exported = exportedSignals(variables, warn);
   const resource = createResource(service, variables);
   await resource.waitForAsyncAttributes?.();
   const prometheus = new PrometheusExporter({ preventServerStart: true });
@@ -40,7 +40,7 @@ export async function startTelemetry(options: TelemetryOptions): Promise<Telemet
   const meterProvider = new MeterProvider({ resource, readers });
   metrics.setGlobalMeterProvider(meterProvider);
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
-  propagation.setGlobalPropagator(await createPropagator(variables, (message) => diag.warn(message)));
+  propagation.setGlobalPropagator(await createPropagator(variables, warn));
   const flushTraces = await startTraces(options, { exported, resource });
   const stop = async (): Promise<void> => void (await Promise.allSettled([flushTraces(), meterProvider.shutdown()]));
   const serializer = new PrometheusSerializer(undefined, false, undefined, true, true);
@@ -55,6 +55,8 @@ export async function startTelemetry(options: TelemetryOptions): Promise<Telemet
   };
 }
 
+const warn = (message: string): void => diag.warn(message);
+
 /** Spans are recorded where they are exported; elsewhere they only have ids. The SDK is loaded where it is needed. */
 async function startTraces(
   { variables, clock }: TelemetryOptions,
@@ -65,7 +67,7 @@ async function startTraces(
     return async () => undefined;
   }
   const { createTracerProvider } = await import("./traces.ts");
-  const provider = await createTracerProvider(resource, exported, variables);
+  const provider = await createTracerProvider(resource, exported, { variables, warn });
   trace.setGlobalTracerProvider(provider);
   return () => provider.shutdown();
 }

@@ -16,5 +16,28 @@ it.each([
   ],
   [{ OTEL_TRACES_SAMPLER: "sometimes" }, "ParentBased{root=AlwaysOnSampler"],
 ])("samples by %j", (variables, sampler) => {
-  expect(samplerOf(variables).toString().startsWith(sampler)).toBe(true);
+  expect(
+    samplerOf(variables, () => undefined)
+      .toString()
+      .startsWith(sampler),
+  ).toBe(true);
 });
+
+it.each([
+  [{ OTEL_TRACES_SAMPLER: "sometimes" }, /^OTEL_TRACES_SAMPLER: sometimes is none of always_on, .*_always_on counts$/],
+  [{ OTEL_TRACES_SAMPLER: "constructor" }, /^OTEL_TRACES_SAMPLER: constructor is none of/],
+  [{ OTEL_TRACES_SAMPLER: "traceidratio", OTEL_TRACES_SAMPLER_ARG: "7" }, /^OTEL_TRACES_SAMPLER_ARG: 7 is no number/],
+])("says of %j what counts instead", (variables, told) => {
+  const warnings: string[] = [];
+  samplerOf(variables, (message) => warnings.push(message));
+  expect(warnings).toEqual([expect.stringMatching(told)]);
+});
+
+it.each([{}, { OTEL_TRACES_SAMPLER: "traceidratio", OTEL_TRACES_SAMPLER_ARG: "0.5" }])(
+  "says nothing of %j",
+  (variables) => {
+    const warnings: string[] = [];
+    samplerOf(variables, (message) => warnings.push(message));
+    expect(warnings).toEqual([]);
+  },
+);

@@ -12,7 +12,7 @@ import {
   TraceIdRatioBasedSampler,
   TracerProvider,
 } from "@opentelemetry/sdk-trace";
-import type { Exported, OtelVariables, OtlpProtocol } from "./exported.ts";
+import type { Exported, OtelVariables, OtlpProtocol, Warn } from "./exported.ts";
 
 type CreateExporter = () => Promise<SpanExporter>;
 
@@ -26,7 +26,7 @@ const OTLP: Readonly<Record<OtlpProtocol, CreateExporter>> = {
 export async function createTracerProvider(
   resource: Resource,
   exported: Exported,
-  variables: OtelVariables,
+  { variables, warn }: { variables: OtelVariables; warn: Warn },
 ): Promise<TracerProvider> {
   const spanProcessors: SpanProcessor[] = [];
   for (const name of exported.traces) {
@@ -35,7 +35,7 @@ export async function createTracerProvider(
   }
   return new TracerProvider({
     resource,
-    sampler: samplerOf(variables),
+    sampler: samplerOf(variables, warn),
     spanLimits: limitsOf(variables),
     spanProcessors,
   });
@@ -63,27 +63,31 @@ async function processorFor(
   });
 }
 
-export function samplerOf(variables: OtelVariables): Sampler {
-  const ratio = (): Sampler => new TraceIdRatioBasedSampler(ratioOf(variables["OTEL_TRACES_SAMPLER_ARG"]));
-  switch (variables["OTEL_TRACES_SAMPLER"]) {
-    case "always_on":
-      return new AlwaysOnSampler();
-    case "always_off":
-      return new AlwaysOffSampler();
-    case "traceidratio":
-      return ratio();
-    case "parentbased_always_off":
-      return new ParentBasedSampler({ root: new AlwaysOffSampler() });
-    case "parentbased_traceidratio":
-      return new ParentBasedSampler({ root: ratio() });
-    default:
-      return new ParentBasedSampler({ root: new AlwaysOnSampler() });
-  }
+const DEFAULT_SAMPLER = "parentbased_always_on";
+const SAMPLERS: Readonly<Record<string, (ratio: () => number) => Sampler>> = {
+  always_on: () => new AlwaysOnSampler(),
+  always_off: () => new AlwaysOffSampler(),
+  traceidratio: (ratio) => new TraceIdRatioBasedSampler(ratio()),
+  [DEFAULT_SAMPLER]: () => new ParentBasedSampler({ root: new AlwaysOnSampler() }),
+  parentbased_always_off: () => new ParentBasedSampler({ root: new AlwaysOffSampler() }),
+  parentbased_traceidratio: (ratio) => new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(ratio()) }),
+};
+
+export function samplerOf(variables: OtelVariables, warn: Warn): Sampler {
+  const named = variables["OTEL_TRACES_SAMPLER"] ?? DEFAULT_SAMPLER;
+  const ratio = (): number => ratioOf(variables["OTEL_TRACES_SAMPLER_ARG"], warn);
+  const create = Object.hasOwn(SAMPLERS, named) ? SAMPLERS[named] : undefined;
+  if (create !== undefined) return create(ratio);
+  warn(`OTEL_TRACES_SAMPLER: ${named} is none of ${Object.keys(SAMPLERS).join(", ")}: ${DEFAULT_SAMPLER} counts`);
+  return new ParentBasedSampler({ root: new AlwaysOnSampler() });
 }
 
-function ratioOf(text: string | undefined): number {
-  const ratio = text === undefined ? Number.NaN : Number(text);
-  return ratio >= 0 && ratio <= 1 ? ratio : 1;
+function ratioOf(text: string | undefined, warn: Warn): number {
+  if (text === undefined) return 1;
+  const ratio = Number(text);
+  if (ratio >= 0 && ratio <= 1) return ratio;
+  warn(`OTEL_TRACES_SAMPLER_ARG: ${text} is no number from 0 to 1: 1 counts`);
+  return 1;
 }
 
 function limitsOf(variables: OtelVariables): Record<string, number> {
