@@ -1,10 +1,11 @@
 // One span and one log line for each attempt (reference: SMTP, TLS, DNS, webhooks). No addresses, subjects or reply texts.
 import type { Span } from "@opentelemetry/api";
-import { SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
-import type { Attempt } from "#shared/contracts/attempt.ts";
+import { SpanKind, trace } from "@opentelemetry/api";
+import type { Attempt, AttemptResult, SmtpStep } from "#shared/contracts/attempt.ts";
 import type { MailMessage } from "#shared/contracts/mail.ts";
 import type { Log } from "#shared/log.ts";
-import { ATTRIBUTES } from "#shared/telemetry/names.ts";
+import { failSpan } from "#shared/telemetry/fail-span.ts";
+import { ATTRIBUTES, smtpEvent } from "#shared/telemetry/names.ts";
 
 const tracer = trace.getTracer("waypost");
 
@@ -20,6 +21,11 @@ export function startAttemptSpan(mail: MailMessage, route: "relay" | "mx"): Span
     [ATTRIBUTES.networkTransport]: "tcp",
     [ATTRIBUTES.networkProtocolName]: "smtp",
   });
+}
+
+/** Tells the span of each step that was answered; nobody is told where it is not recorded. */
+export function stepEvents(span: Span): ((step: SmtpStep) => void) | undefined {
+  return span.isRecording() ? (step) => void span.addEvent(smtpEvent(step)) : undefined;
 }
 
 function protocolVersion(protocol: string | undefined): string | undefined {
@@ -44,15 +50,16 @@ function attributesOf({ result }: Attempt): Record<string, string | number | boo
   };
 }
 
+function errorTypeOf({ replyCode, cause, enhancedStatus }: AttemptResult): string {
+  return String(replyCode ?? cause?.replaceAll("-", "_") ?? enhancedStatus);
+}
+
 export function endAttemptSpan(span: Span, attempt: Attempt | undefined): void {
   if (attempt !== undefined && span.isRecording()) {
     const { result } = attempt;
     const present = Object.entries(attributesOf(attempt)).filter(([, value]) => value !== undefined);
     span.setAttributes(Object.fromEntries(present));
-    if (result.status !== "accepted") {
-      span.setAttribute(ATTRIBUTES.errorType, String(result.replyCode ?? result.enhancedStatus));
-      span.setStatus({ code: SpanStatusCode.ERROR });
-    }
+    if (result.status !== "accepted") failSpan(span, errorTypeOf(result));
   }
   span.end();
 }

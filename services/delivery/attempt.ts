@@ -68,6 +68,7 @@ async function sendOn(session: SmtpSession, plan: AttemptPlan): Promise<{ end: C
 async function sendAnew(plan: AttemptPlan): Promise<Attempted> {
   const found = await plan.findTargets();
   if (!found.ok) return resultOf(found.end, {}, plan.requestsTls);
+  plan.bounds.onAnswered?.("resolve");
   let last: Attempted | undefined;
   for (const target of found.targets) {
     const opened = await openSession(target, plan);

@@ -2,6 +2,7 @@
 import type { Socket } from "node:net";
 import { connect } from "node:net";
 import type { Clock } from "#shared/clock.ts";
+import type { SmtpStep } from "#shared/contracts/attempt.ts";
 import { writeTogether } from "#shared/network/write-together.ts";
 import type { Peer } from "./conversation-end.ts";
 import { endOfConnect, nameOf } from "./conversation-end.ts";
@@ -18,12 +19,14 @@ export interface Bounds {
   clock: Clock;
   /** Aborts when the service stops and its time to drain is over. */
   stopping: AbortSignal;
+  /** Told of each step as it is answered. */
+  onAnswered?: ((step: SmtpStep) => void) | undefined;
 }
 
 export type Connected = { ok: true; socket: Socket } | { ok: false; end: ConversationEnd };
 
 /** Resolves with a connected socket, or why there is none. Never rejects. */
-export function connectTo(plan: ConnectPlan, { limits, clock, stopping }: Bounds): Promise<Connected> {
+export function connectTo(plan: ConnectPlan, { limits, clock, stopping, onAnswered }: Bounds): Promise<Connected> {
   const { promise, resolve } = Promise.withResolvers<Connected>();
   const socket = connect({
     host: plan.address,
@@ -52,6 +55,7 @@ export function connectTo(plan: ConnectPlan, { limits, clock, stopping }: Bounds
   socket.once("connect", () => {
     // The body and its final dot are two writes of Nodemailer's.
     writeTogether(socket);
+    onAnswered?.("connect");
     settle({ ok: true, socket });
   });
   if (stopping.aborted) onStop();

@@ -1,7 +1,7 @@
 // Makes the attempt that a mail asks for: composes, sends within its times, tells the breaker, records the outcome.
 import { context, trace } from "@opentelemetry/api";
 import type { Clock } from "#shared/clock.ts";
-import type { Attempt, AttemptResult } from "#shared/contracts/attempt.ts";
+import type { Attempt, AttemptResult, SmtpStep } from "#shared/contracts/attempt.ts";
 import type { MailMessage } from "#shared/contracts/mail.ts";
 import type { Log } from "#shared/log.ts";
 import { domainOf } from "#shared/email/domain-name.ts";
@@ -10,7 +10,7 @@ import type { SmtpTimeouts } from "#shared/settings-schedules.ts";
 import type { ClaimAnswer, Ledger, LedgerKey } from "#shared/store/ledger.ts";
 import { makeAttempt } from "./attempt.ts";
 import type { Attempted } from "./attempt.ts";
-import { endAttemptSpan, logAttempt, startAttemptSpan } from "./attempt-trace.ts";
+import { endAttemptSpan, logAttempt, startAttemptSpan, stepEvents } from "./attempt-trace.ts";
 import { watchClaim } from "./claim-watch.ts";
 import type { AttemptHere } from "./deliver-mail.ts";
 import type { Destination } from "./destination.ts";
@@ -64,6 +64,7 @@ export interface AttemptMaker {
 interface Running {
   controller: AbortController;
   session: SmtpSession | undefined;
+  onAnswered: ((step: SmtpStep) => void) | undefined;
 }
 
 class Maker implements AttemptMaker {
@@ -106,7 +107,8 @@ class Maker implements AttemptMaker {
 
   async make(request: AttemptRequest): Promise<AttemptMade> {
     const mail = request.delivery.message;
-    const running: Running = { controller: new AbortController(), session: undefined };
+    const span = startAttemptSpan(mail, request.found.kind);
+    const running: Running = { controller: new AbortController(), session: undefined, onAnswered: stepEvents(span) };
     const claim = watchClaim(this.#ports, {
       key: { mailId: mail.mailId, attempt: mail.attempt },
       deadline: deadlineOf(mail, this.#ports.clock),
@@ -117,7 +119,6 @@ class Maker implements AttemptMaker {
       },
     });
     this.#running.add(running);
-    const span = startAttemptSpan(mail, request.found.kind);
     let made: Attempt | undefined;
     try {
       made = await context.with(trace.setSpan(context.active(), span), () => this.#attempt(request, running));
@@ -186,6 +187,7 @@ class Maker implements AttemptMaker {
       bounds: {
         clock: steady,
         stopping: running.controller.signal,
+        onAnswered: running.onAnswered,
         limits: { timeouts, totalMs: nowMs + timeouts.total, deadlineMs },
       },
       onSession: (session) => {

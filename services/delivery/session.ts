@@ -57,6 +57,7 @@ export class SmtpSession {
   #isClosed = false;
   /** Called once, when the connection is gone. */
   onClosed: (() => void) | undefined;
+  #onAnswered: Bounds["onAnswered"];
   transactions = 0;
   /** When each step was answered first. */
   readonly answeredMs = new Map<SmtpStep, number>();
@@ -70,10 +71,9 @@ export class SmtpSession {
     this.#clock = bounds.clock;
     this.#openedMs = this.#clock.nowMs();
     this.#timer = new StepTimer(socket, bounds.clock, (step, limit) => this.#onLate(step, limit));
-    this.#transcript = new Transcript((step) => {
-      const { lastAnswered } = this.#transcript;
-      if (!this.answeredMs.has(lastAnswered)) this.answeredMs.set(lastAnswered, bounds.clock.nowMs());
-      this.#timer.follow(step);
+    this.#transcript = new Transcript((waiting, answered) => {
+      if (answered !== undefined) this.#note(answered);
+      this.#timer.follow(waiting);
     });
     this.#connection = new SmtpClient({
       connection: socket,
@@ -181,7 +181,9 @@ export class SmtpSession {
 
   /** A session that will not be reset is over: its reply says nothing of the next mail, which was not named yet. */
   async #reset(bounds: Bounds): Promise<Answer> {
-    const reset = await this.#run(bounds, (done) => this.#connection.reset((error) => done(error)));
+    // No step of the mail.
+    const unheard = { ...bounds, onAnswered: undefined };
+    const reset = await this.#run(unheard, (done) => this.#connection.reset((error) => done(error)));
     if (reset.kind === "ok") return reset;
     this.close();
     if (reset.kind !== "reply") return reset;
@@ -223,9 +225,15 @@ export class SmtpSession {
     return refusalOf(this.#transcript, this.plan) ?? conclude(step, cause, detail);
   }
 
-  async #run({ limits, stopping }: Bounds, start: (done: Done) => void): Promise<Answer> {
+  #note(answered: SmtpStep): void {
+    if (!this.answeredMs.has(answered)) this.answeredMs.set(answered, this.#clock.nowMs());
+    this.#onAnswered?.(answered);
+  }
+
+  async #run({ limits, stopping, onAnswered }: Bounds, start: (done: Done) => void): Promise<Answer> {
     const { promise, resolve } = Promise.withResolvers<Answer>();
     this.#settle = resolve;
+    this.#onAnswered = onAnswered;
     const onStop = (): void => this.#onStop();
     stopping.addEventListener("abort", onStop, { once: true });
     this.#timer.start(limits, this.#transcript.waiting === "idle" ? "mail" : this.#transcript.waiting);
@@ -236,6 +244,7 @@ export class SmtpSession {
     if (stopping.aborted) this.#onStop();
     const answer = await promise;
     this.#settle = undefined;
+    this.#onAnswered = undefined;
     this.#timer.stop();
     stopping.removeEventListener("abort", onStop);
     return answer;

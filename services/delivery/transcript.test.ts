@@ -45,6 +45,21 @@ describe("a transcript", () => {
     expect(transcript.waiting).toBe("dot");
   });
 
+  it("tells of each step once it is answered, not when it is begun", () => {
+    const answered: string[] = [];
+    const transcript = new Transcript((_, step) => {
+      if (step !== undefined) answered.push(step);
+    });
+    transcript.onServer("220 relay.example.net ESMTP");
+    transcript.begin();
+    for (const command of ["MAIL FROM:<a@b>", "RCPT TO:<c@d>", "DATA"]) transcript.onClient(command);
+    expect(answered).toEqual(["greeting"]);
+    for (const reply of ["250 ok", "250 ok", "354 go"]) transcript.onServer(reply);
+    transcript.onDataSent();
+    transcript.onServer("250 taken");
+    expect(answered).toEqual(["greeting", "mail", "rcpt", "data", "dot"]);
+  });
+
   it("waits for a TLS handshake until it speaks on, and forgets what was said before it", () => {
     const transcript = opened();
     transcript.onClient("STARTTLS");

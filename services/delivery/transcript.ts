@@ -23,8 +23,11 @@ const STEPS: readonly (readonly [prefix: string, step: SmtpStep])[] = [
 /** What is no command of ours that we know is a line of an AUTH exchange. */
 const stepOf = (command: string): SmtpStep => STEPS.find(([prefix]) => command.startsWith(prefix))?.[1] ?? "auth";
 
+/** The step that is waited for now, and the one that was answered, where one was. */
+type OnStep = (waiting: Waiting, answered?: SmtpStep) => void;
+
 export class Transcript {
-  readonly #onStep: (step: Waiting) => void;
+  readonly #onStep: OnStep;
   #outstanding: SmtpStep[] = ["greeting"];
   #lastAnswered: SmtpStep = "greeting";
   /** What goes on with no reply outstanding: the data is being sent, or a TLS handshake is under way. */
@@ -39,7 +42,7 @@ export class Transcript {
   /** It answered the data before all of it was sent. */
   wasEarly = false;
 
-  constructor(onStep: (step: Waiting) => void) {
+  constructor(onStep: OnStep) {
     this.#onStep = onStep;
   }
 
@@ -89,7 +92,7 @@ export class Transcript {
     if (step === "starttls" && reply.startsWith("2")) this.#onUpgrade();
     const isRefusal = /^[45]/.test(reply) && TRANSACTION_STEPS.includes(step);
     if (isRefusal && !this.refusals.has(step)) this.refusals.set(step, reply);
-    this.#onStep(this.waiting);
+    this.#onStep(this.waiting, step);
   }
 
   /** What was said in clear does not count under TLS (RFC 3207 §4.2), also where EHLO is refused there. */

@@ -31,6 +31,8 @@ export const attemptResultSchema = z.object({
   /** Whose fault a deferral is: the mail's, the connection's or the set-up's; the last two move the lane's breaker. */
   blame: z.enum(["mail", "connection", "setup"]).default("mail"),
   step: z.enum(SMTP_STEPS).optional(),
+  /** What we concluded, by its name in `LOCAL_CAUSES` (shared/life/outcome.ts); of local results only. */
+  cause: z.string().optional(),
   replyCode: z.int().optional(),
   /** RFC 3463, e.g. "4.4.1"; ours where the server gave none. */
   enhancedStatus: z.string(),

@@ -51,7 +51,16 @@ export type ConversationEnd = AttemptEnd | { kind: "abandoned" };
 
 export type Outcome = Pick<
   AttemptResult,
-  "status" | "origin" | "blame" | "step" | "replyCode" | "enhancedStatus" | "text" | "remoteQueueId" | "uncertain"
+  | "status"
+  | "origin"
+  | "blame"
+  | "step"
+  | "cause"
+  | "replyCode"
+  | "enhancedStatus"
+  | "text"
+  | "remoteQueueId"
+  | "uncertain"
 >;
 
 /** What is refused at these steps is the mail, at others the session. */
@@ -143,6 +152,7 @@ function outcomeOfCause(step: SmtpStep, cause: LocalCause, detail: string): Outc
     origin: "local",
     blame,
     step,
+    cause,
     enhancedStatus: enhanced,
     text: cleanText(detail),
     ...(isUncertain ? { uncertain: true } : {}),

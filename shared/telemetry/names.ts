@@ -25,13 +25,11 @@ export const ATTRIBUTES = {
   tlsProtocolName: "tls.protocol.name",
   tlsProtocolVersion: "tls.protocol.version",
   tlsCipher: "tls.cipher",
-  dnsQuestionName: "dns.question.name",
   httpRequestMethod: "http.request.method",
   httpResponseStatusCode: "http.response.status_code",
   httpRequestResendCount: "http.request.resend_count",
   httpRoute: "http.route",
   urlFull: "url.full",
-  dbSystemName: "db.system.name",
   jobId: "waypost.job.id",
   mailId: "waypost.mail.id",
   account: "waypost.account",
@@ -43,6 +41,9 @@ export const ATTRIBUTES = {
   smtpEnhancedStatus: "waypost.smtp.enhanced_status",
   smtpRemoteQueueId: "waypost.smtp.remote_queue_id",
 } as const;
+
+/** Of an attempt's span: the step was answered (connect, starttls, auth, mail, rcpt, data, dot …). */
+export const smtpEvent = (step: string): string => `waypost.smtp.${step}`;
 
 export const METRICS = {
   sentMessages: "messaging.client.sent.messages",

@@ -6,7 +6,7 @@ import { eventually } from "#test/support/eventually.ts";
 import { jobOf } from "#test/support/job.ts";
 import type { MailServer } from "#test/support/mail-server.ts";
 import { startMailServer } from "#test/support/mail-server.ts";
-import type { OtlpReceiver } from "#test/support/otlp-receiver.ts";
+import type { OtlpReceiver, ReceivedSpan } from "#test/support/otlp-receiver.ts";
 import { startOtlpReceiver } from "#test/support/otlp-receiver.ts";
 import type { System } from "#test/support/system.ts";
 import { startSystem } from "#test/support/system.ts";
@@ -37,6 +37,9 @@ afterAll(async () => {
   await Promise.all([relay.close(), endpoint.close(), collector.close()]);
 });
 
+const stepsOf = (span: ReceivedSpan | undefined): string[] | undefined =>
+  span?.events.map(({ name }) => name.replace("waypost.smtp.", ""));
+
 it("holds ingest, router, delivery, and every POST with its traceparent", async () => {
   const account = await system.account({ notification: { url: endpoint.url } });
   await system.relay(account, relay);
@@ -52,6 +55,22 @@ it("holds ingest, router, delivery, and every POST with its traceparent", async 
   }, 30_000);
   const submission = spans.find(({ name }) => name === "POST /v1/jobs");
   expect(submission).toMatchObject({ parentSpanId: CALLER, attributes: { "http.response.status_code": 202 } });
+  const attempt = spans.find(({ name }) => name === "send smtp");
+  const transaction = ["mail", "rcpt", "data", "dot"];
+  expect(stepsOf(attempt)).toEqual(["resolve", "connect", "greeting", "ehlo", ...transaction]);
   const posted = await eventually(() => endpoint.requests.find(({ headers }) => headers["traceparent"] !== undefined));
   expect(String(posted.headers["traceparent"])).toContain(TRACE_ID);
+});
+
+it("tells the steps of its own mail only, where a connection is used again", async () => {
+  const account = await system.account({ notification: { url: endpoint.url } });
+  await system.relay(account, relay);
+  const send = async (): Promise<string[] | undefined> => {
+    const jobId = await system.accept(account, jobOf(account, ["to@recipient.example"]));
+    const [mail] = await system.mailsOf(jobId);
+    const { traceId = "" } = await system.ended(mail?.mailId ?? "");
+    return eventually(() => stepsOf(collector.ofTrace(traceId).find(({ name }) => name === "send smtp")), 30_000);
+  };
+  expect(await send()).toContain("connect");
+  expect(await send()).toEqual(["mail", "rcpt", "data", "dot"]);
 });
