@@ -126,6 +126,8 @@ describe("the comparable spelling of an address", () => {
     ['"J\u00f6rg"@acme.example', "j\u00f6rg@acme.example"],
     ["Jo\u0308rg@MÜLLER.example", "j\u00f6rg@xn--mller-kva.example"],
     ["No Address", "no address"],
+    ["a@example.com。", "a@example.com"],
+    ["a@example.com..", "a@example.com.."],
   ])("of %s is %s", (address, comparable) => expect(comparableAddress(address)).toBe(comparable));
 
   it("is its own comparable spelling, whatever the text", () => {

@@ -7,12 +7,15 @@ const NOT_A_NAME = /[%/\\?#@:[\]\s]/;
 
 /** A domain as lower-case A-labels, or undefined where it is none. */
 export function toALabels(domain: string): string | undefined {
-  const lower = domain.toLowerCase().replace(/\.$/, "");
-  if (lower === "") return undefined;
+  // After the conversion: it makes dots of some other characters.
+  const name = asciiOf(domain.toLowerCase()).replace(/\.$/, "");
+  return name === "" || name.endsWith(".") ? undefined : name;
+}
+
+/** Empty where it has no ASCII form. */
+function asciiOf(lower: string): string {
   if (PLAIN_ASCII.test(lower) && !lower.includes("xn--")) return lower;
-  if (NOT_A_NAME.test(lower)) return undefined;
-  const ascii = domainToASCII(lower);
-  return ascii === "" ? undefined : ascii;
+  return NOT_A_NAME.test(lower) ? "" : domainToASCII(lower);
 }
 
 /** The domain of a bare address as lower-case A-labels; undefined where there is none. An address literal is kept as it is. */
