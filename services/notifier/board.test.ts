@@ -19,6 +19,8 @@ function start(mostWaiting = 100) {
   const sleeping: { untilMs: number; wake(): void }[] = [];
   const states = new Map<string, EndpointState>();
   const store = { isAway: false };
+  const looks: (readonly string[])[] = [];
+  const looking: { until?: Promise<void> } = {};
   const clock = {
     nowMs: () => nowMs,
     now: () => new Date(nowMs),
@@ -28,8 +30,13 @@ function start(mostWaiting = 100) {
   };
   const endpoints = {
     get: async (account: string, url: string) => states.get(endpointKey(account, url)),
-    held: async (now: Date) =>
-      [...states.values()].filter(({ state, until }) => state === "off" || (until !== undefined && until > now)),
+    held: async (keys: readonly string[], now: Date) => {
+      looks.push(keys);
+      const found = keys.flatMap((key) => states.get(key) ?? []);
+      const answer = found.filter(({ state, until }) => state === "off" || (until !== undefined && until > now));
+      await looking.until;
+      return answer;
+    },
     save: async (saved: readonly EndpointState[]) => {
       if (store.isAway) throw new StoreUnavailable("away");
       for (const state of saved) states.set(state._id, state);
@@ -37,8 +44,10 @@ function start(mostWaiting = 100) {
     enable: async () => 0,
     forget: async () => undefined,
   };
-  const board: Board = createBoard({ endpoints, clock, log: createLog("test", "silent"), mostWaiting });
+  const board: Board = createBoard({ endpoints, clock, log: createLog("test", "silent"), mostWaiting, keptMs: 60_000 });
   return {
+    looks,
+    looking,
     board,
     states,
     store,
@@ -123,6 +132,52 @@ describe("the board of endpoints", () => {
     states.set(KEY, { ...off, state: "open" });
     await board.synchronize();
     expect((await board.admit(DETAILS)).kind).toBe("turn");
+  });
+
+  it("posts nothing to what another replica switched off before it was first asked for here", async () => {
+    const { board, states } = start();
+    states.set(KEY, { _id: KEY, account: "acme", url: "", state: "off", since: new Date(0) });
+    expect((await board.admit(DETAILS)).kind).toBe("parked");
+  });
+
+  it("asks for no more than is in hand, once a second, however many are off", async () => {
+    const { board, states, looks, advance } = start();
+    for (let n = 0; n < 1_000; n += 1) {
+      const _id = `acme/${n}`;
+      states.set(_id, { _id, account: "acme", url: "", state: "off", since: new Date(0) });
+    }
+    await turns(board, 3);
+    await board.synchronize();
+    expect(looks).toEqual([[KEY]]);
+    await advance(1_000);
+    await turns(board, 3);
+    expect(looks).toEqual([[KEY], [KEY]]);
+  });
+
+  it("does not switch on what goes off while it is being looked at", async () => {
+    const { board, looking, advance } = start();
+    const [turn] = await turns(board, 1);
+    await advance(1_000);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    looking.until = promise;
+    const asking = board.admit(DETAILS);
+    await advance(0);
+    turn?.end(GONE);
+    const saved = board.synchronize();
+    await advance(0);
+    resolve();
+    await saved;
+    expect((await asking).kind).toBe("parked");
+  });
+
+  it("keeps the state of an account's endpoint, and that of a job's for a while", async () => {
+    const { board, states } = start();
+    const url = "https://job.example.com/7";
+    turnOf(await board.admit(DETAILS)).end(GONE);
+    turnOf(await board.admit({ ...DETAILS, url, isJobs: true })).end(GONE);
+    await board.synchronize();
+    expect(states.get(KEY)?.expiresAt).toBeUndefined();
+    expect(states.get(endpointKey("acme", url))?.expiresAt).toEqual(new Date(1_060_000));
   });
 
   it("waits as the endpoint asked another replica, and no longer", async () => {

@@ -5,6 +5,8 @@ import type { Clock } from "#shared/clock.ts";
 import type { Log } from "#shared/log.ts";
 import type { EndpointAnswer, Endpoints, EndpointState } from "#shared/store/endpoints.ts";
 import { displayUrl, endpointKey } from "#shared/store/endpoints.ts";
+import type { GroupCommit } from "#shared/store/group-commit.ts";
+import { createGroupCommit } from "#shared/store/group-commit.ts";
 import type { PostOutcome } from "./answer.ts";
 import type { EndpointDetails } from "./endpoint.ts";
 import type { Flight, Health } from "./health.ts";
@@ -23,9 +25,9 @@ export type Admission =
   | { kind: "parked"; reason: string; expectedMs: number };
 
 export interface Board {
-  /** A turn to post, at once or after a short wait; otherwise the batch is parked. */
+  /** A turn to post, at once or after a short wait; otherwise the batch is parked. Throws StoreUnavailable. */
   admit(details: EndpointDetails): Promise<Admission>;
-  /** Writes what changed here, and reads what is off or was switched on again elsewhere. Called every second. */
+  /** Writes what changed here, and looks after those that nobody asks for. Called every second. */
   synchronize(): Promise<void>;
   /** Forgets what is held against an account's endpoints (an operator switched them on). */
   open(account: string): void;
@@ -39,6 +41,8 @@ export interface BoardOptions {
   log: Log;
   /** Batches that may wait for a turn in this replica, over all endpoints. */
   mostWaiting: number;
+  /** How long the state of an endpoint that came with a job is kept. */
+  keptMs: number;
 }
 
 interface Waiting {
@@ -56,8 +60,14 @@ interface Entry {
   lastSuccessMs: number;
   lastAnswer: EndpointAnswer | undefined;
   pace: Pace;
-  isChanged: boolean;
+  isJobs: boolean;
+  /** What is to be told the store, counted; and up to which of it the store was told. */
+  changes: number;
+  savedChanges: number;
   savedMs: number;
+  /** When the store was last asked what others say of it. */
+  lookedMs: number;
+  looking: Promise<void> | undefined;
 }
 
 const LONGEST_TURN_WAIT_MS = 5_000;
@@ -66,6 +76,9 @@ const LOOK_EVERY_MS = 250;
 const MOST_ENDPOINTS = 10_000;
 /** The last answer of an endpoint that goes on as before is written this often. */
 const SAVED_EVERY_MS = 5_000;
+/** What others say of an endpoint counts within a second: who asks for it later than that looks again. */
+const LOOKED_AT_FOR_MS = 1_000;
+const MOST_IN_ONE_LOOK = 500;
 
 function entryOf(details: EndpointDetails, nowMs: number): Entry {
   return {
@@ -78,9 +91,18 @@ function entryOf(details: EndpointDetails, nowMs: number): Entry {
     lastSuccessMs: 0,
     lastAnswer: undefined,
     pace: createPace(),
-    isChanged: false,
+    isJobs: false,
+    changes: 0,
+    savedChanges: 0,
     savedMs: 0,
+    lookedMs: -Infinity,
+    looking: undefined,
   };
+}
+
+/** The store does not know yet what became of it here. */
+function isChanged({ changes, savedChanges }: Entry): boolean {
+  return changes > savedChanges;
 }
 
 function flightOf(entry: Entry, nowMs: number): Flight {
@@ -108,7 +130,7 @@ function parkedFor(entry: Entry, nowMs: number): Admission {
   return { kind: "parked", reason, expectedMs: Math.max(backlogMs, troubleMs, untilMs - nowMs) };
 }
 
-function stateOf(entry: Entry): EndpointState {
+function stateOf(entry: Entry, expiresAt: Date): EndpointState {
   const { state, sinceMs, untilMs } = entry.health;
   return {
     _id: entry.key,
@@ -118,6 +140,7 @@ function stateOf(entry: Entry): EndpointState {
     since: new Date(sinceMs),
     ...(untilMs === 0 ? {} : { until: new Date(untilMs) }),
     ...(entry.lastAnswer === undefined ? {} : { lastAnswer: entry.lastAnswer }),
+    ...(entry.isJobs ? { expiresAt } : {}),
   };
 }
 
@@ -132,20 +155,25 @@ class EndpointBoard implements Board {
   readonly #log: Log;
   readonly #entries = new LRUCache<string, Entry>({ max: MOST_ENDPOINTS });
   readonly #mostWaiting: number;
-  #held = new Map<string, EndpointState>();
+  readonly #keptMs: number;
+  readonly #looks: GroupCommit<Entry>;
   #waiting = 0;
   #isLooking = false;
 
-  constructor({ endpoints, clock, log, mostWaiting }: BoardOptions) {
+  constructor({ endpoints, clock, log, mostWaiting, keptMs }: BoardOptions) {
     this.#mostWaiting = mostWaiting;
+    this.#keptMs = keptMs;
+    this.#looks = createGroupCommit({ write: (entries) => this.#lookAt(entries), max: MOST_IN_ONE_LOOK });
     this.#endpoints = endpoints;
     this.#clock = clock;
     this.#log = log;
   }
 
   async admit(details: EndpointDetails): Promise<Admission> {
-    const nowMs = this.#clock.nowMs();
     const entry = this.#entryOf(details);
+    entry.isJobs = details.isJobs === true;
+    if (this.#clock.nowMs() - entry.lookedMs >= LOOKED_AT_FOR_MS) await this.#look(entry);
+    const nowMs = this.#clock.nowMs();
     if (roomOf(entry, nowMs) > 0) return { kind: "turn", turn: this.#begin(entry) };
     // An endpoint may hold three times what is left free: one alone three quarters of all, many a fair share each.
     const free = this.#mostWaiting - this.#waiting;
@@ -168,17 +196,41 @@ class EndpointBoard implements Board {
 
   async synchronize(): Promise<void> {
     const nowMs = this.#clock.nowMs();
-    const changed = [...this.#entries.values()].filter(({ isChanged }) => isChanged);
-    for (const entry of changed) Object.assign(entry, { isChanged: false, savedMs: nowMs });
-    try {
-      await this.#endpoints.save(changed.map(stateOf));
-    } catch (error) {
-      // Still to be said: what the store does not know of would count as switched on there.
-      for (const entry of changed) entry.isChanged = true;
-      throw error;
+    const changed = [...this.#entries.values()].filter(isChanged).map((entry) => ({ entry, upTo: entry.changes }));
+    const expiresAt = new Date(nowMs + this.#keptMs);
+    await this.#endpoints.save(changed.map(({ entry }) => stateOf(entry, expiresAt)));
+    for (const { entry, upTo } of changed) Object.assign(entry, { savedChanges: upTo, savedMs: nowMs });
+    await Promise.all(this.#unasked().map((entry) => this.#look(entry)));
+  }
+
+  /** Those that nobody looks at by asking for them: others wait for a turn, or it is off and nobody knows that it is on again. */
+  #unasked(): Entry[] {
+    const entries = [...this.#entries.values()];
+    const closed = entries.filter(({ health, waiting }) => health.state !== "open" && waiting.length === 0);
+    const longest = closed.toSorted((a, b) => a.lookedMs - b.lookedMs).slice(0, MOST_IN_ONE_LOOK);
+    return [...entries.filter(({ waiting }) => waiting.length > 0), ...longest];
+  }
+
+  #look(entry: Entry): Promise<void> {
+    entry.looking ??= this.#looks.add(entry).finally(() => {
+      entry.looking = undefined;
+    });
+    return entry.looking;
+  }
+
+  async #lookAt(entries: readonly Entry[]): Promise<void> {
+    const nowMs = this.#clock.nowMs();
+    const asked = entries.map((entry) => ({ entry, savedChanges: entry.savedChanges }));
+    const found = await this.#endpoints.held(
+      entries.map(({ key }) => key),
+      this.#clock.now(),
+    );
+    const held = new Map(found.map((state) => [state._id, state]));
+    for (const { entry, savedChanges } of asked) {
+      entry.lookedMs = nowMs;
+      // The answer may be from before what has become of it here was written.
+      if (entry.changes === savedChanges) this.#adopt(entry, held.get(entry.key));
     }
-    this.#held = new Map((await this.#endpoints.held(this.#clock.now())).map((state) => [state._id, state]));
-    for (const entry of this.#entries.values()) this.#adopt(entry);
   }
 
   #entryOf(details: EndpointDetails): Entry {
@@ -187,14 +239,11 @@ class EndpointBoard implements Board {
     if (known !== undefined) return known;
     const entry = entryOf(details, this.#clock.nowMs());
     this.#entries.set(key, entry);
-    this.#adopt(entry);
     return entry;
   }
 
   /** What holds it elsewhere holds it here; what is off here and no longer in the store was switched on. */
-  #adopt(entry: Entry): void {
-    if (entry.isChanged) return;
-    const stored = this.#held.get(entry.key);
+  #adopt(entry: Entry, stored: EndpointState | undefined): void {
     const { state, untilMs } = entry.health;
     if (stored === undefined) {
       if (state === "off") this.#reopen(entry);
@@ -234,7 +283,7 @@ class EndpointBoard implements Board {
       entry.pace.notePosted(nowMs);
     }
     const isMoved = before !== entry.health.state;
-    if (isMoved || nowMs - entry.savedMs > SAVED_EVERY_MS) entry.isChanged = true;
+    if (isMoved || nowMs - entry.savedMs > SAVED_EVERY_MS) entry.changes += 1;
     if (isMoved) this.#report(entry, before);
   }
 

@@ -12,6 +12,8 @@ export interface EndpointDetails {
   basic?: { user: string; password: string };
   /** Newest first; empty: not signed. */
   signingSecrets: readonly string[];
+  /** It came with a job, and is not the account's. */
+  isJobs?: true;
 }
 
 export type EndpointChoice = { kind: "endpoint"; details: EndpointDetails } | { kind: "none"; reason: string };
@@ -30,18 +32,19 @@ const jobEndpointSchema = z.object({
   authentication: z.object({ method: z.literal("BASIC"), user: z.string(), password: z.string() }).optional(),
 });
 
-function ofJob(account: string, clear: string): EndpointChoice {
+function ofJob(name: string, clear: string, account: Account | undefined): EndpointChoice {
   const parsed = jobEndpointSchema.safeParse(parseJson(clear));
   if (!parsed.success) return { kind: "none", reason: "the job's endpoint details cannot be read" };
   const { url, headers, authentication } = parsed.data;
   return {
     kind: "endpoint",
     details: {
-      account,
+      account: name,
       url,
       headers: headers ?? [],
       ...(authentication === undefined ? {} : { basic: authentication }),
       signingSecrets: [],
+      ...(url === account?.notification?.url ? {} : { isJobs: true }),
     },
   };
 }
@@ -76,7 +79,7 @@ export function endpointOf(
   sealer: Sealer,
 ): EndpointChoice {
   const name = batch.push.meta.account;
-  if (batch.endpoint !== undefined) return ofJob(name, sealer.open(batch.endpoint));
+  if (batch.endpoint !== undefined) return ofJob(name, sealer.open(batch.endpoint), account);
   const settings = account?.notification;
   if (settings === undefined) return { kind: "none", reason: "the account has no endpoint" };
   return { kind: "endpoint", details: ofAccount(name, settings, sealer) };

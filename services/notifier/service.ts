@@ -51,6 +51,7 @@ const POST_TIMEOUT_MS = 10_000;
 const MARK_EVERY_MS = 2_000;
 const BOARD_EVERY_MS = 1_000;
 const INDEXES_RETRY_MS = 2_000;
+const DAY_MS = 86_400_000;
 
 async function build({ settings, log, clock, broker, store }: Context) {
   const configuration = await followConfiguration({ broker, store, clock, log });
@@ -78,7 +79,7 @@ async function build({ settings, log, clock, broker, store }: Context) {
     dead,
     figures: createFigures(),
     poster: createPoster({ client, clock }),
-    board: createBoard({ endpoints, clock, log, mostWaiting: BATCHES_IN_HAND * 0.9 }),
+    board: createBoard({ endpoints, clock, log, mostWaiting: BATCHES_IN_HAND * 0.9, keptMs: deadlineMs + DAY_MS }),
     collector: createCollector({
       broker,
       clock,
@@ -177,7 +178,6 @@ async function start(context: Context): Promise<RunningService> {
     isPrepared = true;
     return "done";
   });
-  await parts.board.synchronize().catch(() => undefined);
   repeat({ clock, log, signal, everyMs: BOARD_EVERY_MS, name: "board" }, () => parts.board.synchronize());
   const { mark, consumption } = startEvents(context, parts);
   repeat({ clock, log, signal, everyMs: MARK_EVERY_MS, name: "mark" }, () => mark.state());

@@ -25,6 +25,8 @@ export interface EndpointState {
   /** The moment before which nothing is posted, where it asked for that (Retry-After). */
   until?: Date;
   lastAnswer?: EndpointAnswer;
+  /** Where it came with a job: any job may name another, and nobody would ever tidy them up. */
+  expiresAt?: Date;
 }
 
 export function endpointKey(account: string, url: string): string {
@@ -46,8 +48,8 @@ export interface EndpointReader {
 }
 
 export interface Endpoints extends EndpointReader {
-  /** Those that are switched off, or asked for nothing before a later moment. */
-  held(now: Date): Promise<readonly EndpointState[]>;
+  /** Those of them that are switched off, or asked for nothing before a later moment. */
+  held(keys: readonly string[], now: Date): Promise<readonly EndpointState[]>;
   /** What is off is opened by `enable` alone, never by what another replica still thinks of it. */
   save(states: readonly EndpointState[]): Promise<void>;
   /** Opens all endpoints of an account; answers how many were not open. */
@@ -63,7 +65,7 @@ export async function ensureEndpointIndexes(store: Store): Promise<void> {
   await guardLong(() =>
     endpointsOf(store).createIndexes([
       { name: "account", key: { account: 1 } },
-      { name: "state", key: { state: 1 } },
+      { name: "expiry", key: { expiresAt: 1 }, expireAfterSeconds: 0 },
     ]),
   );
 }
@@ -72,9 +74,9 @@ export async function ensureEndpointIndexes(store: Store): Promise<void> {
 async function saveStates(endpoints: Collection<EndpointState>, states: readonly EndpointState[]): Promise<void> {
   if (states.length === 0) return;
   const operations = states.map(({ _id, ...fields }) => ({
-    updateOne: {
+    replaceOne: {
       filter: fields.state === "off" ? { _id } : { _id, state: { $ne: "off" as const } },
-      update: { $set: fields, ...(fields.until === undefined ? { $unset: { until: "" as const } } : {}) },
+      replacement: fields,
       upsert: true,
     },
   }));
@@ -90,8 +92,10 @@ export function createEndpoints(store: Store): Endpoints {
   return {
     get: (account, url) =>
       guard(async () => (await endpoints.findOne({ _id: endpointKey(account, url) })) ?? undefined),
-    held: (now) =>
-      guard(() => endpoints.find({ $or: [{ state: "off" }, { state: "slowed", until: { $gt: now } }] }).toArray()),
+    held: (keys, now) => {
+      const isHeld = { $or: [{ state: "off" as const }, { state: "slowed" as const, until: { $gt: now } }] };
+      return guard(() => endpoints.find({ _id: { $in: [...keys] }, ...isHeld }).toArray());
+    },
     save: (states) => guard(() => saveStates(endpoints, states)),
     enable: (account, now) =>
       guard(async () => {

@@ -164,3 +164,24 @@ it("switches an endpoint off that answers 410, raises an alarm, and goes on when
   await eventually(() => endpoint.acknowledged.length === 6, 20_000);
   expect(posts).toBe(1);
 });
+
+it("forgets in time what became of endpoints that came with jobs, and never what became of the account's", async () => {
+  const endpoint = await open(() => ({ status: 410 }));
+  const account = await notifier.account({ url: endpoint.url });
+  const own = `${endpoint.url}job/7`;
+  const seal = (url: string): string => notifier.sealer.seal(JSON.stringify({ url }));
+  for (const sealed of [{}, { endpoint: seal(endpoint.url) }, { endpoint: seal(own) }]) {
+    await notifier.publish(testJob(account, 1, sealed).life(0));
+  }
+  const states = notifier.store.collection<{ _id: string; account: string; url: string; expiresAt?: Date }>(
+    "endpoints",
+  );
+  const found = await eventually(async () => {
+    const both = await states.find({ account: account._id }).toArray();
+    return both.length === 2 ? both : undefined;
+  });
+  expect(found.find(({ url }) => url === endpoint.url)?.expiresAt).toBeUndefined();
+  expect(found.find(({ url }) => url === own)?.expiresAt?.getTime()).toBeGreaterThan(Date.now() + 86_400_000 - 60_000);
+  const indexes = await states.indexes();
+  expect(indexes).toContainEqual(expect.objectContaining({ key: { expiresAt: 1 }, expireAfterSeconds: 0 }));
+});
