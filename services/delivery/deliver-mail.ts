@@ -94,8 +94,10 @@ export async function deliverMail(
   const place = await destination.enter(mail.head.bulk ? "bulk" : "interactive", patienceMs);
   if (place === "put-back") {
     if (found.kind === "relay") return done(mailToLane(putBack(carried), ports.clock.now()));
-    if (!destination.isSuspended) return done(mailToTier(putBack(carried), SUSPECT_TIER_MS));
-    return done(setAside(carried, suspensionOf(found.domain, destination)));
+    if (!destination.isSuspended && !destination.isHanging) {
+      return done(mailToTier(putBack(carried), SUSPECT_TIER_MS));
+    }
+    return done(setAside(carried, troubleOf(found.domain, destination)));
   }
   try {
     // What counts is the configuration at the start of the attempt, and time may have passed before the gate.
@@ -142,8 +144,9 @@ function waitForTwin({ metrics }: DeliverPorts, { mail, content }: CarriedMail):
   return done(mailToTier({ mail: { ...mail, suspectWaits: mail.suspectWaits + 1 }, content }, SUSPECT_TIER_MS));
 }
 
-/** A suspended relay's mails wait in its lane; those of a suspended domain on the ladder, out of the shard's way. */
-function suspensionOf(domain: string, { breaker }: Destination): string {
+/** A suspended relay's mails wait in its lane; those of a suspended domain, or one that hangs, on the ladder, out of the shard's way. */
+function troubleOf(domain: string, { breaker, isSuspended }: Destination): string {
+  if (!isSuspended) return `the servers of ${domain} do not answer`;
   return `deliveries to ${domain} are suspended: ${breaker.suspension?.reason ?? "its servers fail"}`;
 }
 

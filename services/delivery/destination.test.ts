@@ -1,10 +1,15 @@
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import type { AttemptResult } from "#shared/contracts/attempt.ts";
 import { systemClock } from "#shared/clock.ts";
 import { outcomeOf } from "#shared/life/outcome.ts";
 import type { Place } from "./destination.ts";
 import { Destination } from "./destination.ts";
 
+const SUCCESS: AttemptResult = outcomeOf({
+  kind: "reply",
+  step: "dot",
+  reply: { code: 250, enhanced: undefined, text: "ok" },
+});
 const FAULT: AttemptResult = outcomeOf({
   kind: "local",
   step: "connect",
@@ -36,4 +41,35 @@ it("what was under way at the suspension neither puts the next probe off nor let
   probe.report(FAULT);
   probe.leave();
   expect(destination.breaker.suspension?.nextProbeMs).toBe(nowMs + 2_000);
+});
+
+it("holds two places of the default route until something has succeeded, and after ten minutes without", async () => {
+  let nowMs = 1_000_000;
+  const clock = { ...systemClock, nowMs: () => nowMs };
+  const destination = new Destination({ clock, connections: () => 10, unproven: 2, onChange: () => undefined });
+  expect(destination.connections).toBe(2);
+  (await enter(destination)).report(SUCCESS);
+  expect(destination.connections).toBe(10);
+  nowMs += 600_001;
+  expect(destination.connections).toBe(2);
+});
+
+it("lets nobody wait for a destination of which nothing comes back", async () => {
+  vi.useFakeTimers();
+  let nowMs = 1_000_000;
+  const clock = { ...systemClock, nowMs: () => nowMs };
+  const destination = new Destination({ clock, connections: () => 1, onChange: () => undefined });
+  const waits = async (): Promise<boolean> => {
+    let isOver = false;
+    void destination.enter("interactive", 1_000).then(() => (isOver = true));
+    await vi.advanceTimersByTimeAsync(1);
+    return !isOver;
+  };
+  const place = await enter(destination);
+  expect(await waits()).toBe(true);
+  nowMs += 30_001;
+  expect(await waits()).toBe(false);
+  place.report(SUCCESS);
+  expect(await waits()).toBe(true);
+  vi.useRealTimers();
 });

@@ -11,6 +11,8 @@ export interface DestinationOptions {
   clock: Clock;
   /** Connections that the configuration allows. */
   connections(): number;
+  /** Those of a destination of which nothing good is known: others share its mailbox. */
+  unproven?: number;
   /** Called after the breaker has opened or closed, or its next probe has moved. */
   onChange(was: BreakerState, is: BreakerState): void;
 }
@@ -22,12 +24,18 @@ export interface Place {
   leave(): void;
 }
 
+/** A success counts for this long. */
+const PROVEN_FOR_MS = 600_000;
+/** With something under way and no success for this long; slow servers that answer take less for a mail. */
+const HANGING_AFTER_MS = 30_000;
+
 export class Destination {
   readonly #options: DestinationOptions;
   readonly pool: SessionPool;
   readonly #gate: Gate;
   #breaker: BreakerState = CLOSED;
   #isProbing = false;
+  #busySinceMs = 0;
   lastResponse: string | undefined;
   lastUsedMs: number;
   /** Places whose attempt is over and whose outcome is being written. */
@@ -36,7 +44,7 @@ export class Destination {
   constructor(options: DestinationOptions) {
     this.#options = options;
     this.pool = new SessionPool();
-    this.#gate = new Gate(() => connectionsOf(this.#breaker, options.connections()));
+    this.#gate = new Gate(() => this.connections);
     this.lastUsedMs = options.clock.nowMs();
   }
 
@@ -62,7 +70,15 @@ export class Destination {
   }
 
   get connections(): number {
-    return connectionsOf(this.#breaker, this.#options.connections());
+    const most = connectionsOf(this.#breaker, this.#options.connections());
+    const isProven = this.#options.clock.nowMs() - this.#breaker.lastSuccessMs <= PROVEN_FOR_MS;
+    return isProven ? most : Math.min(most, this.#options.unproven ?? most);
+  }
+
+  /** Nothing comes back: whoever finds no place will not find one soon. */
+  get isHanging(): boolean {
+    const sinceMs = Math.max(this.#busySinceMs, this.#breaker.lastSuccessMs);
+    return this.inFlight > 0 && this.#options.clock.nowMs() - sinceMs > HANGING_AFTER_MS;
   }
 
   /** Whether a suspended destination is due for its probe. */
@@ -74,8 +90,10 @@ export class Destination {
   /** `put-back`: it is suspended and this is not the probe, or its turn has not come within `patienceMs`. */
   async enter(urgency: Urgency, patienceMs?: number): Promise<Place | "put-back"> {
     this.lastUsedMs = this.#options.clock.nowMs();
+    if (this.inFlight === 0) this.#busySinceMs = this.lastUsedMs;
     if (this.isSuspended) return this.isProbeDue ? this.#probe() : "put-back";
-    const admission = await this.#gate.enter(urgency, patienceMs);
+    const longestMs = patienceMs !== undefined && this.isHanging ? 0 : patienceMs;
+    const admission = await this.#gate.enter(urgency, longestMs);
     if (admission === "put-back") return admission;
     // Under way since before a suspension, it is no probe.
     return { report: (result) => this.#report(result, onFault), leave: () => this.#gate.leave() };

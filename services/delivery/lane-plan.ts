@@ -22,7 +22,7 @@ export interface LaneGround {
 }
 
 const FORWARDER_PREFETCH = 20;
-const MX_PREFETCH = 100;
+export const MX_PREFETCH = 100;
 
 export function relayInUse(lane: Lane, configuration: Configuration): Relay | undefined {
   if (lane.kind !== "relay") return undefined;

@@ -3,6 +3,7 @@
 import type { Broker, Consumption, Delivery, Verdict } from "#shared/broker/actor.ts";
 import { laneMailboxes } from "#shared/broker/topology.ts";
 import type { Clock } from "#shared/clock.ts";
+import { createSteadyClock } from "#shared/clock.ts";
 import type { LaneHealth } from "#shared/contracts/relay-health.ts";
 import type { MailMessage } from "#shared/contracts/mail.ts";
 import { mailMessageSchema } from "#shared/contracts/mail.ts";
@@ -12,7 +13,8 @@ import type { Lane } from "#shared/routing/lane.ts";
 import type { BreakerState } from "./breaker.ts";
 import { Destination } from "./destination.ts";
 import type { LanePlan } from "./lane-plan.ts";
-import { planLane, relayInUse } from "./lane-plan.ts";
+import { MX_PREFETCH, planLane, relayInUse } from "./lane-plan.ts";
+import { Lasting } from "./lasting.ts";
 import type { LocalAddresses } from "./target.ts";
 
 export interface LanePorts {
@@ -21,6 +23,8 @@ export interface LanePorts {
   log: Log;
   /** The newest configuration that is known, fresh or not. */
   configuration: () => Configuration | undefined;
+  /** Whether it is known to be the newest: attempts are made. */
+  isFresh: () => boolean;
   isLocal: LocalAddresses;
   handle(runner: LaneRunner, delivery: Delivery<MailMessage>): Promise<Verdict>;
   /** Called at once when a relay's lane is suspended or comes back by what this replica saw. */
@@ -29,6 +33,9 @@ export interface LanePorts {
 
 /** Connections of one replica to one destination domain of the default route. */
 const MX_CONNECTIONS = 10;
+/** Those to a domain that has taken part in nothing of late. */
+const MX_UNPROVEN_CONNECTIONS = 2;
+const LOOK_AT_LASTING_EVERY_MS = 1_000;
 const BULK_PROBE_AFTER_MS = 300;
 const MOST_DOMAINS = 2_000;
 /** Before a mailbox is looked at that nothing has said anything of. */
@@ -37,6 +44,7 @@ const LONGEST_SLEEP_MS = 60_000;
 export class LaneRunner {
   readonly lane: Lane;
   readonly #ports: LanePorts;
+  readonly #steady: Clock;
   readonly #consumptions: readonly [interactive: Consumption, bulk: Consumption];
   readonly #destinations = new Map<string, Destination>();
   #plan: LanePlan = STARTING;
@@ -44,24 +52,30 @@ export class LaneRunner {
   #relayMark: string | undefined;
   #seen: { relay?: Relay | undefined; dedicatedIp?: string | undefined } = {};
   #wakeUp: NodeJS.Timeout | undefined;
+  readonly #lookAtLasting: NodeJS.Timeout | undefined;
   #isProbeTaken = false;
   #isStopped = false;
 
   constructor(lane: Lane, ports: LanePorts) {
     this.lane = lane;
     this.#ports = ports;
+    this.#steady = createSteadyClock(ports.clock);
     const { interactive, bulk } = laneMailboxes(lane.name);
-    const start = (mailbox: typeof bulk): Consumption =>
+    const lasting = [new Lasting(MX_PREFETCH), new Lasting(MX_PREFETCH)] as const;
+    const start = (mailbox: typeof bulk, inHand: Lasting): Consumption =>
       ports.broker.startPaused(
         {
           mailbox: mailbox.name,
           contracts: { mail: mailMessageSchema },
           prefetch: 1,
-          handle: (delivery: Delivery<MailMessage>) => this.#take(delivery),
+          handle: (delivery: Delivery<MailMessage>) => this.#take(delivery, inHand),
         },
         mailbox,
       );
-    this.#consumptions = [start(interactive), start(bulk)];
+    this.#consumptions = [start(interactive, lasting[0]), start(bulk, lasting[1])];
+    if (lane.kind === "relay") return;
+    this.#lookAtLasting = setInterval(() => this.#refill(lasting), LOOK_AT_LASTING_EVERY_MS);
+    this.#lookAtLasting.unref();
   }
 
   /** `relay` for a relay's lane; the recipient's domain on the default route. */
@@ -72,6 +86,7 @@ export class LaneRunner {
     const made = new Destination({
       clock: this.#ports.clock,
       connections: () => this.#connections,
+      ...(this.lane.kind === "relay" ? {} : { unproven: MX_UNPROVEN_CONNECTIONS }),
       onChange: (was, is) => this.#onBreaker(name, was, is),
     });
     this.#destinations.set(name, made);
@@ -143,6 +158,7 @@ export class LaneRunner {
   async stop(): Promise<void> {
     this.#isStopped = true;
     clearTimeout(this.#wakeUp);
+    clearInterval(this.#lookAtLasting);
     for (const destination of this.#destinations.values()) destination.close();
     await Promise.all(this.#consumptions.map((consumption) => consumption.cancel()));
   }
@@ -155,7 +171,16 @@ export class LaneRunner {
     this.follow();
   }
 
-  async #take(delivery: Delivery<MailMessage>): Promise<Verdict> {
+  /** Domains that make wait do not keep out the others of the lane. */
+  #refill(lasting: readonly Lasting[]): void {
+    if (this.#plan.kind !== "open" || !this.#ports.isFresh()) return;
+    for (const [index, consumption] of this.#consumptions.entries()) {
+      if (lasting[index]?.isRefillDue(this.#steady.nowMs()) === true) void consumption.refill();
+    }
+  }
+
+  async #take(delivery: Delivery<MailMessage>, inHand: Lasting): Promise<Verdict> {
+    const id = inHand.begin(this.#steady.nowMs());
     if (this.#plan.kind === "probe" && !this.#isProbeTaken) {
       this.#isProbeTaken = true;
       this.#pause();
@@ -163,6 +188,7 @@ export class LaneRunner {
     try {
       return await this.#ports.handle(this, delivery);
     } finally {
+      inHand.end(id);
       if (this.#isProbeTaken) this.probeAgain();
     }
   }

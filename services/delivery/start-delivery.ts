@@ -118,6 +118,7 @@ export async function startDelivery(context: Context): Promise<RunningService> {
     clock,
     log,
     configuration: parts.known,
+    isFresh: () => parts.configuration.isFresh,
     isLocal: isLocalAddress,
     handle: (runner, delivery) => deliverMail(deliverPorts, runner, delivery),
     onTurn: (runner) => gossip.tell(runner),

@@ -125,6 +125,8 @@ export interface Consumption {
    * still has in hand from before is not counted: it probes beside it.
    */
   resume(prefetch: number): Promise<void>;
+  /** Takes as many again: what is in hand is not counted any more. Nothing where it is paused. */
+  refill(): Promise<void>;
   /** Hands back to the queue what was prefetched and not yet begun, and stops taking more; in-hand work goes on. */
   pause(): Promise<void>;
   readonly inHand: number;

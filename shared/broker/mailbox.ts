@@ -15,6 +15,8 @@ const RETRY_MS = 500;
 /** A consumer that gets nothing for this long may be one that the broker has forgotten. */
 const SILENT_MS = 10_000;
 const PRIORITIES = 2 ** 31;
+/** No prefetch is wanted: the consumer is replaced by another, and what it delivered counts for neither. */
+const SPENT = -1;
 
 /** Takes a delivery through to its settlement; resolves when nothing is left to do for it. */
 export type Worker = (held: Held) => Promise<void>;
@@ -139,6 +141,12 @@ export class Mailbox implements Consumption, Member {
     this.#prefetch = prefetch;
     this.#isPaused = false;
     this.#begin();
+    await this.#reconcile();
+  }
+
+  async refill(): Promise<void> {
+    if (this.#consumer === undefined) return;
+    this.#consumer = { ...this.#consumer, prefetch: SPENT };
     await this.#reconcile();
   }
 

@@ -49,6 +49,37 @@ it("takes nothing before it is resumed, then its prefetch beside what is still i
   expect(await broker.depth(interactive.name)).toBe(2);
 });
 
+it("takes as many again beside what is in hand when it is refilled, and settles all of them", async () => {
+  const { broker } = await startRuntime();
+  await broker.declare([interactive]);
+  await broker.publish([1, 2, 3, 4, 5].map((n) => mail(n)));
+  const begun: (() => void)[] = [];
+  const lane = broker.startPaused<Numbered>(
+    {
+      mailbox: interactive.name,
+      contracts: numberedContracts,
+      prefetch: 2,
+      handle: () => new Promise((resolve) => begun.push(() => resolve(done))),
+    },
+    interactive,
+  );
+  await lane.refill();
+  expect(lane.inHand).toBe(0);
+  await lane.resume(2);
+  await eventually(() => begun.length === 2);
+  await lane.refill();
+  await eventually(() => begun.length === 4);
+  expect(await broker.depth(interactive.name)).toBe(1);
+  for (const finish of begun.splice(0, 2)) finish();
+  await eventually(() => lane.inHand === 2);
+  expect(await broker.depth(interactive.name)).toBe(1);
+  for (const finish of begun.splice(0)) finish();
+  await eventually(() => begun.length === 1);
+  for (const finish of begun) finish();
+  await lane.cancel();
+  expect(await broker.depth(interactive.name)).toBe(0);
+});
+
 it("holds no more than the bytes allowed over all lanes, and takes everything in the end", async () => {
   const { broker } = await startRuntime({ mostBytesHeld: 200_000 });
   await broker.declare([interactive]);

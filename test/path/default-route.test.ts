@@ -14,7 +14,12 @@ let account: TestAccount;
 const servers: MailServer[] = [];
 
 beforeAll(async () => {
-  system = await startDeliverySystem({ env: { WAYPOST_RETRY_SCHEDULE: "20s" } });
+  system = await startDeliverySystem({
+    env: {
+      WAYPOST_RETRY_SCHEDULE: "20s",
+      WAYPOST_SMTP_TIMEOUTS: "connect=2s,greeting=2s,command=60s,data=3s,dot=3s,total=90s",
+    },
+  });
   account = await system.account();
 });
 afterAll(async () => {
@@ -131,15 +136,34 @@ it("leaves from the dedicated IP of the account, and from no other address", asy
 it("has at most ten connections to a destination domain, and goes on with the others of the shard", async () => {
   const [server, other] = [await exchanger(), await exchanger()];
   const held = Promise.withResolvers<undefined>();
-  server.script = { dot: () => held.promise };
   const busy = newDomain();
   const good = newDomainBeside(busy);
   system.dns.set(busy, { mx: [{ preference: 10, exchange: server.host }] });
   system.dns.set(good, { mx: [{ preference: 10, exchange: other.host }] });
+  expect((await attemptTo(busy)).type).toBe("DELIVERED");
+  server.script = { dot: () => held.promise };
   await system.hand(account, { recipients: Array.from({ length: 40 }, (_, index) => `r${index}@${busy}`) });
   await eventually(() => server.openConnections >= 10);
   expect((await attemptTo(good)).type).toBe("DELIVERED");
   held.resolve(undefined);
-  await eventually(() => server.accepted.length === 40, 40_000);
+  await eventually(() => server.accepted.length === 41, 40_000);
   expect(server.mostConnections).toBeLessThanOrEqual(10);
 });
+
+it("delivers at once beside a hundred domains of the shard whose servers do not answer for minutes", async () => {
+  const [server, other] = [await exchanger(), await exchanger()];
+  const held = Promise.withResolvers<{ code: number; text: string }>();
+  server.script = { mail: () => held.promise };
+  const good = newDomain();
+  system.dns.set(good, { mx: [{ preference: 10, exchange: other.host }] });
+  const slow = Array.from({ length: 100 }, () => newDomainBeside(good));
+  for (const domain of slow) system.dns.set(domain, { mx: [{ preference: 10, exchange: server.host }] });
+  const recipients = Array.from({ length: 3 * slow.length }, (_, index) => `r${index}@${slow[index % slow.length]}`);
+  await system.hand(account, { recipients });
+  await eventually(() => server.openConnections >= 2 * slow.length, 30_000);
+  const handedMs = Date.now();
+  expect((await attemptTo(good)).type).toBe("DELIVERED");
+  expect((other.accepted[0]?.at ?? 0) - handedMs).toBeLessThan(5_000);
+  expect(server.mostConnections).toBe(2 * slow.length);
+  held.resolve({ code: 550, text: "5.7.1 no" });
+}, 90_000);
