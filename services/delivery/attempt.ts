@@ -50,7 +50,7 @@ function isStale(end: ConversationEnd): boolean {
 }
 
 async function transactOn(session: SmtpSession, plan: AttemptPlan): Promise<ConversationEnd> {
-  const fitted = fitMessage(plan.mail, session.capabilities);
+  const fitted = await fitMessage(plan.mail, session.capabilities);
   if (!fitted.ok) return { kind: "local", step: "mail", cause: fitted.cause, detail: fitted.detail };
   plan.onSession(session);
   const end = await session.transact(fitted.transaction, plan.bounds);
@@ -60,9 +60,11 @@ async function transactOn(session: SmtpSession, plan: AttemptPlan): Promise<Conv
 
 async function sendOn(session: SmtpSession, plan: AttemptPlan): Promise<{ end: ConversationEnd; place: Place }> {
   const place = { target: session.plan, localAddress: session.localAddress, tls: session.tls };
-  const end = await transactOn(session, plan);
-  plan.pool.give(plan.key, session);
-  return { end, place };
+  try {
+    return { end: await transactOn(session, plan), place };
+  } finally {
+    plan.pool.give(plan.key, session);
+  }
 }
 
 async function sendAnew(plan: AttemptPlan): Promise<Attempted> {

@@ -3,6 +3,8 @@ import { simpleParser } from "mailparser";
 import { describe, expect, it } from "vitest";
 import { NO_CAPABILITIES } from "./capabilities.ts";
 import { fitMessage } from "./fit-message.ts";
+import type { MessagePieces } from "./message-pieces.ts";
+import { bytesOf } from "./message-pieces.ts";
 
 const ALL = { ...NO_CAPABILITIES, eightBitMime: true, smtpUtf8: true };
 const PLAIN = "Subject: x\r\nMIME-Version: 1.0\r\n";
@@ -12,39 +14,42 @@ const mailOf = (message: string | Buffer, addresses = {}) => ({
   from: "a@example.com",
   to: "b@example.net",
   message: [Buffer.isBuffer(message) ? message : Buffer.from(message)],
+  sign: async (pieces: MessagePieces) => pieces,
   ...addresses,
 });
 
-function sent(message: string | Buffer, capabilities = NO_CAPABILITIES, addresses = {}) {
-  const fitted = fitMessage(mailOf(message, addresses), capabilities);
+async function sent(message: string | Buffer, capabilities = NO_CAPABILITIES, addresses = {}) {
+  const fitted = await fitMessage(mailOf(message, addresses), capabilities);
   if (!fitted.ok) throw new Error(fitted.detail);
   return { ...fitted.transaction, message: Buffer.concat(fitted.transaction.message) };
 }
 
 describe("a mail that the server can take", () => {
-  it("goes as it is, in ASCII without any option", () => {
+  it("goes as it is, in ASCII without any option", async () => {
     const message = `${PLAIN}\r\nhello\r\n`;
-    expect(sent(message)).toMatchObject({ use8BitMime: false, useSmtpUtf8: false });
-    expect(sent(message).message.toString()).toBe(message);
+    const transaction = await sent(message);
+    expect(transaction).toMatchObject({ use8BitMime: false, useSmtpUtf8: false });
+    expect(transaction.message.toString()).toBe(message);
   });
 
-  it("goes as it is with 8BITMIME", () => {
-    expect(sent(EIGHT_BIT, ALL)).toMatchObject({ use8BitMime: true, useSmtpUtf8: false });
+  it("goes as it is with 8BITMIME", async () => {
+    expect(await sent(EIGHT_BIT, ALL)).toMatchObject({ use8BitMime: true, useSmtpUtf8: false });
   });
 
-  it("has its internationalised domains as A-labels", () => {
-    expect(sent(`${PLAIN}\r\nx`, NO_CAPABILITIES, { to: "b@bücher.example" }).to).toBe("b@xn--bcher-kva.example");
+  it("has its internationalised domains as A-labels", async () => {
+    const { to } = await sent(`${PLAIN}\r\nx`, NO_CAPABILITIES, { to: "b@bücher.example" });
+    expect(to).toBe("b@xn--bcher-kva.example");
   });
 
-  it("asks for SMTPUTF8 where an address or a header needs it", () => {
-    expect(sent(`${PLAIN}\r\nx`, ALL, { to: "jürgen@example.net" }).useSmtpUtf8).toBe(true);
-    expect(sent("Subject: Grüße\r\n\r\nx", ALL).useSmtpUtf8).toBe(true);
+  it("asks for SMTPUTF8 where an address or a header needs it", async () => {
+    expect(await sent(`${PLAIN}\r\nx`, ALL, { to: "jürgen@example.net" })).toMatchObject({ useSmtpUtf8: true });
+    expect(await sent("Subject: Grüße\r\n\r\nx", ALL)).toMatchObject({ useSmtpUtf8: true });
   });
 });
 
 describe("a mail that the server cannot take as it is", () => {
   it("has its text in quoted-printable", async () => {
-    const { message, use8BitMime } = sent(EIGHT_BIT);
+    const { message, use8BitMime } = await sent(EIGHT_BIT);
     expect(use8BitMime).toBe(false);
     expect(isAscii(message)).toBe(true);
     expect((await simpleParser(message)).text).toBe("Grüße\n");
@@ -65,7 +70,7 @@ describe("a mail that the server cannot take as it is", () => {
       Buffer.from([0xff, 0xfe, 0x80]),
       Buffer.from("\r\n--a b--\r\n"),
     ]);
-    const { message } = sent(binary);
+    const { message } = await sent(binary);
     expect(isAscii(message)).toBe(true);
     const parsed = await simpleParser(message);
     expect(parsed.html).toContain("<p>ü</p>");
@@ -73,17 +78,26 @@ describe("a mail that the server cannot take as it is", () => {
   });
 
   it("is encoded even where it was no MIME", async () => {
-    const { message } = sent(Buffer.from("Subject: x\r\n\r\nGr\xfc\xdfe\r\n", "latin1"));
+    const { message } = await sent(Buffer.from("Subject: x\r\n\r\nGr\xfc\xdfe\r\n", "latin1"));
     expect(message.toString()).toContain("MIME-Version: 1.0");
     expect(message.toString()).toContain("Gr=FC=DFe");
   });
 
-  it("is not sent when signed, too large, or in need of SMTPUTF8", () => {
+  it("is signed as it goes out, and its signature counts towards its size", async () => {
+    const sign = async (pieces: MessagePieces) => [Buffer.from(`Signs: ${bytesOf(pieces)}\r\n`), ...pieces];
+    const { message } = await sent(EIGHT_BIT);
+    const signed = await sent(EIGHT_BIT, NO_CAPABILITIES, { sign });
+    expect(signed.message.toString()).toBe(`Signs: ${message.length}\r\n${message.toString()}`);
+    const small = { ...NO_CAPABILITIES, size: message.length };
+    expect(await fitMessage(mailOf(EIGHT_BIT, { sign }), small)).toMatchObject({ cause: "too-large" });
+  });
+
+  it("is not sent when signed, too large, or in need of SMTPUTF8", async () => {
     const signed = `${PLAIN}Content-Type: multipart/signed; boundary=x\r\n\r\n--x\r\n\r\nü\r\n--x--\r\n`;
-    expect(fitMessage(mailOf(signed), NO_CAPABILITIES)).toMatchObject({ ok: false, cause: "needs-8bit" });
-    expect(fitMessage(mailOf(`${PLAIN}\r\nx`), { ...ALL, size: 10 })).toMatchObject({ cause: "too-large" });
+    expect(await fitMessage(mailOf(signed), NO_CAPABILITIES)).toMatchObject({ ok: false, cause: "needs-8bit" });
+    expect(await fitMessage(mailOf(`${PLAIN}\r\nx`), { ...ALL, size: 10 })).toMatchObject({ cause: "too-large" });
     const local = mailOf(`${PLAIN}\r\nx`, { from: "jürgen@example.com" });
-    expect(fitMessage(local, NO_CAPABILITIES)).toMatchObject({ cause: "needs-smtputf8" });
-    expect(fitMessage(mailOf("Subject: ü\r\n\r\nx"), NO_CAPABILITIES)).toMatchObject({ cause: "needs-smtputf8" });
+    expect(await fitMessage(local, NO_CAPABILITIES)).toMatchObject({ cause: "needs-smtputf8" });
+    expect(await fitMessage(mailOf("Subject: ü\r\n\r\nx"), NO_CAPABILITIES)).toMatchObject({ cause: "needs-smtputf8" });
   });
 });

@@ -14,13 +14,15 @@ export interface WireMail {
   from: string;
   to: string;
   message: MessagePieces;
+  /** The message with its DKIM signature, where it gets one. */
+  sign(message: MessagePieces): Promise<MessagePieces>;
 }
 
 export type Fitted = { ok: true; transaction: Transaction } | { ok: false; cause: LocalCause; detail: string };
 
 const ASCII_ONLY = /^\p{ASCII}*$/u;
 
-export function fitMessage(mail: WireMail, capabilities: Capabilities): Fitted {
+export async function fitMessage(mail: WireMail, capabilities: Capabilities): Promise<Fitted> {
   const { size, smtpUtf8, eightBitMime } = capabilities;
   const from = wireAddress(mail.from);
   const to = wireAddress(mail.to);
@@ -30,10 +32,12 @@ export function fitMessage(mail: WireMail, capabilities: Capabilities): Fitted {
     return { ok: false, cause: "needs-smtputf8", detail: "the mail needs SMTPUTF8, which the server does not offer" };
   }
   const isSentAsItIs = isPlain || eightBitMime;
-  const message = isSentAsItIs ? mail.message : toSevenBitPieces(mail.message);
-  if (message === undefined) {
+  const encoded = isSentAsItIs ? mail.message : toSevenBitPieces(mail.message);
+  if (encoded === undefined) {
     return { ok: false, cause: "needs-8bit", detail: "the mail needs 8BITMIME, which the server does not offer" };
   }
+  // What is signed is what goes out: encoded anew it would belie its signature.
+  const message = await mail.sign(encoded);
   const bytes = bytesOf(message);
   if (size !== undefined && bytes > size) {
     const detail = `the mail has ${bytes} bytes, the server takes ${size}`;

@@ -171,7 +171,7 @@ class Maker implements AttemptMaker {
     const { head } = delivery.message;
     const isRelayed = found.kind === "relay";
     const domain = configuration.domain(head.account, domainOf(head.sender) ?? "");
-    const mail = await wireMailOf(delivery.message, request.body, { sealer, domain, isRelayed });
+    const mail = wireMailOf(delivery.message, request.body, { sealer, domain, isRelayed });
     const nowMs = steady.nowMs();
     const deadlineMs = nowMs + Date.parse(head.deadline) - clock.nowMs();
     return makeAttempt({

@@ -21,22 +21,26 @@ export interface Signer {
 }
 
 /** A DKIM signature with the sender domain's key: on the default route, and relayed where the domain says so. */
-async function dkimSignature(message: MessagePieces, { sealer, domain, isRelayed }: Signer): Promise<string> {
+function signingOf({ sealer, domain, isRelayed }: Signer): WireMail["sign"] {
   const dkim = domain?.dkim;
-  if (domain === undefined || dkim === undefined || (isRelayed && !dkim.relayed)) return "";
+  if (domain === undefined || dkim === undefined || (isRelayed && !dkim.relayed)) return async (message) => message;
   const key = { signingDomain: domain.domain, selector: dkim.selector, privateKey: sealer.open(dkim.privateKey) };
   const options = { canonicalization: "relaxed/relaxed", ...key, signatureData: [key] };
-  // Loaded where it is needed: 2 MB of sources.
-  const { dkimSign } = await import("mailauth/lib/dkim/sign.js");
-  const { signatures, errors } = await dkimSign(bufferOrStream(message), options);
-  const [failed] = errors;
-  if (failed !== undefined) throw new Error("the mail cannot be signed with DKIM", { cause: failed });
-  return signatures;
+  return async (message) => {
+    // Loaded where it is needed: 2 MB of sources.
+    const { dkimSign } = await import("mailauth/lib/dkim/sign.js");
+    const { signatures, errors } = await dkimSign(bufferOrStream(message), options);
+    const [failed] = errors;
+    if (failed !== undefined) throw new Error("the mail cannot be signed with DKIM", { cause: failed });
+    return [Buffer.from(signatures), ...message];
+  };
 }
 
-export async function wireMailOf(mail: MailMessage, content: Buffer, signer: Signer): Promise<WireMail> {
-  const message = piecesOf(mail, content);
-  const signature = await dkimSignature(message, signer);
-  const whole = signature === "" ? message : [Buffer.from(signature), ...message];
-  return { from: mail.head.envelopeFrom, to: mail.recipient, message: whole };
+export function wireMailOf(mail: MailMessage, content: Buffer, signer: Signer): WireMail {
+  return {
+    from: mail.head.envelopeFrom,
+    to: mail.recipient,
+    message: piecesOf(mail, content),
+    sign: signingOf(signer),
+  };
 }

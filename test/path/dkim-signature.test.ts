@@ -32,10 +32,16 @@ async function accountWithKey(settings = {}): Promise<{ account: TestAccount; re
   return { account, record: body.dns.value };
 }
 
-async function signatureOn(server: MailServer, account: TestAccount, record: string): Promise<string> {
+interface Signing {
+  account: TestAccount;
+  record: string;
+  content?: string;
+}
+
+async function signatureOn(server: MailServer, { account, record, ...job }: Signing): Promise<string> {
   const before = server.accepted.length;
   const headers = `From: ${account.sender}\r\nSubject: A test\r\nMIME-Version: 1.0\r\n`;
-  const [mailId = ""] = await system.hand(account, { recipients: [recipient], headers });
+  const [mailId = ""] = await system.hand(account, { recipients: [recipient], headers, ...job });
   await system.ended(mailId);
   const received = server.accepted[before];
   if (received === undefined) throw new Error("the mail went another way");
@@ -44,15 +50,24 @@ async function signatureOn(server: MailServer, account: TestAccount, record: str
 }
 
 it("is there on the default route", async () => {
-  const { account, record } = await accountWithKey();
-  expect(await signatureOn(mx, account, record)).toBe("pass");
+  expect(await signatureOn(mx, await accountWithKey())).toBe("pass");
 });
 
 it("is on relayed mails only where the domain says so", async () => {
   const plain = await accountWithKey();
   await system.relay(plain.account, relay);
-  expect(await signatureOn(relay, plain.account, plain.record)).toBe("none");
+  expect(await signatureOn(relay, plain)).toBe("none");
   const signed = await accountWithKey({ relayed: true });
   await system.relay(signed.account, relay);
-  expect(await signatureOn(relay, signed.account, signed.record)).toBe("pass");
+  expect(await signatureOn(relay, signed)).toBe("pass");
+});
+
+it("is of what was sent where the server takes seven bits only", async () => {
+  const old = await startMailServer({ options: { hide8BITMIME: true } });
+  const signed = await accountWithKey({ relayed: true });
+  await system.relay(signed.account, old);
+  const content = "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\nGrüße\r\n";
+  expect(await signatureOn(old, { ...signed, content })).toBe("pass");
+  expect(old.accepted[0]?.text).toContain("Gr=C3=BC=C3=9Fe");
+  await old.close();
 });
