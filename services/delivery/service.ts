@@ -1,5 +1,6 @@
 // Delivery: takes mails out of the lanes, makes one attempt each, records and tells what came of it.
 import { waitTier, SUSPECT_TIER_MS } from "#shared/broker/topology.ts";
+import { declareTiers } from "#shared/declare-tiers.ts";
 import type { ServiceContext, ServiceDefinition } from "#shared/service-definition.ts";
 import { startDelivery } from "./start-delivery.ts";
 
@@ -7,7 +8,7 @@ export const service: ServiceDefinition<"delivery"> = {
   name: "delivery",
   ports: () => [],
   start: async (context: ServiceContext<"delivery">) => {
-    void context.broker.declareTier(waitTier(SUSPECT_TIER_MS));
+    await declareTiers(context, [waitTier(SUSPECT_TIER_MS)]);
     return startDelivery(context);
   },
 };
