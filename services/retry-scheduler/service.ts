@@ -1,5 +1,5 @@
 // The retry-scheduler: the only one that knows when a mail is tried again, and that it has failed for good.
-import { waitTier } from "#shared/broker/topology.ts";
+import { SUSPECT_TIER_MS, waitTier } from "#shared/broker/topology.ts";
 import { declareTiers } from "#shared/declare-tiers.ts";
 import { createLedger } from "#shared/store/ledger.ts";
 import { createMailReader } from "#shared/store/mail-reader.ts";
@@ -21,7 +21,7 @@ export const service: ServiceDefinition<"retry-scheduler"> = {
     const ledger = createLedger(store, clock);
     await declareTiers(
       { broker, log },
-      [...new Set(ladder)].map((waitMs) => waitTier(waitMs)),
+      [...new Set([...ladder, SUSPECT_TIER_MS])].map((waitMs) => waitTier(waitMs)),
     );
     const attempts = broker.start(createAttemptsActor({ ladder, ledger, clock, log, metrics }));
     const sweep = startSweep({

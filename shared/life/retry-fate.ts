@@ -17,6 +17,7 @@ export type RetryFate =
   | { kind: "leave" }
   /** Nothing fits any more, but a copy may be on its way: asked again once the deadline is over. */
   | { kind: "ask-later"; waitMs: number }
+  /** Not over yet: to its lane again, after a moment. */
   | { kind: "return" };
 
 export interface RetryGround {

@@ -45,6 +45,19 @@ it("a mail in a suspended lane is told once, under the same tag, with the same a
   expect(mailMessageSchema.parse(waiting?.body)).toMatchObject({ attempt: 1, waitTold: true });
 });
 
+it("a mail in a suspended lane that was told of already waits on in silence", () => {
+  const told = { mail: aMail({ waitTold: true }), content };
+  const following = consequencesOf({ kind: "tell-waiting", waitMs: 60_000, text: "suspended" }, told, now);
+  expect(following.map(({ type, exchange }) => [type, exchange])).toEqual([["mail", "waypost.wait.1m"]]);
+});
+
+it.each([{ kind: "tell-waiting", waitMs: undefined, text: "suspended" }, { kind: "return" }] as const)(
+  "a mail that goes back at the end of its time does not circle without a pause ($kind)",
+  (fate) => {
+    expect(consequencesOf(fate, carried, now).at(-1)).toMatchObject({ type: "mail", exchange: "waypost.wait.5s" });
+  },
+);
+
 describe("the end of a mail", () => {
   const mail = trackedMailOf(carried.mail);
 

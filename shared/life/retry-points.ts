@@ -1,8 +1,9 @@
 // The tracking points and messages that follow from a mail's fate after an attempt, or without one.
 import type { Outgoing } from "#shared/broker/actor.ts";
+import { SUSPECT_TIER_MS } from "#shared/broker/topology.ts";
 import type { Attempt } from "#shared/contracts/attempt.ts";
 import type { CarriedMail } from "#shared/contracts/outgoing.ts";
-import { eventToPublish, mailToDue, mailToTier, trackedMailOf } from "#shared/contracts/outgoing.ts";
+import { eventToPublish, mailToTier, trackedMailOf } from "#shared/contracts/outgoing.ts";
 import type { TrackedFact, TrackedMail } from "#shared/contracts/make-event.ts";
 import type { SmtpContent } from "#shared/contracts/push-notification.ts";
 import { formatDuration } from "#shared/duration.ts";
@@ -34,11 +35,8 @@ export function consequencesOf(fate: RetryFate, carried: CarriedMail, now: Date)
       ];
     }
     case "tell-waiting": {
-      const told = { mail: { ...mail, waitTold: true }, content };
-      return [
-        eventToPublish(tracked, waitingFact(fate.text, mail, now)),
-        fate.waitMs === undefined ? mailToDue(told) : mailToTier(told, fate.waitMs),
-      ];
+      const waiting = mailToTier({ mail: { ...mail, waitTold: true }, content }, fate.waitMs ?? SUSPECT_TIER_MS);
+      return mail.waitTold ? [waiting] : [eventToPublish(tracked, waitingFact(fate.text, mail, now)), waiting];
     }
     case "end":
       return [softBounce(tracked, { attempt: fate.attempt, lane: mail.lane, relay: mail.relay, now })];
@@ -47,7 +45,7 @@ export function consequencesOf(fate: RetryFate, carried: CarriedMail, now: Date)
     case "ask-later":
       return [mailToTier({ mail: nextAttempt(carried), content }, fate.waitMs)];
     case "return":
-      return [mailToDue(carried)];
+      return [mailToTier({ mail: { ...mail, putBack: true }, content }, SUSPECT_TIER_MS)];
     case "leave":
       return [];
   }
