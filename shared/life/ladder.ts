@@ -7,8 +7,10 @@
 /** Waits in ms, in the order of the attempts. */
 export type Ladder = readonly [number, ...number[]];
 
-/** What a wait may last longer than its tier says (the way through broker and router) without missing the deadline. */
-const MOST_SLACK_MS = 1_000;
+/** What a wait may begin late, or last longer than its tier says (the way through broker and router), without missing the deadline. */
+const MOST_SLACK_MS = 30_000;
+
+export const slackOf = (ladder: Ladder): number => Math.min(MOST_SLACK_MS, Math.min(...ladder) / 2);
 
 /** The wait after a failed attempt (from 1), with `leftMs` until the deadline; undefined where none fits any more. */
 export function nextWait(ladder: Ladder, attempt: number, leftMs: number): number | undefined {
@@ -22,7 +24,7 @@ export function nextWait(ladder: Ladder, attempt: number, leftMs: number): numbe
 function fits(ladder: Ladder, wait: number, leftMs: number): boolean {
   const shortest = Math.min(...ladder);
   if (wait === shortest) return wait < leftMs;
-  return wait + Math.min(MOST_SLACK_MS, shortest / 2) <= leftMs;
+  return wait + slackOf(ladder) <= leftMs;
 }
 
 export function ladderOf(waits: readonly number[]): Ladder {

@@ -30,6 +30,17 @@ describe("a deferred mail", () => {
     });
   });
 
+  it("takes the same wait however often it is handled, for the time that a wait leaves", () => {
+    const attempt = anAttempt({ attempt: 2, at: new Date(before(340_000)).toISOString(), durationMs: 5_000 });
+    const waits = [335_000, 325_000, 305_000].map((leftMs) =>
+      decideDeferred({ ...deferred(2), attempt }, { ladder, nowMs: before(leftMs) }),
+    );
+    expect(waits).toEqual(Array(3).fill({ kind: "retry", waitMs: 300_000, attempt }));
+    expect(decideDeferred({ ...deferred(2), attempt }, { ladder, nowMs: before(304_000) })).toMatchObject({
+      waitMs: 60_000,
+    });
+  });
+
   it("that only waited in a suspended lane is told so, and no attempt is counted", () => {
     const { attempt: _none, ...message } = { ...deferred(), waiting: "the relay is suspended" };
     expect(decideDeferred(message, { ladder, nowMs: before(3_600_000) })).toEqual({

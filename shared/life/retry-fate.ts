@@ -2,7 +2,7 @@
 import type { Attempt, DeferredMessage } from "#shared/contracts/attempt.ts";
 import type { MailMessage } from "#shared/contracts/mail.ts";
 import type { Ladder } from "./ladder.ts";
-import { nextWait } from "./ladder.ts";
+import { nextWait, slackOf } from "./ladder.ts";
 
 export type RetryFate =
   /** DEFERRED, and the next attempt after a wait. */
@@ -43,13 +43,22 @@ export function decideDeferred({ mail, attempt, waiting }: DeferredMessage, grou
   if (attempt === undefined) {
     return { kind: "tell-waiting", waitMs: nextWait(ladder, 1, leftMs), text: waiting ?? "the lane is suspended" };
   }
-  const waitMs = nextWait(ladder, mail.attempt, leftMs);
+  const waitMs = nextWait(ladder, mail.attempt, leftMs + latenessOf(attempt, ground));
   if (waitMs !== undefined) return { kind: "retry", waitMs, attempt };
   if (outcomes === undefined) return { kind: "end", attempt };
   const ended = outcomes.find(({ result }) => result.status !== "deferred");
   if (ended !== undefined) return { kind: "tell-outcome", outcome: ended };
   if (outcomes.some((other) => other.attempt > mail.attempt)) return { kind: "leave" };
   return leftMs > 0 ? { kind: "ask-later", waitMs: Math.min(...ladder) } : { kind: "end", attempt };
+}
+
+/**
+ * How long ago the attempt ended, as far as its wait takes no account of that: two passes over one message decide the
+ * same, so that no copy takes a shorter wait and overtakes. One that comes later than a wait allows for counts from now.
+ */
+function latenessOf({ at, durationMs }: Attempt, { ladder, nowMs }: RetryGround): number {
+  const lateMs = nowMs - Date.parse(at) - durationMs;
+  return Math.abs(lateMs) <= slackOf(ladder) ? lateMs : 0;
 }
 
 /** A mail that expired in its lane, or was found past its deadline on its way there. */
