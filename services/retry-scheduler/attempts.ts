@@ -9,14 +9,14 @@ import { mailMessageSchema } from "#shared/contracts/mail.ts";
 import type { Log } from "#shared/log.ts";
 import type { Ledger } from "#shared/store/ledger.ts";
 import type { RetryFate } from "#shared/life/retry-fate.ts";
-import { decideDeferred, decideExpired, needsLedger } from "#shared/life/retry-fate.ts";
+import { decideDeferred, decideExpired, mayBeUnclaimed, needsLedger } from "#shared/life/retry-fate.ts";
 import type { Ladder } from "#shared/life/ladder.ts";
 import type { RetryMetrics } from "./metrics.ts";
 import { consequencesOf } from "#shared/life/retry-points.ts";
 
 export interface AttemptPorts {
   ladder: Ladder;
-  ledger: Pick<Ledger, "outcomesOf">;
+  ledger: Pick<Ledger, "outcomesOf" | "isClaimed">;
   clock: Clock;
   log: Log;
   metrics: RetryMetrics;
@@ -49,13 +49,18 @@ async function handleOne(ports: AttemptPorts, delivery: Delivery<Failed>): Promi
 async function fateOfDeferred(ports: AttemptPorts, message: DeferredMessage, suspect: boolean): Promise<RetryFate> {
   const ground = { ladder: ports.ladder, nowMs: ports.clock.nowMs() };
   if (!needsLedger(message, suspect, ground)) return decideDeferred(message, ground);
-  const outcomes = await ports.ledger.outcomesOf(message.mail.mailId);
-  return decideDeferred(message, { ...ground, outcomes });
+  return decideDeferred(message, { ...ground, ...(await askLedger(ports, message.mail)) });
 }
 
 async function fateOfExpired(ports: AttemptPorts, mail: MailMessage, deathReason?: string): Promise<RetryFate> {
-  const outcomes = await ports.ledger.outcomesOf(mail.mailId);
-  return decideExpired(mail, { isDeadOfAge: deathReason === "expired", nowMs: ports.clock.nowMs(), outcomes });
+  const known = await askLedger(ports, mail);
+  return decideExpired(mail, { isDeadOfAge: deathReason === "expired", nowMs: ports.clock.nowMs(), ...known });
+}
+
+/** Claims first: an attempt that ends in between has its outcome then. */
+async function askLedger({ ledger, clock }: AttemptPorts, mail: MailMessage) {
+  const isUnderWay = mayBeUnclaimed(mail, clock.nowMs()) || (await ledger.isClaimed(mail.mailId));
+  return { outcomes: await ledger.outcomesOf(mail.mailId), isUnderWay };
 }
 
 function logFate({ log }: AttemptPorts, mail: MailMessage, fate: RetryFate): void {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { MESSAGE_VERSION } from "#shared/contracts/mail.ts";
 import { aMail, anAttempt, DEADLINE } from "#test/support/build-mail.ts";
-import { decideDeferred, decideExpired, needsLedger } from "./retry-fate.ts";
+import { decideDeferred, decideExpired, mayBeUnclaimed, needsLedger } from "./retry-fate.ts";
 import { ladderOf } from "./ladder.ts";
 
 const ladder = ladderOf([60_000, 300_000]);
@@ -76,32 +76,44 @@ describe("a suspect mail that no wait fits", () => {
     const outcomes = [anAttempt()];
     expect(decideDeferred(deferred(), { ...ground, outcomes })).toEqual({ kind: "ask-later", waitMs: 60_000 });
     expect(decideDeferred(deferred(), { ladder, nowMs: before(-1), outcomes })).toMatchObject({ kind: "end" });
+    expect(decideDeferred(deferred(), { ladder, nowMs: before(-1), outcomes, isUnderWay: true })).toEqual({
+      kind: "return",
+    });
   });
 });
 
 describe("an expired mail", () => {
   it("ends with the reason of the last attempt", () => {
     const outcomes = [anAttempt(), anAttempt({ attempt: 2 })];
-    expect(decideExpired(aMail({ attempt: 3 }), { isDeadOfAge: true, nowMs: before(-5), outcomes })).toEqual({
+    expect(
+      decideExpired(aMail({ attempt: 3 }), { isDeadOfAge: true, nowMs: before(-5), outcomes, isUnderWay: false }),
+    ).toEqual({
       kind: "end",
       attempt: outcomes[1],
     });
   });
 
   it("that was never attempted ends without one", () => {
-    expect(decideExpired(aMail(), { isDeadOfAge: true, nowMs: before(-5), outcomes: [] })).toEqual({
+    expect(decideExpired(aMail(), { isDeadOfAge: true, nowMs: before(-5), outcomes: [], isUnderWay: false })).toEqual({
       kind: "end",
       attempt: undefined,
     });
   });
 
   it("that a copy was delivered of tells the delivery", () => {
-    const fate = decideExpired(aMail({ attempt: 2 }), { isDeadOfAge: true, nowMs: before(-5), outcomes: [delivered] });
-    expect(fate).toEqual({ kind: "tell-outcome", outcome: delivered });
+    const ground = { isDeadOfAge: true, nowMs: before(-5), outcomes: [delivered], isUnderWay: true };
+    expect(decideExpired(aMail({ attempt: 2 }), ground)).toEqual({ kind: "tell-outcome", outcome: delivered });
+  });
+
+  it("does not end while a copy may be at its final dot", () => {
+    const ground = { isDeadOfAge: true, outcomes: [anAttempt()] };
+    expect(decideExpired(aMail(), { ...ground, nowMs: before(-5), isUnderWay: true })).toEqual({ kind: "return" });
+    expect(mayBeUnclaimed(aMail(), before(-3_999))).toBe(true);
+    expect(mayBeUnclaimed(aMail(), before(-4_000))).toBe(false);
   });
 
   it("goes back when it is not over and did not die of age", () => {
-    const ground = { isDeadOfAge: false, outcomes: [] };
+    const ground = { isDeadOfAge: false, outcomes: [], isUnderWay: false };
     expect(decideExpired(aMail(), { ...ground, nowMs: before(60_000) })).toEqual({ kind: "return" });
     expect(decideExpired(aMail(), { ...ground, nowMs: before(1_000) })).toMatchObject({ kind: "end" });
   });

@@ -17,7 +17,7 @@ export type RetryFate =
   | { kind: "leave" }
   /** Nothing fits any more, but a copy may be on its way: asked again once the deadline is over. */
   | { kind: "ask-later"; waitMs: number }
-  /** Not over yet: to its lane again, after a moment. */
+  /** Not over yet, or a copy may be at its final dot: seen again after a moment. */
   | { kind: "return" };
 
 export interface RetryGround {
@@ -25,10 +25,15 @@ export interface RetryGround {
   nowMs: number;
   /** Outcomes of the mail by the ledger, oldest first; undefined where it was not asked. */
   outcomes?: readonly Attempt[] | undefined;
+  /** An attempt of the mail may be under way, whose outcome the ledger will know. */
+  isUnderWay?: boolean | undefined;
 }
 
 /** Clocks of two machines differ: a mail that comes as expired this close before its deadline has reached it. */
 const CLOCK_SKEW_MS = 5_000;
+
+/** An attempt claims once it has lasted 2 s; the rest is for the claim's way and for clocks. */
+const UNCLAIMED_MS = 4_000;
 
 const leftOf = (mail: MailMessage, nowMs: number): number => Date.parse(mail.head.deadline) - nowMs;
 
@@ -37,8 +42,13 @@ export function needsLedger(message: DeferredMessage, suspect: boolean, ground: 
   return suspect && decideDeferred(message, { ...ground, outcomes: undefined }).kind === "end";
 }
 
+/** Whether an attempt that began before the deadline may still be without a claim. */
+export function mayBeUnclaimed(mail: MailMessage, nowMs: number): boolean {
+  return leftOf(mail, nowMs) > -UNCLAIMED_MS;
+}
+
 export function decideDeferred({ mail, attempt, waiting }: DeferredMessage, ground: RetryGround): RetryFate {
-  const { ladder, nowMs, outcomes } = ground;
+  const { ladder, nowMs, outcomes, isUnderWay } = ground;
   const leftMs = leftOf(mail, nowMs);
   if (attempt === undefined) {
     return { kind: "tell-waiting", waitMs: nextWait(ladder, 1, leftMs), text: waiting ?? "the lane is suspended" };
@@ -49,7 +59,8 @@ export function decideDeferred({ mail, attempt, waiting }: DeferredMessage, grou
   const ended = outcomes.find(({ result }) => result.status !== "deferred");
   if (ended !== undefined) return { kind: "tell-outcome", outcome: ended };
   if (outcomes.some((other) => other.attempt > mail.attempt)) return { kind: "leave" };
-  return leftMs > 0 ? { kind: "ask-later", waitMs: Math.min(...ladder) } : { kind: "end", attempt };
+  if (leftMs > 0) return { kind: "ask-later", waitMs: Math.min(...ladder) };
+  return isUnderWay === true ? { kind: "return" } : { kind: "end", attempt };
 }
 
 /**
@@ -61,12 +72,18 @@ function latenessOf({ at, durationMs }: Attempt, { ladder, nowMs }: RetryGround)
   return Math.abs(lateMs) <= slackOf(ladder) ? lateMs : 0;
 }
 
+export interface ExpiryGround {
+  isDeadOfAge: boolean;
+  nowMs: number;
+  outcomes: readonly Attempt[];
+  isUnderWay: boolean;
+}
+
 /** A mail that expired in its lane, or was found past its deadline on its way there. */
-export function decideExpired(
-  mail: MailMessage,
-  { isDeadOfAge, nowMs, outcomes }: { isDeadOfAge: boolean; nowMs: number; outcomes: readonly Attempt[] },
-): RetryFate {
+export function decideExpired(mail: MailMessage, ground: ExpiryGround): RetryFate {
+  const { isDeadOfAge, nowMs, outcomes, isUnderWay } = ground;
   if (!isDeadOfAge && leftOf(mail, nowMs) > CLOCK_SKEW_MS) return { kind: "return" };
   const ended = outcomes.find(({ result }) => result.status !== "deferred");
-  return ended === undefined ? { kind: "end", attempt: outcomes.at(-1) } : { kind: "tell-outcome", outcome: ended };
+  if (ended !== undefined) return { kind: "tell-outcome", outcome: ended };
+  return isUnderWay ? { kind: "return" } : { kind: "end", attempt: outcomes.at(-1) };
 }

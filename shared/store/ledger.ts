@@ -42,6 +42,8 @@ export interface Ledger {
   outcomeOf(key: LedgerKey): Promise<Attempt | undefined>;
   /** All outcomes of a mail, oldest first: what the sweep asks before it ends one. */
   outcomesOf(mailId: string): Promise<readonly Attempt[]>;
+  /** Whether a process that is alive holds the claim of an attempt of this mail. */
+  isClaimed(mailId: string): Promise<boolean>;
   /** Claims the attempt for `owner`, or renews its lease. */
   claim(key: LedgerKey, owner: string, deadline: Date): Promise<ClaimAnswer>;
 }
@@ -56,6 +58,7 @@ const EVERY_MS = 6;
 const BUSY = { items: 4, everyMs: 16 };
 
 const idOf = ({ mailId, attempt }: LedgerKey): string => `${mailId}:${attempt}`;
+const idsOf = (mailId: string) => ({ $gte: `${mailId}:`, $lt: `${mailId};` });
 const addMs = (date: Date, ms: number): Date => new Date(date.getTime() + ms);
 
 /** The claim goes to `owner` where it is free, theirs already, or its lease is over; by the database's own clock. */
@@ -115,8 +118,13 @@ export function createLedger(store: Store, clock: Clock): Ledger {
     outcomeOf: (key) => guard(async () => (await outcomes.findOne({ _id: idOf(key) }))?.outcome),
     outcomesOf: (mailId) =>
       guard(async () => {
-        const found = await outcomes.find({ _id: { $gte: `${mailId}:`, $lt: `${mailId};` } }).toArray();
+        const found = await outcomes.find({ _id: idsOf(mailId) }).toArray();
         return found.map(({ outcome }) => outcome).toSorted((one, other) => one.attempt - other.attempt);
+      }),
+    isClaimed: (mailId) =>
+      guard(async () => {
+        const held = { _id: idsOf(mailId), $expr: { $gte: ["$leaseUntil", "$$NOW"] } };
+        return (await claims.findOne(held)) !== null;
       }),
     claim: (key, owner, deadline) =>
       guard(async () => {

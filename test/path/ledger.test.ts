@@ -48,6 +48,16 @@ it("lets a claim be taken over once its lease is over, and says so", async () =>
   expect(await ledger.claim(key, "dead", deadline)).toBe("taken");
 });
 
+it("knows whether an attempt of a mail is under way, until the lease of its claim is over", async () => {
+  const { mailId } = newKey();
+  expect(await ledger.isClaimed(mailId)).toBe(false);
+  await ledger.claim({ mailId, attempt: 2 }, "alive", deadline);
+  expect(await ledger.isClaimed(mailId)).toBe(true);
+  const claims = store.collection<{ _id: string; leaseUntil: Date }>("claims");
+  await claims.updateOne({ _id: `${mailId}:2` }, { $set: { leaseUntil: new Date(0) } });
+  expect(await ledger.isClaimed(mailId)).toBe(false);
+});
+
 it("keeps the first outcome, whatever is written after it, and all of a mail in order", async () => {
   const { mailId } = newKey();
   const outcomes = [1, 2, 10].map((attempt) => ({ ...anAttempt(), attempt }));

@@ -139,7 +139,7 @@ function step(plan: SimulationPlan, mail: MailMessage, turn: { life: Life; nowMs
 }
 
 function expire(mail: MailMessage, life: Life, nowMs: number): void {
-  const fate = decideExpired(mail, { isDeadOfAge: true, nowMs, outcomes: life.attempts });
+  const fate = decideExpired(mail, { isDeadOfAge: true, nowMs, outcomes: life.attempts, isUnderWay: false });
   life.events.push(...eventsIn(consequencesOf(fate, { mail, content: NOTHING }, new Date(nowMs))));
 }
 
