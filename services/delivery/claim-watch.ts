@@ -1,11 +1,12 @@
-// The claim of an attempt under way (design, Ledger): at once for a copy, after 2 s for an ordinary first delivery;
+// The claim of an attempt under way (design, Ledger): at once for a copy and who has waited, after 2 s for an ordinary first delivery;
 // renewed until the attempt is over. A claim that another holds ends this attempt, unless its final dot is out.
 import type { Clock } from "#shared/clock.ts";
 import type { Log } from "#shared/log.ts";
 import type { ClaimAnswer, Ledger, LedgerKey } from "#shared/store/ledger.ts";
 import { CLAIM_RENEWAL_MS } from "#shared/store/ledger.ts";
 
-const CLAIM_AFTER_MS = 2_000;
+/** An ordinary first delivery is without a claim for so long: while it waits for its place, and in its attempt. */
+export const CLAIM_AFTER_MS = 2_000;
 
 export interface ClaimPorts {
   ledger: Pick<Ledger, "claim">;

@@ -22,6 +22,7 @@ import type { Route } from "#shared/routing/route.ts";
 import { route } from "#shared/routing/route.ts";
 import type { SigningRule } from "#shared/signing/signing-rule.ts";
 import type { Ledger, LedgerKey } from "#shared/store/ledger.ts";
+import { CLAIM_AFTER_MS } from "./claim-watch.ts";
 import type { AttemptMade, AttemptMaker } from "./make-attempt.ts";
 import type { Destination, Place } from "./destination.ts";
 import { followUpOf, setAside } from "#shared/life/follow-up.ts";
@@ -35,6 +36,8 @@ export interface DeliverPorts {
   configuration: ConfigurationPort;
   ledger: Ledger;
   clock: Clock;
+  /** For how long a mail waits here: a machine whose clock is set makes none of them look quick. */
+  steady: Clock;
   metrics: DeliveryMetrics;
   attempts: AttemptMaker;
   signing: SigningRule;
@@ -80,6 +83,7 @@ export async function deliverMail(
 ): Promise<Verdict> {
   const { message: mail, content } = delivery;
   const carried: CarriedMail = { mail, content };
+  const takenMs = ports.steady.nowMs();
   const isOver = (): boolean => Date.parse(mail.head.deadline) <= ports.clock.nowMs();
   await untilFresh(ports);
   const before = ports.configuration.current();
@@ -108,7 +112,9 @@ export async function deliverMail(
     if (now === undefined || destinationName(now) !== destinationName(found)) {
       return done(mailToDue(putBack(carried)));
     }
-    return await attemptHere(ports, { delivery, found: now, configuration, destination, place });
+    const hasWaited = ports.steady.nowMs() - takenMs > CLAIM_AFTER_MS;
+    const claimsFirst = delivery.suspect || mail.putBack === true || hasWaited;
+    return await attemptHere(ports, { delivery, found: now, configuration, destination, place, claimsFirst });
   } finally {
     // Not before the outcome is recorded: a kill can double no more mails than there are places.
     place.leave();
@@ -129,18 +135,26 @@ function putBack({ mail, content }: CarriedMail): CarriedMail {
 async function askLedger(ports: DeliverPorts, delivery: Delivery<MailMessage>): Promise<Verdict | undefined> {
   const { message: mail, content, suspect } = delivery;
   if (!suspect && mail.putBack !== true) return undefined;
-  const key = keyOf(mail);
-  const outcome = ports.attempts.unrecorded(key) ?? (await ports.ledger.outcomeOf(key));
-  if (outcome !== undefined) {
-    if (ports.attempts.unrecorded(key) !== undefined) await ports.attempts.record(mail, outcome);
-    ports.metrics.countDuplicate("known");
-    return done(followUpOf({ mail, content }, outcome, ports.clock.now()));
-  }
+  const known = await askOutcome(ports, { mail, content });
+  if (known !== undefined) return known;
   return suspect && mail.suspectWaits === 0 ? waitForTwin(ports, { mail, content }) : undefined;
 }
 
-function waitForTwin({ metrics }: DeliverPorts, { mail, content }: CarriedMail): Verdict {
+async function askOutcome(ports: DeliverPorts, carried: CarriedMail): Promise<Verdict | undefined> {
+  const { mail } = carried;
+  const key = keyOf(mail);
+  const unrecorded = ports.attempts.unrecorded(key);
+  const outcome = await (unrecorded === undefined
+    ? ports.ledger.outcomeOf(key)
+    : ports.attempts.record(mail, unrecorded));
+  if (outcome === undefined) return undefined;
+  ports.metrics.countDuplicate("known");
+  return done(followUpOf(carried, outcome, ports.clock.now()));
+}
+
+function waitForTwin({ metrics }: DeliverPorts, carried: CarriedMail): Verdict {
   metrics.countDuplicate("waits");
+  const { mail, content } = putBack(carried);
   return done(mailToTier({ mail: { ...mail, suspectWaits: mail.suspectWaits + 1 }, content }, SUSPECT_TIER_MS));
 }
 
@@ -156,20 +170,30 @@ export interface AttemptHere {
   configuration: Configuration;
   destination: Destination;
   place: Place;
+  /** Another copy may have been sent since, or may be about to be. */
+  claimsFirst: boolean;
 }
 
 async function attemptHere(ports: DeliverPorts, here: AttemptHere): Promise<Verdict> {
   const { message: mail, content, suspect } = here.delivery;
   const carried = { mail, content };
-  const mustClaim = suspect || mail.putBack === true;
   const owner = ports.attempts.nextOwner();
-  if (mustClaim && (await ports.attempts.claim(mail, owner)) === "taken") {
+  const claim = here.claimsFirst ? await ports.attempts.claim(mail, owner) : undefined;
+  if (claim === "taken") {
     ports.metrics.countDuplicate("claimed");
     return waitForTwin(ports, carried);
   }
+  // Once more: a copy without a claim may have been sent while this one waited for its place.
+  const known = claim === undefined ? undefined : await askOutcome(ports, carried);
+  if (known !== undefined) return known;
   const body = mail.content.kind === "inline" ? content : await ports.fetchContent(mail.content.id);
   if (body === undefined) return done(contentMissing(carried, ports.clock.now()));
-  const made: AttemptMade = await ports.attempts.make({ ...here, body, owner, isClaimed: mustClaim, isCopy: suspect });
+  const made: AttemptMade = await ports.attempts.make({
+    ...here,
+    body,
+    owner,
+    isCopy: suspect || claim === "taken-over",
+  });
   switch (made.kind) {
     case "made":
       return done(followUpOf(carried, made.attempt satisfies Attempt, ports.clock.now()));

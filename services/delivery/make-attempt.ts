@@ -40,7 +40,6 @@ export interface MakerPorts {
 export interface AttemptRequest extends AttemptHere {
   body: Buffer;
   owner: string;
-  isClaimed: boolean;
   /** An earlier copy's attempt may have been made without a record. */
   isCopy: boolean;
 }
@@ -54,8 +53,8 @@ export interface AttemptMaker {
   make(request: AttemptRequest): Promise<AttemptMade>;
   /** An outcome that this process knows and could not write yet: the attempt is not made again for that. */
   unrecorded(key: LedgerKey): Attempt | undefined;
-  /** Resolves once it is on disk, however long the database is away. */
-  record(mail: MailMessage, attempt: Attempt): Promise<void>;
+  /** Resolves once it is on disk, however long the database is away, to the outcome that stands of this attempt. */
+  record(mail: MailMessage, attempt: Attempt): Promise<Attempt>;
   /** Ends what is under way: unsent before the final dot, uncertain behind it. What cannot be recorded by now is given back. */
   abandonAll(): void;
   readonly running: number;
@@ -96,7 +95,7 @@ class Maker implements AttemptMaker {
     return this.#outcomes.unrecorded(key);
   }
 
-  record(mail: MailMessage, attempt: Attempt): Promise<void> {
+  record(mail: MailMessage, attempt: Attempt): Promise<Attempt> {
     return this.#outcomes.record(mail, attempt);
   }
 
@@ -113,7 +112,7 @@ class Maker implements AttemptMaker {
       key: { mailId: mail.mailId, attempt: mail.attempt },
       deadline: deadlineOf(mail, this.#ports.clock),
       owner: request.owner,
-      isClaimed: request.isClaimed,
+      isClaimed: request.claimsFirst,
       onLost: () => {
         if (running.session?.isPastDot !== true) running.controller.abort();
       },
@@ -128,16 +127,15 @@ class Maker implements AttemptMaker {
       this.#running.delete(running);
     }
     if (made === undefined) return { kind: claim.isLost ? "claim-lost" : "abandoned" };
-    await this.#recordIn(request.destination, mail, made);
-    return { kind: "made", attempt: made };
+    return { kind: "made", attempt: await this.#recordIn(request.destination, mail, made) };
   }
 
-  async #recordIn(destination: Destination, mail: MailMessage, made: Attempt): Promise<void> {
+  async #recordIn(destination: Destination, mail: MailMessage, made: Attempt): Promise<Attempt> {
     destination.recording += 1;
     try {
       const recorded = this.record(mail, made);
       if (destination.isHeldUp) this.#ports.ledger.hurry();
-      await recorded;
+      return await recorded;
     } finally {
       destination.recording -= 1;
     }

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { systemClock } from "#shared/clock.ts";
+import type { Attempt } from "#shared/contracts/attempt.ts";
 import { StoreUnavailable } from "#shared/errors.ts";
 import { aMail, anAttempt } from "#test/support/build-mail.ts";
 import { LONGEST_MS, Outcomes } from "./outcomes.ts";
@@ -13,9 +14,10 @@ const outcome = anAttempt();
 
 function setUp(failure: { error: Error | undefined }): { outcomes: Outcomes; written: string[] } {
   const written: string[] = [];
-  const record = async ({ mailId }: { mailId: string }): Promise<void> => {
+  const record = async ({ mailId }: { mailId: string }, made: Attempt): Promise<Attempt> => {
     if (failure.error !== undefined) throw failure.error;
     written.push(mailId);
+    return made;
   };
   const clock = systemClock;
   return { outcomes: new Outcomes({ ledger: { record }, clock, steady: clock }), written };

@@ -47,15 +47,16 @@ export class Outcomes {
     this.#stopping.abort();
   }
 
-  /** Resolves once it is on disk. */
-  async record(mail: MailMessage, attempt: Attempt): Promise<void> {
+  /** Resolves once it is on disk, to the outcome that stands of this attempt: a copy's may have been there before. */
+  async record(mail: MailMessage, attempt: Attempt): Promise<Attempt> {
     const key = { mailId: mail.mailId, attempt: mail.attempt };
     this.#unrecorded.set(idOf(key), attempt);
-    await this.#write(key, attempt, deadlineOf(mail, this.#ports.clock));
+    const standing = await this.#write(key, attempt, deadlineOf(mail, this.#ports.clock));
     this.#unrecorded.delete(idOf(key));
+    return standing;
   }
 
-  async #write(key: LedgerKey, attempt: Attempt, deadline: Date): Promise<void> {
+  async #write(key: LedgerKey, attempt: Attempt, deadline: Date): Promise<Attempt> {
     const { ledger, clock, steady } = this.#ports;
     const untilMs = steady.nowMs() + LONGEST_MS;
     for (;;) {

@@ -101,6 +101,7 @@ function deliverPortsOf({ store, clock }: Context, parts: Parts, attempts: Attem
     configuration: parts.configuration,
     ledger: parts.ledger,
     clock,
+    steady: createSteadyClock(clock),
     metrics: parts.metrics,
     attempts,
     signing: createSigningRule(),

@@ -35,8 +35,11 @@ export type ClaimAnswer = "claimed" | "taken-over" | "taken";
 export interface Ledger {
   /** Makes the indexes. Throws StoreUnavailable. */
   prepare(): Promise<void>;
-  /** Resolves once the outcome is on disk on a majority. The first outcome of an attempt stays. */
-  record(key: LedgerKey, outcome: Attempt, deadline: Date): Promise<void>;
+  /**
+   * Resolves once the outcome is on disk on a majority, to the one that stands: the first of an attempt, but a deferral
+   * gives way to a delivery.
+   */
+  record(key: LedgerKey, outcome: Attempt, deadline: Date): Promise<Attempt>;
   /** Nothing more comes before the outcomes that wait are written. */
   hurry(): void;
   outcomeOf(key: LedgerKey): Promise<Attempt | undefined>;
@@ -95,6 +98,7 @@ function claimPipeline(owner: string, expiresAt: Date): Document[] {
 export function createLedger(store: Store, clock: Clock): Ledger {
   const outcomes = store.collection<OutcomeDocument>("ledger");
   const claims = store.collection<ClaimDocument>("claims");
+  const refused = new WeakSet<OutcomeDocument>();
   const commit = createGroupCommit<OutcomeDocument>({
     max: BATCH,
     pace: { everyMs: EVERY_MS, busy: BUSY, clock },
@@ -103,17 +107,28 @@ export function createLedger(store: Store, clock: Clock): Ledger {
         try {
           await outcomes.insertMany([...documents], { ordered: false });
         } catch (error) {
-          refusedAsDuplicates(error);
+          for (const index of refusedAsDuplicates(error)) refused.add(documents[index] as OutcomeDocument);
         }
       }),
   });
+  const standing = (_id: string, outcome: Attempt): Promise<Attempt> =>
+    guard(async () => {
+      if (outcome.result.status === "accepted") {
+        await outcomes.updateOne({ _id, "outcome.result.status": "deferred" }, { $set: { outcome } });
+      }
+      return (await outcomes.findOne({ _id }))?.outcome ?? outcome;
+    });
   return {
     prepare: () =>
       guardLong(async () => {
         await outcomes.createIndex({ expiresAt: 1 }, { name: "retention", expireAfterSeconds: 0 });
         await claims.createIndex({ expiresAt: 1 }, { name: "retention", expireAfterSeconds: 0 });
       }),
-    record: (key, outcome, deadline) => commit.add({ _id: idOf(key), outcome, expiresAt: addMs(deadline, KEPT_MS) }),
+    record: async (key, outcome, deadline) => {
+      const document = { _id: idOf(key), outcome, expiresAt: addMs(deadline, KEPT_MS) };
+      await commit.add(document);
+      return refused.has(document) ? standing(document._id, outcome) : outcome;
+    },
     hurry: () => commit.hurry(),
     outcomeOf: (key) => guard(async () => (await outcomes.findOne({ _id: idOf(key) }))?.outcome),
     outcomesOf: (mailId) =>

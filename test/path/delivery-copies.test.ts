@@ -1,5 +1,7 @@
 // Copies of a mail (suspect messages): one of them is sent, the others go on from its outcome.
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import type { Outgoing } from "#shared/broker/actor.ts";
 import { mailToLane } from "#shared/contracts/outgoing.ts";
 import { createLog } from "#shared/log.ts";
 import { relayLaneName } from "#shared/routing/lane.ts";
@@ -26,9 +28,10 @@ afterAll(async () => {
   await system.stop();
 });
 
-it("are sent once, whether they come as copies alone or behind the first", async () => {
+/** A lane to the relay, and mails in it as a service would put them there. */
+async function laneTo(settings = {}): Promise<(mails: number) => Outgoing[]> {
   const account = await system.account();
-  await system.relay(account, relay);
+  await system.relay(account, relay, settings);
   const { name, domain } = account;
   const lane = { kind: "relay", name: relayLaneName(name, domain), account: name, domain } as const;
   const store = connectStore(system.mongodbUri, createLog("test", "silent"));
@@ -42,10 +45,17 @@ it("are sent once, whether they come as copies alone or behind the first", async
     receivedTs: now.toISOString(),
     deadline: new Date(now.getTime() + 3_600_000).toISOString(),
   });
-  const messages = Array.from({ length: 20 }, (_, index) => {
-    const recipient = `r${index}@recipient.example`;
-    const mail = aMail({ head, mailId: uniqueLabel("mail"), email: recipient, recipient, lane: lane.name });
-    const first = mailToLane({ mail, content: Buffer.from("Hello\r\n") }, now);
+  return (mails) =>
+    Array.from({ length: mails }, (_, index) => {
+      const recipient = `r${index}@recipient.example`;
+      const mail = aMail({ head, mailId: uniqueLabel("mail"), email: recipient, recipient, lane: lane.name });
+      return mailToLane({ mail, content: Buffer.from("Hello\r\n") }, now);
+    });
+}
+
+it("are sent once, whether they come as copies alone or behind the first", async () => {
+  const mailsOf = await laneTo();
+  const messages = mailsOf(20).map((first, index) => {
     const copy = { ...first, suspect: true };
     return index % 2 === 0 ? [first, copy, copy] : [copy, copy];
   });
@@ -53,4 +63,15 @@ it("are sent once, whether they come as copies alone or behind the first", async
   await eventually(() => new Set(relay.recipients).size === messages.length, 30_000);
   await never(() => relay.mails.length > messages.length, 8_000);
   expect(relay.mails).toHaveLength(messages.length);
+});
+
+it("are sent once where a slow relay lets the first and its copy wait for their place together", async () => {
+  const mailsOf = await laneTo({ maxConnections: 1 });
+  relay.script = { dot: () => sleep(1_500) };
+  const former = relay.mails.length;
+  const firsts = mailsOf(12);
+  await system.publish(firsts.flatMap((first) => [first, { ...first, suspect: true }]));
+  await eventually(() => relay.mails.length >= former + firsts.length, 60_000);
+  await never(() => relay.mails.length > former + firsts.length, 12_000);
+  expect(relay.mails).toHaveLength(former + firsts.length);
 });

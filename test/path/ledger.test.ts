@@ -9,6 +9,7 @@ import { createLedger } from "#shared/store/ledger.ts";
 import { uniqueLabel } from "#test/support/addresses.ts";
 import type { OwnPlace } from "#test/support/backing.ts";
 import { ownPlace, testBacking } from "#test/support/backing.ts";
+import type { Attempt } from "#shared/contracts/attempt.ts";
 import { anAttempt } from "#test/support/build-mail.ts";
 
 let place: OwnPlace;
@@ -68,4 +69,17 @@ it("keeps the first outcome, whatever is written after it, and all of a mail in 
   expect(await ledger.outcomesOf(mailId)).toEqual(outcomes);
   expect(await ledger.outcomeOf({ mailId, attempt: 1 })).toEqual(outcomes[0]);
   expect(await ledger.outcomeOf({ mailId, attempt: 3 })).toBeUndefined();
+});
+
+it.each([
+  ["accepted", "deferred", "accepted"],
+  ["bounced", "accepted", "bounced"],
+  ["deferred", "bounced", "deferred"],
+  ["deferred", "accepted", "accepted"],
+] as const)("after %s a copy's %s is followed as %s", async (first, second, standing) => {
+  const key = newKey();
+  const outcome = (status: typeof first): Attempt => anAttempt({ result: { status } });
+  expect(await ledger.record(key, outcome(first), deadline)).toEqual(outcome(first));
+  expect(await ledger.record(key, outcome(second), deadline)).toEqual(outcome(standing));
+  expect(await ledger.outcomeOf(key)).toEqual(outcome(standing));
 });

@@ -1,0 +1,127 @@
+import { expect, it } from "vitest";
+import type { Delivery } from "#shared/broker/actor.ts";
+import { systemClock } from "#shared/clock.ts";
+import type { Attempt } from "#shared/contracts/attempt.ts";
+import type { MailMessage } from "#shared/contracts/mail.ts";
+import type { Configuration, Relay } from "#shared/routing/configuration.ts";
+import { relayLaneName } from "#shared/routing/lane.ts";
+import { createSigningRule } from "#shared/signing/signing-rule.ts";
+import type { ClaimAnswer } from "#shared/store/ledger.ts";
+import { aConfiguration, aHead, aMail, anAttempt, aRelay } from "#test/support/build-mail.ts";
+import type { DeliverPorts } from "./deliver-mail.ts";
+import { deliverMail } from "./deliver-mail.ts";
+import type { Place } from "./destination.ts";
+import { Destination } from "./destination.ts";
+import type { LaneRunner } from "./lane-runner.ts";
+import { createDeliveryMetrics } from "./metrics.ts";
+
+const RELAY = aRelay();
+const DELIVERED = anAttempt({ result: { status: "accepted", enhancedStatus: "2.0.0", text: "250 ok" } });
+const NAME = relayLaneName(RELAY.account, RELAY.domain);
+
+interface Scene {
+  configuration: Configuration;
+  /** What the ledger answers; undefined where nothing is known. */
+  outcome: Attempt | undefined;
+  claim: ClaimAnswer;
+  nowMs: number;
+  /** What was asked of the ledger, and the attempts. */
+  steps: string[];
+  isClaimLost: boolean;
+  destination: Destination;
+  deliver(changes?: Partial<MailMessage>, suspect?: boolean): Promise<string>;
+}
+
+/** One lane of a relay with a single connection. What is delivered is told by its exchange, with what the mail carries. */
+function setUp(): Scene {
+  const scene: Scene = {
+    configuration: configured(),
+    outcome: undefined,
+    claim: "claimed",
+    nowMs: 1_000_000,
+    steps: [],
+    isClaimLost: false,
+    destination: new Destination({ clock: systemClock, connections: () => 1, onChange: () => undefined }),
+    deliver: async (changes = {}, suspect = false) => {
+      const deadline = new Date(Date.now() + 3_600_000).toISOString();
+      const mail = aMail({ head: aHead({ deadline }), lane: NAME, ...changes });
+      const delivery = { message: mail, content: Buffer.alloc(5), suspect } as Delivery<MailMessage>;
+      const verdict = await deliverMail(portsOf(scene), runner, delivery);
+      const [next] = verdict.kind === "done" ? verdict.publish : [];
+      const { putBack } = (next?.body ?? {}) as Partial<MailMessage>;
+      return `${next?.exchange}${putBack === true ? " put back" : ""}`;
+    },
+  };
+  const lane = { kind: "relay", name: NAME, account: RELAY.account, domain: RELAY.domain } as const;
+  const runner = { lane, destination: () => scene.destination } as unknown as LaneRunner;
+  return scene;
+}
+
+/** The only place there is. */
+async function takePlace({ destination }: Scene): Promise<Place> {
+  const place = await destination.enter("interactive");
+  if (place === "put-back") throw new Error("the relay is suspended");
+  return place;
+}
+
+const configured = (changes: Partial<Relay> = {}): Configuration => aConfiguration({ relays: [aRelay(changes)] });
+
+function portsOf(scene: Scene): DeliverPorts {
+  const ask = <T>(step: string, answer: T): T => {
+    scene.steps.push(step);
+    return answer;
+  };
+  return {
+    configuration: { current: () => scene.configuration, isFresh: true } as DeliverPorts["configuration"],
+    ledger: { outcomeOf: async () => ask("asks", scene.outcome) } as unknown as DeliverPorts["ledger"],
+    clock: systemClock,
+    steady: { ...systemClock, nowMs: () => scene.nowMs },
+    metrics: createDeliveryMetrics(),
+    attempts: {
+      nextOwner: () => "owner",
+      unrecorded: () => undefined,
+      claim: async () => ask("claims", scene.claim),
+      make: async () => ask("sends", scene.isClaimLost ? { kind: "claim-lost" } : { kind: "made", attempt: DELIVERED }),
+    } as unknown as DeliverPorts["attempts"],
+    signing: createSigningRule(),
+    fetchContent: async () => undefined,
+  };
+}
+
+it("an ordinary mail that finds its place at once is sent without a question", async () => {
+  const scene = setUp();
+  expect(await scene.deliver()).toBe("waypost.events");
+  expect(scene.steps).toEqual(["sends"]);
+});
+
+it("a copy is not sent when the first was delivered while the copy waited for its place", async () => {
+  const scene = setUp();
+  const other = await takePlace(scene);
+  const copy = scene.deliver({ suspectWaits: 1 }, true);
+  await systemClock.sleep(1);
+  scene.outcome = DELIVERED;
+  other.leave();
+  expect(await copy).toBe("waypost.events");
+  expect(scene.steps).toEqual(["asks", "claims", "asks"]);
+});
+
+it.each([
+  [2_000, "is sent", ["sends"]],
+  [2_001, "is not sent when a copy was delivered meanwhile", ["claims", "asks"]],
+])("a mail that waited %i ms for its place %s", async (ms, _what, steps) => {
+  const scene = setUp();
+  const other = await takePlace(scene);
+  const waiting = scene.deliver();
+  await systemClock.sleep(1);
+  scene.nowMs += ms;
+  scene.outcome = DELIVERED;
+  other.leave();
+  expect(await waiting).toBe("waypost.events");
+  expect(scene.steps).toEqual(steps);
+});
+
+it("a mail whose claim another holds asks and claims when it comes again", async () => {
+  const scene = setUp();
+  scene.isClaimLost = true;
+  expect(await scene.deliver()).toBe("waypost.wait.5s put back");
+});
