@@ -125,3 +125,15 @@ it("a mail whose claim another holds asks and claims when it comes again", async
   scene.isClaimLost = true;
   expect(await scene.deliver()).toBe("waypost.wait.5s put back");
 });
+
+it("a mail that was taken before an operator's hold is not sent after it, and counts no attempt", async () => {
+  const scene = setUp();
+  const other = await takePlace(scene);
+  const waiting = scene.deliver();
+  await systemClock.sleep(1);
+  scene.configuration = configured({ held: true });
+  other.leave();
+  expect(await waiting).toBe("waypost.mails put back");
+  expect(await scene.deliver()).toBe("waypost.mails put back");
+  expect(scene.steps).toEqual([]);
+});

@@ -74,6 +74,9 @@ function routeHere(
   return laneOf(found).name === here.name && !lacksSignature ? found : undefined;
 }
 
+/** An operator's hold counts for what was taken before it, too. */
+const isHeld = (found: SendingRoute): boolean => found.kind === "relay" && found.relay.held;
+
 const destinationName = (found: SendingRoute): string => (found.kind === "relay" ? RELAY : found.domain);
 
 export async function deliverMail(
@@ -92,6 +95,7 @@ export async function deliverMail(
   if (known !== undefined) return known;
   if (isOver()) return done(mailToExpired(carried));
   if (found === undefined) return done(mailToDue(putBack(carried)));
+  if (isHeld(found)) return done(mailToLane(putBack(carried), ports.clock.now()));
 
   const destination = runner.destination(destinationName(found));
   const patienceMs = found.kind === "mx" ? PATIENCE_MS : undefined;
@@ -112,6 +116,7 @@ export async function deliverMail(
     if (now === undefined || destinationName(now) !== destinationName(found)) {
       return done(mailToDue(putBack(carried)));
     }
+    if (isHeld(now)) return done(mailToLane(putBack(carried), ports.clock.now()));
     const hasWaited = ports.steady.nowMs() - takenMs > CLAIM_AFTER_MS;
     const claimsFirst = delivery.suspect || mail.putBack === true || hasWaited;
     return await attemptHere(ports, { delivery, found: now, configuration, destination, place, claimsFirst });

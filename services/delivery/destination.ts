@@ -141,6 +141,7 @@ export class Destination {
     this.#gate.admit();
   }
 
+  /** Who waits is sent back, and no connection is kept for them; what is under way goes on. */
   close(): void {
     this.#gate.sendBack();
     this.pool.closeAll();

@@ -226,6 +226,7 @@ export class LaneRunner {
         return this.#probe();
       case "closed": {
         this.#pause();
+        if (plan.state === "held") this.relayDestination?.close();
         const waitMs = (plan.untilMs ?? Infinity) - this.#ports.clock.nowMs();
         this.#wakeUp = setTimeout(() => this.follow(), Math.min(Math.max(waitMs, 0), LONGEST_SLEEP_MS));
         this.#wakeUp.unref();

@@ -1,4 +1,5 @@
 // What an operator changes while mails wait counts at the start of the next attempt; nothing is lost, doubled or sent another way.
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { uniqueLabel } from "#test/support/addresses.ts";
 import type { DeliverySystem } from "#test/support/delivery.ts";
@@ -35,6 +36,11 @@ async function stateOf(account: TestAccount): Promise<string> {
   return body.lane.state;
 }
 
+async function depthOf(account: TestAccount): Promise<number> {
+  const { body } = await system.control.get<{ lane: { depth: number } }>(pathOf(account));
+  return body.lane.depth;
+}
+
 it("holds mails while the relay is suspended by an operator, and sends them once it is resumed", async () => {
   const relay = await server();
   const account = await system.account();
@@ -46,6 +52,22 @@ it("holds mails while the relay is suspended by an operator, and sends them once
   await system.control.post(`${pathOf(account)}/resume`);
   await Promise.all(ids.map((id) => system.ended(id)));
   expect(relay.accepted).toHaveLength(20);
+});
+
+it("starts no attempt after a hold, of mails that it had taken before it either, and counts none for them", async () => {
+  const relay = await server({ script: { dot: () => sleep(2_000) } });
+  const account = await system.account();
+  await system.relay(account, relay, { maxConnections: 1 });
+  const ids = await system.hand(account, { recipients: recipientsAt("recipient.example", 4) });
+  await eventually(() => relay.mails.length === 1);
+  await system.control.post(`${pathOf(account)}/suspend`);
+  await eventually(async () => (await depthOf(account)) === 3, 2_000);
+  await never(() => relay.mails.length > 1, 4_000);
+  relay.script = {};
+  await system.control.post(`${pathOf(account)}/resume`);
+  const ended = await Promise.all(ids.map((id) => system.ended(id)));
+  expect(ended.map((mail) => mail.attempts.map(({ attempt }) => attempt))).toEqual(ids.map(() => [1]));
+  expect(relay.accepted).toHaveLength(4);
 });
 
 it("takes what waits in a suspended lane to the relay that is configured now", async () => {
