@@ -31,7 +31,7 @@ export async function readJobRequest(given: GivenJob, configuration: Confirmable
     return { ok: true, submission: { way, account, content: { kind: "request", request }, idempotency } };
   }
   const ofSender = await mistakesOfSenderIn(body, account, configuration);
-  // What may be many comes last: over the broker not all are told.
+  // What may be many comes last: not all are told.
   return { ok: false, mistakes: [...ofKey, ...ofSender, ...(success ? [] : mistakesOf(error))] };
 }
 

@@ -170,7 +170,9 @@ describe("any input", () => {
   }, 60_000);
 
   it.each([
-    ["a deep body", "[".repeat(200_000), 400],
+    ["a deep body", "[".repeat(90_000), 400],
+    ["millions of values", `{"recipients":[${"{},".repeat(5_000_000)}{}]}`, 422],
+    ["a hundred thousand mistakes", `{"attachments":[${"0,".repeat(99_000)}0]}`, 422],
     ["a deep field", JSON.stringify({}).replace("}", `"x":${"[".repeat(5_000)}${"]".repeat(5_000)}}`), 422],
     ["a long line without an end", JSON.stringify(jobWith("body.content", "x".repeat(5_000_000))), 202],
     [
@@ -215,11 +217,64 @@ describe("mistakes", () => {
     ]);
   });
 
+  it("are so many at most that none of them takes much memory, and one where a body is not read for them", async () => {
+    expect(
+      await pathsOf(
+        jobWith(
+          "attachments",
+          Array.from({ length: 30_000 }, () => 0),
+        ),
+      ),
+    ).toHaveLength(10_000);
+    expect(
+      await pathsOf(
+        jobWith(
+          "attachments",
+          Array.from({ length: 50_000 }, () => 0),
+        ),
+      ),
+    ).toEqual(["attachments"]);
+    expect(
+      await pathsOf(
+        jobWith(
+          "recipients",
+          Array.from({ length: 50_000 }, () => 0),
+        ),
+      ),
+    ).toEqual(["recipients"]);
+    expect(
+      await pathsOf(
+        jobWith(
+          "recipients",
+          Array.from({ length: 200_000 }, () => 0),
+        ),
+      ),
+    ).toEqual(["."]);
+  });
+
   it("name a sender once that is no address, and none whose domain is the account's", async () => {
     expect(await pathsOf(jobWith("mail.from.email", "nobody"))).toEqual(["mail.from.email"]);
     expect(await pathsOf(jobWith("subject", undefined))).toEqual(["subject"]);
   });
 });
+
+it("takes 1,000 entries with an address each and what belongs to it, and none with one more", async () => {
+  const { post } = createApp();
+  const xHeaders = Object.fromEntries(Array.from({ length: 80 }, (_, index) => [`X-${index}`, "x"]));
+  const entry = { mail: { to: [{ email: "a@example.com" }], replyTo: { email: "r@acme.example" }, xHeaders } };
+  const statusOf = async (length: number): Promise<number> =>
+    (
+      await post(
+        JSON.stringify(
+          jobWith(
+            "recipients",
+            Array.from({ length }, () => entry),
+          ),
+        ),
+      )
+    ).statusCode;
+  expect([await statusOf(1_000), await statusOf(1_001)]).toEqual([202, 422]);
+}, 20_000);
 
 describe("xHeaders", () => {
   const { post, jobs } = createApp();

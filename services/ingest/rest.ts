@@ -5,8 +5,10 @@ import type { Readable } from "node:stream";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { fastify } from "fastify";
 import { createAsyncApi } from "#shared/contracts/asyncapi.ts";
+import { TOO_MANY_VALUES } from "#shared/contracts/job-request.ts";
 import type { Clock } from "#shared/clock.ts";
 import { isRetriable } from "#shared/errors.ts";
+import { hasFewValues } from "#shared/json-values.ts";
 import type { Log } from "#shared/log.ts";
 import { refuseOtherMethods } from "#shared/other-methods.ts";
 import type { Account } from "#shared/routing/configuration.ts";
@@ -32,6 +34,7 @@ const LARGE_REQUESTS = 6;
 const LARGE_WAIT_MS = 30_000;
 const REQUEST_TIMEOUT_MS = 300_000;
 const RETRY_AFTER_SECONDS = 5;
+const HAS_MISTAKES = "The JobRequest has mistakes.";
 
 export interface RestParts {
   authenticator: Pick<Authenticator, "byPassword">;
@@ -179,14 +182,16 @@ function unreadable(request: FastifyRequest): Problem | undefined {
   return (lengthOf(request) ?? 0) > MAX_REQUEST_BYTES ? BODY_PROBLEMS.FST_ERR_CTP_BODY_TOO_LARGE : undefined;
 }
 
-function parseBody(body: unknown): { ok: true; value: unknown } | { ok: false } {
-  if (!Buffer.isBuffer(body) || !isUtf8(body)) return { ok: false };
+function parseBody(body: unknown): { ok: true; value: unknown } | { ok: false; problem: Problem } {
+  const problem = problemOf(400, "The body is no JSON in UTF-8.");
+  if (!Buffer.isBuffer(body) || !isUtf8(body)) return { ok: false, problem };
+  if (!hasFewValues(body)) return { ok: false, problem: problemOf(422, HAS_MISTAKES, [TOO_MANY_VALUES]) };
   const text = body.toString("utf8");
   letGo(body);
   try {
     return { ok: true, value: JSON.parse(text) as unknown };
   } catch {
-    return { ok: false };
+    return { ok: false, problem };
   }
 }
 
@@ -198,9 +203,9 @@ async function readSubmission(
 ): Promise<Submission | Problem> {
   const parsed = parseBody(request.body);
   request.body = undefined;
-  if (!parsed.ok) return problemOf(400, "The body is no JSON in UTF-8.");
+  if (!parsed.ok) return parsed.problem;
   const read = await readJobRequest({ way: "rest", account, body: parsed.value, key: keyOf(request) }, configuration);
-  return read.ok ? read.submission : problemOf(422, "The JobRequest has mistakes.", read.mistakes);
+  return read.ok ? read.submission : problemOf(422, HAS_MISTAKES, read.mistakes);
 }
 
 function keyOf(request: FastifyRequest): GivenKey | undefined {

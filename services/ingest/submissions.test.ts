@@ -55,6 +55,7 @@ describe("a submission", () => {
     ["another content type", { properties: { ...properties, contentType: "text/plain" } }, 415],
     ["no JSON", { message: undefined }, 400],
     ["a mistake", { message: { ...job, subject: {} } }, 422],
+    ["more values than are read", { message: undefined, content: Buffer.from(`[${"0,".repeat(200_000)}0]`) }, 422],
     ["more than 12 MB", { bytes: MAX_SUBMISSION_BYTES + 1 }, 413],
     ["a queue of ours to answer to", { properties: { ...properties, replyTo: "router.due" } }, 403],
   ])("with %s is refused", async (_, change, status) => {

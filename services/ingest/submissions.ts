@@ -7,8 +7,10 @@ import { QUEUES, SERVICES } from "#shared/broker/topology.ts";
 import type { Clock } from "#shared/clock.ts";
 import type { SubmissionReply } from "#shared/contracts/asyncapi.ts";
 import { MAX_SUBMISSION_BYTES } from "#shared/contracts/asyncapi.ts";
+import { TOO_MANY_VALUES } from "#shared/contracts/job-request.ts";
 import type { Problem } from "#shared/contracts/problem.ts";
 import { BrokerUnavailable } from "#shared/errors.ts";
+import { hasFewValues } from "#shared/json-values.ts";
 import type { Account } from "#shared/routing/configuration.ts";
 import type { Confirmable } from "#shared/routing/find-confirmed.ts";
 import { findConfirmed } from "#shared/routing/find-confirmed.ts";
@@ -23,8 +25,6 @@ const PREFETCH = 32;
 const LEASE_TRIES = 8;
 const LEASE_WAIT_MS = 1_000;
 const STATUS_IN_PROGRESS = 409;
-/** In an answer: with the longest names that 12 MB hold it is a message that every broker takes. */
-const MOST_MISTAKES = 10_000;
 /** In the reason of a dead letter, which is short. */
 const PARKED_MISTAKES = 5;
 const JSON_TYPE = /^application\/json\s*(;.*)?$/i;
@@ -56,18 +56,24 @@ export async function readSubmission(
   if (message.bytes > MAX_SUBMISSION_BYTES)
     return refuse(problemOf(413, `over ${MAX_SUBMISSION_BYTES} bytes: submit jobs as large as this by REST or SMTP`));
   if (!JSON_TYPE.test(contentType ?? "")) return refuse(problemOf(415, "content-type should be application/json"));
-  if (message.message === undefined) return refuse(problemOf(400, "the body is no JSON"));
+  if (message.message === undefined) return refuse(unread(message.content));
   const read = await readJobRequest(
     { way: "broker", account, body: message.message, key: keyOf(messageId) },
     configuration,
   );
-  if (!read.ok) return refuse(problemOf(422, "the submission has mistakes", read.mistakes.slice(0, MOST_MISTAKES)));
+  if (!read.ok) return refuse(problemOf(422, "the submission has mistakes", read.mistakes));
   return { ok: true, submission: { ...read.submission, suspect: message.suspect } };
 }
 
 function keyOf(messageId: string | undefined): GivenKey {
   const field = "message_id";
   return messageId === undefined ? { mistake: { path: field, message: "required" } } : { key: messageId, field };
+}
+
+/** Why a body was not read as JSON. */
+function unread(body: Buffer): Problem {
+  if (hasFewValues(body)) return problemOf(400, "the body is no JSON");
+  return problemOf(422, "the submission has mistakes", [TOO_MANY_VALUES]);
 }
 
 /** Queues that only Waypost may put messages in; direct reply-to and a client's own are none of them. */

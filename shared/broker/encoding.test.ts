@@ -27,3 +27,7 @@ it("says undefined of what is no JSON", () => {
   expect(parse(Buffer.from("{"))).toBeUndefined();
   expect(decodeBody(Buffer.from("\nrest"))).toEqual({ json: undefined, content: Buffer.from("rest") });
 });
+
+it("does not read what has more values than any message of ours", () => {
+  expect(parse(Buffer.from(`[${"{},".repeat(200_000)}{}]`))).toBeUndefined();
+});

@@ -1,4 +1,5 @@
 // The body of a message: one line of JSON and, when there is content, "\n" and its raw bytes. No base64, one copy.
+import { hasFewValues } from "#shared/json-values.ts";
 import type { Outgoing } from "./actor.ts";
 
 export const CONTENT_TYPE_JSON = "application/json";
@@ -29,7 +30,7 @@ export function encodeBody(message: Pick<Outgoing, "body" | "content" | "raw">):
 }
 
 export interface DecodedBody {
-  /** Undefined where the body is no JSON. */
+  /** Undefined where the body is no JSON, or has too many values to be read. */
   json: unknown;
   content: Buffer;
 }
@@ -41,8 +42,9 @@ export function decodeBody(body: Buffer): DecodedBody {
   return { json: parse(body.subarray(0, end)), content: body.subarray(end + 1) };
 }
 
-/** A body that is JSON as a whole. */
+/** A body that is JSON as a whole; undefined where it is none, or has too many values to be read. */
 export function parse(bytes: Buffer): unknown {
+  if (!hasFewValues(bytes)) return undefined;
   try {
     return JSON.parse(bytes.toString()) as unknown;
   } catch {

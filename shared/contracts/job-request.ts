@@ -1,6 +1,7 @@
 // The JobRequest of REST and broker, strictly (contract, JobRequest over REST): every mistake is named by its path,
 // unknown keys too; what comes out has its encodings undone. The OpenAPI and AsyncAPI documents are made from this schema.
 import { z } from "zod";
+import { MOST_JSON_VALUES } from "#shared/json-values.ts";
 import { hasAtMost } from "./characters.ts";
 import { endpointDetailsSchema } from "./endpoint-details.ts";
 import {
@@ -16,6 +17,10 @@ import {
   shortText,
 } from "./job-request-fields.ts";
 import { mistakeOfListUnsubscribe, mistakeOfMessageIds, mistakeOfXHeader } from "./mail-fields.ts";
+import type { Mistake } from "./problem.ts";
+
+/** Of a body with more values than are read as JSON. */
+export const TOO_MANY_VALUES: Mistake = { path: ".", message: `at most ${MOST_JSON_VALUES} values` };
 
 export const MAX_ADDRESSES = 1_000;
 export const MAX_SUBJECT_CHARACTERS = 500;
@@ -88,18 +93,30 @@ function countAddresses(entry: unknown): number {
     .reduce((sum, [, list]) => sum + (Array.isArray(list) ? list.length : 0), 0);
 }
 
-const recipients = z
-  .array(recipient)
-  .min(1, { error: "at least one recipient" })
-  .refine((entries: readonly unknown[]) => sumOf(entries) <= MAX_ADDRESSES, {
-    error: `at most ${MAX_ADDRESSES} addresses in to, cc and bcc of all entries`,
-    when: (payload) => Array.isArray(payload.value),
-  })
-  .meta({ description: `1 to ${MAX_ADDRESSES} addresses in to, cc and bcc of all entries` });
-
-function sumOf(entries: readonly unknown[]): number {
-  return entries.reduce((sum: number, entry) => sum + countAddresses(entry), 0);
+/** A list that is looked at only where it is short enough: each of millions would be a mistake, or several. */
+function shortList<T extends z.ZodType>(list: T, mistakeOf: (entries: readonly unknown[]) => string | undefined) {
+  return z.preprocess((input, context) => {
+    const mistake = Array.isArray(input) ? mistakeOf(input) : undefined;
+    if (mistake === undefined) return input;
+    context.addIssue(mistake);
+    return z.NEVER;
+  }, list);
 }
+
+const recipients = shortList(z.array(recipient).min(1, { error: "at least one recipient" }), (entries) => {
+  // One without an address is wrong by itself.
+  const addressCount = entries.reduce<number>((sum, entry) => sum + Math.max(1, countAddresses(entry)), 0);
+  return addressCount <= MAX_ADDRESSES
+    ? undefined
+    : `at most ${MAX_ADDRESSES} addresses in to, cc and bcc of all entries`;
+}).meta({ description: `1 to ${MAX_ADDRESSES} addresses in to, cc and bcc of all entries` });
+
+/** Each is three values at least: itself, its name and its content. */
+const MOST_ATTACHMENTS = Math.floor(MOST_JSON_VALUES / 3);
+
+const attachments = shortList(z.array(attachment).min(1, { error: "must not be empty" }), ({ length }) =>
+  length <= MOST_ATTACHMENTS ? undefined : `at most ${MOST_ATTACHMENTS} attachments`,
+);
 
 const options = freeOptions();
 
@@ -114,7 +131,7 @@ export const jobRequestSchema = z
     subject,
     body: body.optional(),
     alternative: alternative.optional(),
-    attachments: z.array(attachment).min(1, { error: "must not be empty" }).optional(),
+    attachments: attachments.optional(),
     recipients,
     mail: z.strictObject({ from: senderAddress, mimeFrom: senderAddress.optional(), ...commonMailFields }),
     job: z

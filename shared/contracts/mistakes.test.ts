@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { z } from "zod";
-import { dottedPath, mistakesOf } from "./mistakes.ts";
+import { dottedPath, MOST_MISTAKES, mistakesOf } from "./mistakes.ts";
 
 it.each([
   [[], "."],
@@ -29,4 +29,13 @@ it("says what is wrong with a key of a free map", () => {
   const schema = z.record(z.string().regex(/^[a-z]+$/, { error: "letters" }), z.string());
   const { error } = schema.safeParse({ A1: "x" });
   expect(error === undefined ? [] : mistakesOf(error)).toEqual([{ path: "A1", message: "letters" }]);
+});
+
+it("names the first ten thousand of more mistakes, whether of values or of keys", () => {
+  const keys = Object.fromEntries(Array.from({ length: MOST_MISTAKES }, (_, index) => [`k${index}`, 0]));
+  const schema = z.strictObject({ list: z.array(z.string()) });
+  const { error } = schema.safeParse({ list: Array.from({ length: 20 }, () => 0), ...keys });
+  const mistakes = error === undefined ? [] : mistakesOf(error);
+  expect(mistakes).toHaveLength(MOST_MISTAKES);
+  expect(mistakes.slice(19, 21).map(({ path }) => path)).toEqual(["list[19]", "k0"]);
 });

@@ -11,14 +11,26 @@ export function dottedPath(path: readonly PropertyKey[]): string {
   return text === "" ? "." : text;
 }
 
+/** Named of one input: with the longest names that 12 MB hold, an answer is a message that every broker takes. */
+export const MOST_MISTAKES = 10_000;
+
 export function mistakesOf(error: z.ZodError): Mistake[] {
-  return error.issues.flatMap((issue) => {
-    if (issue.code === "unrecognized_keys") {
-      return issue.keys.map((key) => ({ path: dottedPath([...issue.path, key]), message: "unknown key" }));
-    }
-    const inner = issue.code === "invalid_key" ? issue.issues[0] : undefined;
-    return [{ path: dottedPath(issue.path), message: messageOf(inner ?? issue) }];
-  });
+  const mistakes: Mistake[] = [];
+  for (const issue of error.issues) {
+    const room = MOST_MISTAKES - mistakes.length;
+    if (room === 0) break;
+    mistakes.push(...mistakesOfIssue(issue, room));
+  }
+  return mistakes;
+}
+
+function mistakesOfIssue(issue: z.core.$ZodIssue, most: number): Mistake[] {
+  if (issue.code === "unrecognized_keys") {
+    const keys = issue.keys.slice(0, most);
+    return keys.map((key) => ({ path: dottedPath([...issue.path, key]), message: "unknown key" }));
+  }
+  const inner = issue.code === "invalid_key" ? issue.issues[0] : undefined;
+  return [{ path: dottedPath(issue.path), message: messageOf(inner ?? issue) }];
 }
 
 function messageOf(issue: z.core.$ZodIssue): string {

@@ -1,5 +1,6 @@
 // A map with keys of somebody's choice, as key and value pairs: `__proto__`, `$where` and `a.b` are data like any other.
 import { z } from "zod";
+import { MOST_MISTAKES } from "./mistakes.ts";
 
 export interface NamedValue {
   name: string;
@@ -18,7 +19,7 @@ export function namedValues(mistakeOf: MistakeOf): z.ZodType<readonly NamedValue
         return z.NEVER;
       }
       const refuse = (name: string, message: string): NamedValue[] => {
-        context.addIssue({ code: "custom", path: [name], message });
+        if (context.issues.length < MOST_MISTAKES) context.addIssue({ code: "custom", path: [name], message });
         return [];
       };
       const seen = new Set<string>();

@@ -111,3 +111,12 @@ describe("header blocks", () => {
     expect(addressField("To", [{ name: undefined, address: "jörg@example.com" }])?.value).toBe("jörg@example.com");
   });
 });
+
+it("lets other work in between where there are thousands of attachments", async () => {
+  let turns = 0;
+  const count = setInterval(() => (turns += 1), 0);
+  const attachments = Array.from({ length: 5_000 }, () => ({ name: "a", content: Buffer.from("x") }));
+  await composeContent({ attachments, seed: "seed" });
+  clearInterval(count);
+  expect(turns).toBeGreaterThanOrEqual(5);
+});

@@ -32,6 +32,8 @@ const EMPTY_BODY: TextPart = { text: "", charset: "utf-8", transferEncoding: und
 const MOST_IN_LINE = 998;
 /** Longer texts are not read in their source, and base64 takes a tenth of the time. */
 const MOST_QUOTED = 256 * 1024;
+/** Whose headers are written before other work gets a turn: some 30 ms. */
+const ATTACHMENTS_AT_ONCE = 500;
 /** Printable ASCII, tab and line ends. */
 const SEVEN_BIT = /^[\t\r\n -~]*$/;
 
@@ -103,10 +105,19 @@ function bodyPart(content: MimeContent): Part | undefined {
   return multipart("alternative", `=_${seed}_alternative`, [textPart(alternative, "text/plain"), main]);
 }
 
+async function attachedParts(attachments: readonly MimeAttachment[]): Promise<Part[]> {
+  const parts: Part[] = [];
+  for (const [index, attachment] of attachments.entries()) {
+    if (index > 0 && index % ATTACHMENTS_AT_ONCE === 0) await new Promise((resolve) => setImmediate(resolve));
+    parts.push(attachmentPart(attachment));
+  }
+  return parts;
+}
+
 /** The shared content of a job's mails, beginning with its Content-Type. Lets other work in between where it is large. */
 export async function composeContent(content: MimeContent): Promise<Buffer> {
   const body = bodyPart(content);
-  const attached = (content.attachments ?? []).map((attachment) => attachmentPart(attachment));
+  const attached = await attachedParts(content.attachments ?? []);
   if (attached.length === 0) return write(body ?? textPart(EMPTY_BODY, "text/plain"));
   return write(multipart("mixed", `=_${content.seed}_mixed`, [...(body === undefined ? [] : [body]), ...attached]));
 }
