@@ -92,6 +92,32 @@ describe("a mail that the server cannot take as it is", () => {
     expect(await fitMessage(mailOf(EIGHT_BIT, { sign }), small)).toMatchObject({ cause: "too-large" });
   });
 
+  describe("and whose parts are many", () => {
+    const HEAD = `${PLAIN}Content-Type: multipart/mixed; boundary=x\r\n\r\n`;
+    const listOf = (parts: number): string => `${HEAD}${"--x\r\n\r\n\r\n".repeat(parts - 1)}--x\r\n\r\nü\r\n--x--\r\n`;
+
+    it("is encoded up to 1,000 parts, and not sent with one more", async () => {
+      expect(isAscii((await sent(listOf(1_000))).message)).toBe(true);
+      expect(await fitMessage(mailOf(listOf(1_001)), NO_CAPABILITIES)).toMatchObject({
+        ok: false,
+        cause: "needs-8bit",
+      });
+    });
+
+    it("is not sent where they add up to more over the tree", async () => {
+      const inner = listOf(600).replace(PLAIN, "").replaceAll("--x", "--y").replace("boundary=x", "boundary=y");
+      const tree = `${HEAD}--x\r\n${inner}--x\r\n${inner}--x--\r\n`;
+      expect(await fitMessage(mailOf(tree), NO_CAPABILITIES)).toMatchObject({ ok: false, cause: "needs-8bit" });
+    });
+
+    it("takes no memory for millions of them", async () => {
+      const message = Buffer.from(`${HEAD}ü\r\n${"--x\r\n".repeat(4_000_000)}`);
+      const before = process.memoryUsage().rss;
+      expect(await fitMessage(mailOf(message), NO_CAPABILITIES)).toMatchObject({ ok: false, cause: "needs-8bit" });
+      expect(process.memoryUsage().rss - before).toBeLessThan(100 * 1024 * 1024);
+    });
+  });
+
   it("is not sent when signed, too large, or in need of SMTPUTF8", async () => {
     const signed = `${PLAIN}Content-Type: multipart/signed; boundary=x\r\n\r\n--x\r\n\r\nü\r\n--x--\r\n`;
     expect(await fitMessage(mailOf(signed), NO_CAPABILITIES)).toMatchObject({ ok: false, cause: "needs-8bit" });

@@ -10,6 +10,8 @@ interface Part {
 }
 
 const DEEPEST = 50;
+/** In the whole tree: a body may have millions of delimiter lines. */
+const MOST_PARTS = 1_000;
 const UNTOUCHABLE = /^multipart\/(?:signed|encrypted)\b/i;
 const BASE64_LINE = /.{1,76}/g;
 
@@ -53,28 +55,36 @@ interface Span {
   end: number;
 }
 
-/** Where the parts stand between their delimiter lines. */
-function spansOf(body: Buffer, boundary: string): Span[] {
+/** Where the parts stand between their delimiter lines, told one by one. */
+function* spansOf(body: Buffer, boundary: string): Generator<Span> {
   const delimiter = `--${boundary}`;
-  const spans: Span[] = [];
   let open: number | undefined;
   for (let at = body.indexOf(delimiter); at !== -1; at = body.indexOf(delimiter, at + delimiter.length)) {
     if (at !== 0 && body[at - 1] !== 0x0a) continue;
-    if (open !== undefined) spans.push({ start: open, end: at - 2 });
+    if (open !== undefined) yield { start: open, end: at - 2 };
     const lineEnd = body.indexOf("\r\n", at);
     if (lineEnd === -1 || body.toString("latin1", at + delimiter.length, at + delimiter.length + 2) === "--") break;
     open = lineEnd + 2;
   }
-  return spans;
 }
 
-function encodeMultipart({ headers, body }: Part, type: string, depth: number): Part | undefined {
+/** Where in the tree a part stands, and how many more there may be anywhere in it. */
+interface Place {
+  depth: number;
+  left: { parts: number };
+}
+
+const below = ({ depth, left }: Place): Place => ({ depth: depth + 1, left });
+
+function encodeMultipart({ headers, body }: Part, type: string, place: Place): Part | undefined {
   const boundary = boundaryOf(type);
   if (boundary === undefined) return undefined;
   const pieces: Buffer[] = [];
   let done = 0;
   for (const { start, end } of spansOf(body, boundary)) {
-    const encoded = encode(split(body.subarray(start, Math.max(start, end))), depth + 1);
+    if (place.left.parts === 0) return undefined;
+    place.left.parts -= 1;
+    const encoded = encode(split(body.subarray(start, Math.max(start, end))), below(place));
     if (encoded === undefined) return undefined;
     pieces.push(body.subarray(done, start), join(encoded));
     done = Math.max(start, end);
@@ -84,21 +94,21 @@ function encodeMultipart({ headers, body }: Part, type: string, depth: number): 
   return isAscii(whole) ? { headers: withEncoding(headers, "7bit"), body: whole } : undefined;
 }
 
-function encode(part: Part, depth: number): Part | undefined {
+function encode(part: Part, place: Place): Part | undefined {
   if (isAscii(part.body)) return part;
-  if (depth > DEEPEST) return undefined;
+  if (place.depth > DEEPEST) return undefined;
   const type = fieldOf(part.headers, "Content-Type") ?? "text/plain";
   if (UNTOUCHABLE.test(type)) return undefined;
-  if (/^multipart\//i.test(type)) return encodeMultipart(part, type, depth);
+  if (/^multipart\//i.test(type)) return encodeMultipart(part, type, place);
   if (!/^message\//i.test(type)) return encodeLeaf(part, type);
-  const inner = encode(split(part.body), depth + 1);
+  const inner = encode(split(part.body), below(place));
   return inner === undefined ? undefined : { headers: withEncoding(part.headers, "7bit"), body: join(inner) };
 }
 
 /** The message in ASCII, or undefined where MIME does not allow it. Its own header must be ASCII already. */
 export function toSevenBit(message: Buffer): Buffer | undefined {
   const part = split(message);
-  const encoded = encode(part, 0);
+  const encoded = encode(part, { depth: 0, left: { parts: MOST_PARTS } });
   if (encoded === undefined) return undefined;
   const hasVersion = fieldOf(part.headers, "MIME-Version") !== undefined;
   const headers = hasVersion ? encoded.headers : `${encoded.headers}MIME-Version: 1.0\r\n`;
