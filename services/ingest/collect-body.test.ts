@@ -10,6 +10,17 @@ it("gives the whole of a body that comes in pieces", async () => {
   expect(String(await body)).toBe("one two");
 });
 
+it("keeps the bytes of small chunks, not the chunks", async () => {
+  const payload = new PassThrough();
+  const body = collectBody(payload, undefined, 1_000);
+  const chunks = Array.from({ length: 100 }, (_, index) => Buffer.from(String(index % 10)));
+  for (const chunk of chunks) payload.write(chunk);
+  await new Promise((resolve) => setImmediate(resolve));
+  for (const chunk of chunks.slice(1)) chunk.fill("x");
+  payload.end();
+  expect(String(await body)).toBe("0123456789".repeat(10));
+});
+
 it("throws BodyTooLarge for a length that is told, and for one that is not", async () => {
   await expect(collectBody(new PassThrough(), 101, 100)).rejects.toThrow(BodyTooLarge);
   const payload = new PassThrough();

@@ -1,38 +1,12 @@
 // Reads the body of a request, bounded before anything is made of it, and a large one into one buffer where its length is told.
 import type { Readable } from "node:stream";
+import { createBlocks } from "./blocks.ts";
 
 /** Smaller bodies come in few chunks: often in one, which then needs no copy. */
 const LARGE_BYTES = 256 * 1024;
 
 export class BodyTooLarge extends Error {
   override readonly name = "BodyTooLarge";
-}
-
-interface Collected {
-  readonly bytes: number;
-  add(chunk: Buffer): void;
-  whole(): Buffer;
-}
-
-function createCollected(length: number | undefined): Collected {
-  const target = length !== undefined && length > LARGE_BYTES ? Buffer.allocUnsafe(length) : undefined;
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  return {
-    get bytes() {
-      return bytes;
-    },
-    add: (chunk) => {
-      if (target === undefined) chunks.push(chunk);
-      else chunk.copy(target, bytes);
-      bytes += chunk.length;
-    },
-    whole: () => {
-      if (target !== undefined) return target.subarray(0, bytes);
-      const [only, ...others] = chunks;
-      return only !== undefined && others.length === 0 ? only : Buffer.concat(chunks);
-    },
-  };
 }
 
 /** The client has left in the middle of its request: nobody is there to be answered. */
@@ -48,11 +22,11 @@ export class RequestCutShort extends Error {
 export async function collectBody(payload: Readable, length: number | undefined, most: number): Promise<Buffer> {
   if (length !== undefined && length > most) throw new BodyTooLarge();
   if (payload.destroyed) throw new RequestCutShort();
-  const collected = createCollected(length);
+  const blocks = createBlocks(length !== undefined && length > LARGE_BYTES ? length : 0);
   return new Promise((resolve, reject) => {
     const take = (chunk: Buffer): void => {
-      collected.add(chunk);
-      if (collected.bytes <= most) return;
+      blocks.add(chunk);
+      if (blocks.bytes <= most) return;
       payload.off("data", take);
       payload.resume();
       reject(new BodyTooLarge());
@@ -62,11 +36,16 @@ export async function collectBody(payload: Readable, length: number | undefined,
     payload.on("data", take);
     payload.once("end", () => {
       payload.off("close", cut);
-      resolve(collected.whole());
+      resolve(wholeOf(blocks.all()));
     });
     payload.once("error", reject);
     payload.once("close", cut);
   });
+}
+
+function wholeOf(blocks: readonly Buffer[]): Buffer {
+  const [only] = blocks;
+  return only !== undefined && blocks.length === 1 ? only : Buffer.concat(blocks);
 }
 
 /** Gives a large body's memory back at once, where the garbage collector would let it stand beside what was made of it. */

@@ -78,6 +78,13 @@ describe("collecting", () => {
     });
   });
 
+  it("keeps a message of tiny chunks in few, as smtp-server sends dot-stuffed lines", async () => {
+    const lines = Array.from({ length: 100_000 }, () => Buffer.from(".\r\n"));
+    const collected = await collectMessage(Readable.from(lines), free);
+    expect(collected).toMatchObject({ ok: true, bytes: 300_000 });
+    expect(collected.ok ? collected.chunks.length : 0).toBeLessThan(20);
+  });
+
   it("refuses a bare LF wherever it is", async () => {
     expect(await collectMessage(Readable.from([Buffer.from("a\n.\r\n")]), free)).toMatchObject({
       ok: false,

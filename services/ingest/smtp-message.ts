@@ -3,6 +3,7 @@
 import type { Readable } from "node:stream";
 import { MAX_MAIL_BYTES } from "#shared/contracts/job-request.ts";
 import { createNewlineCheck } from "./bare-newline.ts";
+import { createBlocks } from "./blocks.ts";
 import type { ControlDetails } from "./control-headers.ts";
 import { controlNameOf, readControlHeaders } from "./control-headers.ts";
 import type { HeaderField } from "./header-fields.ts";
@@ -40,12 +41,12 @@ export async function collectMessage(stream: Readable, tiers: readonly PlaceTier
   const release = (): void => {
     for (const giveBack of taken.splice(0)) giveBack();
   };
-  let chunks: Buffer[] = [];
+  let blocks = createBlocks();
   let bytes = 0;
   let problem: Refusal | undefined;
   const stop = (found: Refusal): void => {
     problem ??= found;
-    chunks = [];
+    blocks = createBlocks();
     release();
   };
   try {
@@ -53,7 +54,7 @@ export async function collectMessage(stream: Readable, tiers: readonly PlaceTier
       bytes += chunk.length;
       if (problem !== undefined) continue;
       newlines.push(chunk);
-      chunks.push(chunk);
+      blocks.add(chunk);
       const tier = tiers[taken.length];
       if (bytes > MAX_MAIL_BYTES) stop(MESSAGE_TOO_BIG);
       else if (tier !== undefined && bytes > tier.above) {
@@ -67,7 +68,7 @@ export async function collectMessage(stream: Readable, tiers: readonly PlaceTier
     throw error;
   }
   if (problem === undefined && newlines.hasBare()) stop(BARE_NEWLINE);
-  return problem === undefined ? { ok: true, chunks, bytes, release } : { ok: false, refusal: problem };
+  return problem === undefined ? { ok: true, chunks: blocks.all(), bytes, release } : { ok: false, refusal: problem };
 }
 
 export interface SmtpMessage {
