@@ -27,3 +27,14 @@ it("forgets at once what was right under an older hash", async () => {
   expect(await verifier.verify({ _id: "acme", passwordHash: first }, "first")).toBe(true);
   expect(await verifier.verify({ _id: "acme", passwordHash: second }, "first")).toBe(false);
 });
+
+it("asks for a hash once for a password that is given many times at once, and not for one that was right", async () => {
+  const verifier = createPasswordVerifier(systemClock);
+  const account = { _id: "acme", passwordHash: await hashPassword("right") };
+  let begun = 0;
+  const verify = (password: string) => verifier.verify(account, password, (hash) => ((begun += 1), hash()));
+  expect(await Promise.all(["right", "right", "wrong", "right"].map(verify))).toEqual([true, true, false, true]);
+  expect(await verify("right")).toBe(true);
+  expect(begun).toBe(2);
+  expect(await verifier.verify(account, "other", async () => undefined)).toBeUndefined();
+});

@@ -31,34 +31,48 @@ export async function matchesHash(password: string, hash: string): Promise<boole
   return actual.length === wanted.length && timingSafeEqual(actual, wanted);
 }
 
+type Known = { _id: string; passwordHash?: string } | undefined;
+
+/** Says when a hash is made, or, by undefined, that none is. */
+type Begin = (hash: () => Promise<boolean>) => Promise<boolean | undefined>;
+
 export interface PasswordVerifier {
-  /** `account` is undefined where there is none of the given name; the answer is then false, after the same time. */
-  verify(account: { _id: string; passwordHash?: string } | undefined, password: string): Promise<boolean>;
+  /**
+   * `account` is undefined where there is none of the given name; the answer is then false, after the same time. Undefined
+   * where `begin` says so: it is asked only for what takes a new hash, not for what is known or being found out.
+   */
+  verify(account: Known, password: string, begin?: Begin): Promise<boolean | undefined>;
 }
 
 /** A verifier with its own cache of what was right within the last minute, kept under a key that never leaves the process. */
 export function createPasswordVerifier(clock: Clock): PasswordVerifier {
   const cacheKey = randomBytes(32).toString("base64url");
   const right = new LRUCache<string, number>({ max: CACHE_ENTRIES });
-  const running = new Map<string, Promise<boolean>>();
-  const nobody = hashPassword(randomBytes(NONCE_BYTES).toString("base64url"));
+  const running = new Map<string, Promise<boolean | undefined>>();
+  /** Of no password at all. */
+  const nobody = [
+    "argon2id",
+    ...[NONCE_BYTES, PARAMETERS.tagLength].map((size) => randomBytes(size).toString("base64url")),
+  ].join(".");
 
-  async function check(name: string, hash: string, password: string): Promise<boolean> {
-    // With each request: hashed in one call, at a third of what an HMAC object costs; no digest ever leaves the process.
-    const key = hashOnce("sha256", JSON.stringify([cacheKey, name, hash, password]), "base64url");
-    if ((right.get(key) ?? 0) > clock.nowMs()) return true;
-    const started = running.get(key) ?? matchesHash(password, hash).finally(() => running.delete(key));
-    running.set(key, started);
-    const matches = await started;
-    if (matches) right.set(key, clock.nowMs() + CACHE_MS);
-    return matches;
+  // With each request: hashed in one call, at a third of what an HMAC object costs; no digest ever leaves the process.
+  const keyOf = (account: Known, password: string): string =>
+    hashOnce("sha256", JSON.stringify([cacheKey, account?._id, account?.passwordHash, password]), "base64url");
+
+  async function matches(account: Known, password: string): Promise<boolean> {
+    const hash = account?.passwordHash;
+    return (await matchesHash(password, hash ?? nobody)) && hash !== undefined;
   }
 
   return {
-    verify: async (account, password) => {
-      const hash = account?.passwordHash;
-      const matches = await check(account?._id ?? "", hash ?? (await nobody), password);
-      return hash !== undefined && matches;
+    verify: async (account, password, begin = (hash) => hash()) => {
+      const key = keyOf(account, password);
+      if ((right.get(key) ?? 0) > clock.nowMs()) return true;
+      const started = running.get(key) ?? begin(() => matches(account, password)).finally(() => running.delete(key));
+      running.set(key, started);
+      const isRight = await started;
+      if (isRight === true) right.set(key, clock.nowMs() + CACHE_MS);
+      return isRight;
     },
   };
 }

@@ -10,6 +10,8 @@ const MOST_FOR_ADDRESS = 200;
 export interface FailedLogins {
   /** Seconds until this account may try again from this address; undefined where it may now. */
   blockedFor(account: string, address: string): number | undefined;
+  /** How many more may fail before it is blocked: of this account from this address, and of any from it. */
+  left(account: string, address: string): { ofAccount: number; ofAddress: number };
   count(account: string, address: string): void;
   /** Takes back one that was counted and turned out to be none. */
   forgive(account: string, address: string): void;
@@ -33,6 +35,12 @@ export function createFailedLogins(clock: Clock): FailedLogins {
       const oldest = limitsOf(account, address).map(({ key, most }) => lastMinute(key).at(-most) ?? -Infinity);
       const leftMs = Math.max(...oldest) + WINDOW_MS - clock.nowMs();
       return leftMs > 0 ? Math.ceil(leftMs / 1_000) : undefined;
+    },
+    left: (account, address) => {
+      const [ofAccount = 0, ofAddress = 0] = limitsOf(account, address).map(
+        ({ key, most }) => most - lastMinute(key).length,
+      );
+      return { ofAccount, ofAddress };
     },
     count: (account, address) => {
       for (const { key, most } of limitsOf(account, address))

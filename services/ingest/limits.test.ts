@@ -6,6 +6,7 @@ import { createRate } from "./rate.ts";
 import { createWaitingMails } from "./waiting-mails.ts";
 import { fixedConfiguration } from "#test/support/fixed-configuration.ts";
 import { createLog } from "#shared/log.ts";
+import { createPasswordVerifier, hashPassword } from "#shared/passwords.ts";
 import type { Account, Configuration } from "#shared/routing/configuration.ts";
 import { configurationOf } from "#shared/store/configuration.ts";
 
@@ -66,7 +67,7 @@ function authenticatorOf(account: Account) {
   const configuration = { account: () => account, accounts: () => [account] } as Partial<Configuration>;
   return createAuthenticator({
     configuration: fixedConfiguration(configuration as Configuration),
-    verifier: { verify: async (_account, password) => password === "right" },
+    verifier: { verify: (_account, password, begin = (hash) => hash()) => begin(async () => password === "right") },
     failures: createFailedLogins(clockAt(0)),
   });
 }
@@ -101,6 +102,62 @@ it("answers no guess that was made beside the tenth failure", async () => {
   const login = (password: string) => authenticator.byPassword({ account: "acme", password, address: "127.0.0.1" });
   const answers = await Promise.all([...Array.from({ length: 10 }, () => login("wrong")), login("right")]);
   expect(answers.at(-1)?.kind).toBe("limited");
+});
+
+it("hashes no more of ten thousand guesses made at once than of guesses made one by one", async () => {
+  let hashed = 0;
+  const hash = async (): Promise<boolean> => {
+    hashed += 1;
+    await new Promise((resolve) => setImmediate(resolve));
+    return false;
+  };
+  const authenticator = createAuthenticator({
+    configuration: fixedConfiguration(configurationOf({ accounts: [acme] })),
+    verifier: { verify: (_account, _password, begin = (work) => work()) => begin(hash) },
+    failures: createFailedLogins(clockAt(0)),
+  });
+  const answers = await Promise.all(
+    Array.from({ length: 10_000 }, (_, index) =>
+      authenticator.byPassword({ account: "acme", password: String(index), address: "192.0.2.1" }),
+    ),
+  );
+  expect(hashed).toBe(10);
+  expect(answers.filter(({ kind }) => kind === "wrong")).toHaveLength(10);
+  expect(answers.filter(({ kind }) => kind === "limited")).toHaveLength(9_990);
+});
+
+it("lets in all who give the right password at once, also after nine wrong ones and while others are looked at", async () => {
+  const account = { ...acme, passwordHash: await hashPassword("right") };
+  const authenticator = createAuthenticator({
+    configuration: fixedConfiguration(configurationOf({ accounts: [account] })),
+    verifier: createPasswordVerifier(clockAt(0)),
+    failures: createFailedLogins(clockAt(0)),
+  });
+  const login = (password: string) => authenticator.byPassword({ account: "acme", password, address: "192.0.2.1" });
+  for (let tries = 0; tries < 9; tries += 1) expect(await login("wrong")).toEqual({ kind: "wrong" });
+  const others = Array.from({ length: 10 }, (_, index) =>
+    authenticator.byPassword({ account: `other-${index}`, password: "x", address: "192.0.2.1" }),
+  );
+  const answers = await Promise.all(Array.from({ length: 2_000 }, () => login("right")));
+  await Promise.all(others);
+  expect(new Set(answers.map(({ kind }) => kind))).toEqual(new Set(["known"]));
+  expect(await login("wrong")).toEqual({ kind: "wrong" });
+  expect(await login("right")).toMatchObject({ kind: "limited" });
+});
+
+it("remembers no name that no account has, however long it is", async () => {
+  const names = new Set<string>();
+  const failures = createFailedLogins(clockAt(0));
+  const authenticator = createAuthenticator({
+    configuration: fixedConfiguration(configurationOf({ accounts: [acme] })),
+    verifier: { verify: async () => false },
+    failures: { ...failures, count: (name, address) => (names.add(name), failures.count(name, address)) },
+  });
+  const login = (account: string) => authenticator.byPassword({ account, password: "x", address: "192.0.2.1" });
+  for (let tries = 0; tries < 10; tries += 1) await login(`${"\u0001".repeat(12_000)}${tries}`);
+  expect([...names]).toEqual([""]);
+  expect(await login("Nobody")).toMatchObject({ kind: "limited" });
+  expect(await login("acme")).toEqual({ kind: "wrong" });
 });
 
 it("knows an account, and a password, that control answered a moment ago, and counts no failure for it", async () => {

@@ -10,12 +10,14 @@ export interface EndpointSettings {
   previousSigningSecret?: string;
 }
 
+export const ACCOUNT_NAME = /^[a-z0-9][a-z0-9-]{0,62}$/;
+
 export interface Account {
   /** The account's name. */
   _id: string;
   customerNo: string;
   tenant?: string;
-  /** scrypt hash, see shared/passwords.ts */
+  /** argon2id hash, see shared/passwords.ts */
   passwordHash?: string;
   sourceIps: readonly string[];
   dedicatedIp?: string;

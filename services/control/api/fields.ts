@@ -1,10 +1,9 @@
 // Fields that several operations share.
 import { z } from "zod";
 import { toALabels } from "#shared/email/domain-name.ts";
+import { ACCOUNT_NAME } from "#shared/routing/configuration.ts";
 import { decodeCursor, decodeMoment, DEFAULT_LIMIT, MOST_ITEMS } from "#shared/store/documents.ts";
 import { readHostName } from "./host-name.ts";
-
-export const ACCOUNT_NAME = /^[a-z0-9][a-z0-9-]{0,62}$/;
 
 /** One line of text without control characters. */
 export function line(max: number): z.ZodString {
