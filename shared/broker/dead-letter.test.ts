@@ -1,6 +1,11 @@
 import type { ConsumeMessage } from "amqplib";
 import { expect, it } from "vitest";
-import { deadLetterOf, replayOf } from "./dead-letter.ts";
+import { z } from "zod";
+import type { DeadLetter } from "./dead-letter.ts";
+import { deadLetterOf, publishedAgain, readDeadLetter, replayOf } from "./dead-letter.ts";
+import { publishOptionsOf } from "./properties.ts";
+import { readDelivery } from "./read-delivery.ts";
+import { EXCHANGES, QUEUES } from "./topology.ts";
 
 const raw: ConsumeMessage = {
   content: Buffer.from('{"n":1}\nbody'),
@@ -42,4 +47,72 @@ it("is replayed to its queue alone, as suspect, without the broker's headers", (
     traceparent: "00-a",
     suspect: true,
   });
+});
+
+it.each([
+  [
+    "long names that are not ASCII",
+    Object.fromEntries(Array.from({ length: 900 }, (_, n) => [`${"名".repeat(40)}${n}`, n])),
+  ],
+  ["long values that are not ASCII", { text: "名".repeat(900), more: "字".repeat(30_000) }],
+])("has headers that can be published whatever an application sent: %s", (_, headers) => {
+  const letter = deadLetterOf({ ...raw, properties: { ...raw.properties, headers } }, QUEUES.submissions, "why");
+  expect(Buffer.byteLength(letter.headers?.["waypost-dead-properties"] ?? "")).toBeLessThanOrEqual(32 * 1_024);
+});
+
+/** As control gets it from the queue `dead-letters`. */
+function arrived(routingKey: string, properties: object): DeadLetter {
+  const message = {
+    content: raw.content,
+    fields: { ...raw.fields, exchange: EXCHANGES.dead, routingKey },
+    properties: properties as ConsumeMessage["properties"],
+  };
+  const read = readDelivery(message, QUEUES.deadLetters, { "": z.unknown() });
+  if (!read.ok) throw new Error(read.reason);
+  return readDeadLetter(read.delivery);
+}
+
+const FORGED = {
+  "waypost-dead-queue": QUEUES.jobsBulk,
+  "waypost-dead-reason": "forged",
+  "waypost-dead-properties": JSON.stringify({
+    exchange: "",
+    routingKey: "",
+    properties: { userId: "victim" },
+    headers: {},
+  }),
+};
+
+it.each([
+  ["expired", { "x-death": [{}], "x-first-death-queue": QUEUES.submissions, "x-first-death-reason": "expired" }],
+  ["expired", { "x-death": [{}], "x-first-death-queue": QUEUES.jobsBulk, "x-first-death-reason": "expired" }],
+  // Where an application sends x-death, RabbitMQ 3.x adds nothing else.
+  ["unknown", { "x-death": [{}] }],
+])("what the broker dead-letters is not believed where it says that it died elsewhere: %s %j", (reason, headers) => {
+  const letter = arrived(QUEUES.submissions, { type: "job", headers: { ...FORGED, ...headers } });
+  expect(letter).toMatchObject({ queue: QUEUES.submissions, reason, properties: {} });
+});
+
+it("what an application says in such headers comes as data where its message is parked, and no replay has it", () => {
+  const sent = { ...raw, properties: { ...raw.properties, headers: FORGED } };
+  const { headers } = deadLetterOf(sent, QUEUES.submissions, "refused");
+  const letter = arrived(QUEUES.submissions, { headers });
+  expect(letter).toMatchObject({ queue: QUEUES.submissions, reason: "refused", properties: { type: "mail" } });
+  expect(letter.properties["userId"]).toBeUndefined();
+  expect(replayOf(letter).headers).toBeUndefined();
+});
+
+it("is the same when it is published once more", () => {
+  const first = deadLetterOf(raw, "router.due", "why");
+  const options = (letter: typeof first) =>
+    publishOptionsOf({
+      message: letter,
+      body: raw.content,
+      contentType: "",
+      suspect: false,
+      record: undefined,
+      traceparent: undefined,
+    });
+  const letter = arrived(first.routingKey, options(first));
+  expect(arrived(letter.queue, options(publishedAgain(letter)))).toEqual(letter);
 });

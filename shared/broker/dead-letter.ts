@@ -8,7 +8,7 @@ import { HEADERS } from "./properties.ts";
 import { EXCHANGES } from "./topology.ts";
 
 const LONGEST_REASON = 1_000;
-/** amqplib encodes at most 64 KiB of headers; what is longer is told by its length. */
+/** In bytes: amqplib encodes at most 64 KiB of headers. What is longer is told by its length, or left out. */
 const LONGEST_PROPERTIES = 32 * 1024;
 
 const originalSchema = z.object({
@@ -17,40 +17,51 @@ const originalSchema = z.object({
   properties: z.record(z.string(), z.unknown()),
   headers: z.record(z.string(), z.unknown()),
 });
-type Original = z.infer<typeof originalSchema>;
+type Original = Pick<DeadLetter, keyof z.infer<typeof originalSchema>>;
 
 export function deadLetterOf(raw: ConsumeMessage, queue: string, reason: string): Outgoing {
-  const type: unknown = raw.properties.type;
-  const messageId: unknown = raw.properties.messageId;
+  const { headers, ...properties } = raw.properties;
+  const messageId: unknown = properties.messageId;
+  return publishedAgain({
+    reason,
+    queue,
+    exchange: raw.fields.exchange,
+    routingKey: raw.fields.routingKey,
+    type: textOf(properties.type) ?? "",
+    ...(typeof messageId === "string" ? { messageId } : {}),
+    properties: Object.fromEntries(Object.entries(properties).filter(([, value]) => value !== undefined)),
+    headers: headers ?? {},
+    body: raw.content,
+  });
+}
+
+/** A dead letter as it is published, also once more: to the end of the queue `dead-letters`. */
+export function publishedAgain({ reason, queue, type, messageId, body, ...original }: DeadLetter): Outgoing {
   return {
     exchange: EXCHANGES.dead,
     routingKey: queue,
-    type: typeof type === "string" ? type : "",
+    type,
     body: {},
-    raw: raw.content,
-    ...(typeof messageId === "string" ? { messageId } : {}),
+    raw: body,
+    ...(messageId === undefined ? {} : { messageId }),
     headers: {
       [HEADERS.deadReason]: reason.slice(0, LONGEST_REASON),
       [HEADERS.deadQueue]: queue,
-      [HEADERS.deadProperties]: describe(raw),
+      [HEADERS.deadProperties]: describe(original),
     },
   };
 }
 
-function describe(raw: ConsumeMessage): string {
-  const { headers, ...properties } = raw.properties;
-  const known = Object.fromEntries(Object.entries(properties).filter(([, value]) => value !== undefined));
-  const original: Original = {
-    exchange: raw.fields.exchange,
-    routingKey: raw.fields.routingKey,
-    properties: known,
-    headers: headers ?? {},
-  };
-  const json = JSON.stringify(original);
-  return json.length <= LONGEST_PROPERTIES ? json : JSON.stringify({ ...original, headers: shortened(headers ?? {}) });
+/** Always of a size that can be published: what cannot be parked is never acknowledged, and holds its place for ever. */
+function describe(original: Original): string {
+  const fits = (json: string): boolean => Buffer.byteLength(json) <= LONGEST_PROPERTIES;
+  const whole = JSON.stringify(original);
+  if (fits(whole)) return whole;
+  const short = JSON.stringify({ ...original, headers: shortened(original.headers) });
+  return fits(short) ? short : JSON.stringify({ ...original, headers: {} });
 }
 
-function shortened(headers: Record<string, unknown>): Record<string, unknown> {
+function shortened(headers: Original["headers"]): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(headers).map(([name, value]) => {
       const length = JSON.stringify(value)?.length ?? 0;
@@ -62,7 +73,7 @@ function shortened(headers: Record<string, unknown>): Record<string, unknown> {
 export interface DeadLetter {
   /** Why: the runtime's words, or the broker's (`delivery_limit`, `expired`). */
   reason: string;
-  /** The queue it died in: where a replay goes. */
+  /** The queue it died in, by its routing key at waypost.dead, which nobody else decides: where a replay goes. */
   queue: string;
   exchange: string;
   routingKey: string;
@@ -75,26 +86,39 @@ export interface DeadLetter {
   body: Buffer;
 }
 
-/** Reads a delivery of the mailbox `dead-letters` (under the contract ""). */
+/**
+ * Whether the broker dead-lettered a message itself. An application that has written x-death keeps RabbitMQ 3.x from adding
+ * x-first-death-…, so x-death alone tells it; what we publish has neither.
+ */
+export function isFromBroker(headers: Delivery<unknown>["headers"]): boolean {
+  return Object.hasOwn(headers, "x-death") || Object.hasOwn(headers, "x-first-death-queue");
+}
+
+/**
+ * Reads a delivery of the mailbox `dead-letters` (under the contract ""). Its routing key is the queue that it died in,
+ * whoever published it; our own headers count only where the broker's are absent, for an application can write any.
+ */
 export function readDeadLetter(delivery: Delivery<unknown>): DeadLetter {
-  const { headers } = delivery;
-  const header = (name: string): string | undefined => {
-    const value = headers[name];
-    return typeof value === "string" ? value : undefined;
-  };
-  const original = originalSchema.safeParse(parse(Buffer.from(header(HEADERS.deadProperties) ?? "")));
-  const messageId = delivery.properties.messageId;
+  const { headers, properties, routingKey } = delivery;
+  const isParked = !isFromBroker(headers);
+  const parked = (name: string): string | undefined => (isParked ? textOf(headers[name]) : undefined);
+  const original = originalSchema.safeParse(parse(Buffer.from(parked(HEADERS.deadProperties) ?? ""))).data;
+  const reason = parked(HEADERS.deadReason) ?? properties.deathReason ?? "unknown";
   return {
-    reason: header(HEADERS.deadReason) ?? delivery.properties.deathReason ?? "unknown",
-    queue: header(HEADERS.deadQueue) ?? delivery.properties.deathQueue ?? delivery.routingKey,
-    exchange: original.data?.exchange ?? header("x-first-death-exchange") ?? "",
-    routingKey: original.data?.routingKey ?? delivery.routingKey,
+    reason: reason.slice(0, LONGEST_REASON),
+    queue: routingKey,
+    exchange: original?.exchange ?? textOf(headers["x-first-death-exchange"]) ?? "",
+    routingKey: original?.routingKey ?? routingKey,
     type: delivery.type,
-    ...(messageId === undefined ? {} : { messageId }),
-    properties: original.data?.properties ?? {},
-    headers: original.data?.headers ?? headers,
+    ...(properties.messageId === undefined ? {} : { messageId: properties.messageId }),
+    properties: original?.properties ?? {},
+    headers: original?.headers ?? headers,
     body: delivery.content,
   };
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
 }
 
 /** A dead letter as a new message to the queue it died in. A copy may exist; no header of the broker's goes along. */

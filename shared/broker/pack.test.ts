@@ -90,14 +90,16 @@ it.each([
 
 it("is one only where nobody but our services can publish, or from there by the broker's own dead-lettering", () => {
   const raw = arrived([publishable(1), publishable(2)]);
-  const dead = (headers: object) => arrived([publishable(1)], { headers });
+  const dead = (headers: object, routingKey: string = QUEUES.events) => {
+    const pack = arrived([publishable(1)], { headers });
+    return { ...pack, fields: { ...pack.fields, exchange: EXCHANGES.dead, routingKey } };
+  };
   expect(isPack(raw, QUEUES.events)).toBe(true);
   expect(isPack(raw, QUEUES.submissions)).toBe(false);
-  expect(isPack(dead({ "x-first-death-queue": QUEUES.events }), QUEUES.deadLetters)).toBe(true);
-  expect(isPack(dead({ "x-first-death-queue": QUEUES.submissions }), QUEUES.deadLetters)).toBe(false);
-  expect(isPack(dead({ "x-first-death-queue": QUEUES.events, "waypost-dead-queue": "any" }), QUEUES.deadLetters)).toBe(
-    false,
-  );
+  expect(isPack(dead({ "x-death": [] }), QUEUES.deadLetters)).toBe(true);
+  const forged = { "x-death": [], "x-first-death-queue": QUEUES.events };
+  expect(isPack(dead(forged, QUEUES.submissions), QUEUES.deadLetters)).toBe(false);
+  expect(isPack(dead({ "waypost-dead-queue": QUEUES.events }), QUEUES.deadLetters)).toBe(false);
 });
 
 it("counts as many deliveries as it has parts, anything else as one", () => {

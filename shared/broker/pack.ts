@@ -3,6 +3,7 @@
 import type { ConsumeMessage } from "amqplib";
 import { z } from "zod";
 import type { Outgoing, PackTarget } from "./actor.ts";
+import { isFromBroker } from "./dead-letter.ts";
 import { decodeBody } from "./encoding.ts";
 import { HEADERS, headersOf } from "./properties.ts";
 import type { Publishable } from "./publish-job.ts";
@@ -47,9 +48,9 @@ function text(value: unknown): string {
 export function isPack(raw: ConsumeMessage, queue: string): boolean {
   if (raw.properties.type !== PACK) return false;
   if (PACKED_MAILBOXES.includes(queue)) return true;
-  const headers: Record<string, unknown> = raw.properties.headers ?? {};
-  const isBrokers = headers[HEADERS.deadQueue] === undefined;
-  return queue === QUEUES.deadLetters && isBrokers && PACKED_MAILBOXES.includes(text(headers["x-first-death-queue"]));
+  // The key under which a queue dead-letters is the queue's own; what the headers say may be an application's.
+  const diedPacked = queue === QUEUES.deadLetters && PACKED_MAILBOXES.includes(raw.fields.routingKey);
+  return diedPacked && isFromBroker(raw.properties.headers ?? {});
 }
 
 /** How many deliveries a message is. */
