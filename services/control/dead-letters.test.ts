@@ -1,12 +1,23 @@
 import { randomBytes } from "node:crypto";
-import { expect, it } from "vitest";
-import type { StoredDeadLetter } from "#shared/store/dead-letters.ts";
-import { isUnansweredCommand, replayMessage, subjectOf } from "./dead-letters.ts";
+import type { ConsumeMessage } from "amqplib";
+import { pino } from "pino";
+import { describe, expect, it } from "vitest";
+import { z } from "zod";
+import type { Verdict } from "#shared/broker/actor.ts";
+import { deadLetterOf } from "#shared/broker/dead-letter.ts";
+import { readDelivery } from "#shared/broker/read-delivery.ts";
+import { commandsQueueOf, QUEUES } from "#shared/broker/topology.ts";
+import { systemClock } from "#shared/clock.ts";
+import { StoreUnavailable } from "#shared/errors.ts";
 import { createSealer } from "#shared/secrets.ts";
+import type { StoredDeadLetter } from "#shared/store/dead-letters.ts";
+import { createDeadLettersActor, isUnansweredCommand, replayMessage, subjectOf } from "./dead-letters.ts";
 
 const sealer = createSealer(randomBytes(32));
 
-const head = { jobId: "job-1", account: "acme" };
+const DEADLINE = "2026-03-03T12:00:00.000Z";
+const head = { jobId: "job-1", account: "acme", deadline: DEADLINE };
+const queue = QUEUES.due;
 
 it.each([
   ["a mail with content behind it", `${JSON.stringify({ mailId: "m1", head })}\nbody\nof lines`, "m1"],
@@ -15,14 +26,20 @@ it.each([
   ["an event", JSON.stringify({ meta: head, notification: { meta: { mail: { id: "m1" } } } }), "m1"],
   ["a batch", JSON.stringify({ push: { meta: head } }), undefined],
 ])("reads whose %s is", (_kind, body, mailId) => {
-  const expected = { account: "acme", jobId: "job-1", ...(mailId === undefined ? {} : { mailId }) };
-  expect(subjectOf(Buffer.from(body))).toEqual(expected);
+  const whose = { account: "acme", jobId: "job-1", deadline: new Date(DEADLINE) };
+  const expected = mailId === undefined ? whose : { ...whose, mailId };
+  expect(subjectOf({ queue, body: Buffer.from(body) })).toEqual(expected);
+});
+
+it("takes a submission for nobody's, whatever the application says in it", () => {
+  const body = Buffer.from(JSON.stringify({ mailId: "m1", head }));
+  expect(subjectOf({ queue: QUEUES.submissions, body })).toEqual({});
 });
 
 it.each(["", "no JSON", "[]", '"text"', "null", '{"head":7,"mailId":{}}', "\0\xff"])(
   "takes %j for nobody's",
   (body) => {
-    expect(subjectOf(Buffer.from(body, "latin1"))).toEqual({});
+    expect(subjectOf({ queue, body: Buffer.from(body, "latin1") })).toEqual({});
   },
 );
 
@@ -55,9 +72,39 @@ it("replays a mail through the router, which knows its way as of now", () => {
 });
 
 it.each([
-  ["command", "expired", true],
-  ["command", "delivery_limit", false],
-  ["mail", "expired", false],
-])("keeps nothing of an unanswered command alone (%s, %s)", (type, reason, isUnanswered) => {
-  expect(isUnansweredCommand({ type, reason })).toBe(isUnanswered);
+  [commandsQueueOf("notifier"), "expired", true],
+  [commandsQueueOf("notifier"), "delivery_limit", false],
+  [QUEUES.due, "expired", false],
+  [QUEUES.submissions, "expired", false],
+])("keeps nothing of an unanswered command alone (%s, %s)", (mailbox, reason, isUnanswered) => {
+  expect(isUnansweredCommand({ queue: mailbox, reason })).toBe(isUnanswered);
+});
+
+/** What becomes of a letter that the database answers so. */
+async function whenCollected(add: () => Promise<void>): Promise<Verdict> {
+  const clock = { ...systemClock, sleep: () => Promise.resolve() };
+  const ports = { deadLetters: { add }, clock, log: pino({ level: "silent" }), retentionMs: 1 };
+  const parked = deadLetterOf(RAW, QUEUES.due, "why");
+  const properties = { headers: parked.headers } as ConsumeMessage["properties"];
+  const fields = { ...RAW.fields, routingKey: parked.routingKey };
+  const read = readDelivery({ ...RAW, fields, properties }, QUEUES.deadLetters, { "": z.unknown() });
+  if (!read.ok) throw new Error(read.reason);
+  return createDeadLettersActor(ports).handle(read.delivery);
+}
+
+const RAW = {
+  content: Buffer.from("{}"),
+  fields: { deliveryTag: 1, redelivered: false, exchange: "waypost.due", routingKey: "lane", consumerTag: "c" },
+  properties: { headers: { custom: "1" } } as unknown as ConsumeMessage["properties"],
+} satisfies ConsumeMessage;
+
+describe("a letter that cannot be kept", () => {
+  it("goes to the end of its queue as it was, and holds up no other", async () => {
+    const verdict = await whenCollected(() => Promise.reject(new TypeError("no such thing")));
+    expect(verdict).toEqual({ kind: "done", publish: [deadLetterOf(RAW, QUEUES.due, "why")] });
+  });
+
+  it("stays where it is while the database is away", async () => {
+    await expect(whenCollected(() => Promise.reject(new StoreUnavailable("away")))).rejects.toThrow("away");
+  });
 });

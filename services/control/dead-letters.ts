@@ -3,21 +3,23 @@ import { createHash } from "node:crypto";
 import { z } from "zod";
 import type { Outgoing, SingleActor } from "#shared/broker/actor.ts";
 import type { DeadLetter } from "#shared/broker/dead-letter.ts";
-import { readDeadLetter, replayOf } from "#shared/broker/dead-letter.ts";
+import { publishedAgain, readDeadLetter, replayOf } from "#shared/broker/dead-letter.ts";
 import { decodeBody, parse } from "#shared/broker/encoding.ts";
 import { replayedUserHeaders } from "#shared/broker/replayed-user.ts";
-import { EXCHANGES, QUEUES } from "#shared/broker/topology.ts";
+import { COMMANDED, commandsQueueOf, EXCHANGES, QUEUES } from "#shared/broker/topology.ts";
 import type { Clock } from "#shared/clock.ts";
+import { isRetriable } from "#shared/errors.ts";
 import type { Log } from "#shared/log.ts";
 import { laneNameOfMailbox } from "#shared/routing/lane.ts";
 import type { Sealer } from "#shared/secrets.ts";
 import type { DeadLetters, StoredDeadLetter } from "#shared/store/dead-letters.ts";
 
 const text = z.string().max(200).optional().catch(undefined);
-const head = z.object({ account: text, jobId: text }).optional().catch(undefined);
+const deadline = z.iso.datetime({ offset: true }).optional().catch(undefined);
+const head = z.object({ account: text, jobId: text, deadline }).optional().catch(undefined);
 const mail = z.object({ mailId: text, head }).optional().catch(undefined);
 
-/** What a letter says of itself, as far as it can be read at all: nothing in it is relied upon. */
+/** What a letter says of itself, as far as it can be read at all. */
 const letterSchema = z
   .object({
     mailId: text,
@@ -36,9 +38,12 @@ export interface LetterSubject {
   account?: string;
   jobId?: string;
   mailId?: string;
+  deadline?: Date;
 }
 
-export function subjectOf(body: Buffer): LetterSubject {
+/** Whose it is. A submission is an application's own words: it could name any account, job and mail. */
+export function subjectOf({ queue, body }: Pick<DeadLetter, "queue" | "body">): LetterSubject {
+  if (queue === QUEUES.submissions) return {};
   const whole = decodeBody(body).json ?? parse(body);
   const letter = letterSchema.parse(whole);
   const about = letter.head ?? letter.mail?.head ?? letter.meta ?? letter.push?.meta;
@@ -47,6 +52,7 @@ export function subjectOf(body: Buffer): LetterSubject {
     ...(about?.account === undefined ? {} : { account: about.account }),
     ...(about?.jobId === undefined ? {} : { jobId: about.jobId }),
     ...(mailId === undefined ? {} : { mailId }),
+    ...(about?.deadline === undefined ? {} : { deadline: new Date(about.deadline) }),
   };
 }
 
@@ -59,38 +65,53 @@ function idOf(letter: DeadLetter): string {
 }
 
 /** Nobody took it in time: whoever asked was told so, and a replay would do it behind their back. */
-export function isUnansweredCommand({ type, reason }: Pick<DeadLetter, "type" | "reason">): boolean {
-  return type === "command" && reason === "expired";
+export function isUnansweredCommand({ queue, reason }: Pick<DeadLetter, "queue" | "reason">): boolean {
+  return reason === "expired" && COMMANDED.some((service) => queue === commandsQueueOf(service));
 }
 
+/** So long a letter that cannot be kept stays in hand before it goes to the end of its queue. */
+const AGAIN_MS = 5_000;
+
 export interface CollectorPorts {
-  deadLetters: DeadLetters;
+  deadLetters: Pick<DeadLetters, "add">;
   clock: Clock;
   log: Log;
   retentionMs: number;
 }
 
-export function createDeadLettersActor({ deadLetters, clock, log, retentionMs }: CollectorPorts): SingleActor<unknown> {
+async function keep({ deadLetters, clock, log, retentionMs }: CollectorPorts, letter: DeadLetter): Promise<void> {
+  const { body, ...fields } = letter;
+  const subject = subjectOf(letter);
+  const id = idOf(letter);
+  const at = clock.now();
+  const expiresAt = new Date(at.getTime() + retentionMs);
+  await deadLetters.add({ _id: id, at, ...fields, bytes: body.length, ...subject, expiresAt }, body);
+  const { queue, type, reason } = letter;
+  log.warn({ id, queue, type, reason, ...subject }, "control.dead_letter");
+}
+
+export function createDeadLettersActor(ports: CollectorPorts): SingleActor<unknown> {
+  const { clock, log } = ports;
   return {
     mailbox: QUEUES.deadLetters,
     contracts: { "": z.unknown() },
     prefetch: 4,
     handle: async (delivery) => {
-      const { body, ...letter } = readDeadLetter(delivery);
+      const letter = readDeadLetter(delivery);
       if (isUnansweredCommand(letter)) {
         log.warn({ queue: letter.queue }, "control.command_expired");
         return { kind: "done", publish: [] };
       }
-      const subject = subjectOf(body);
-      const id = idOf({ ...letter, body });
-      const at = clock.now();
-      const expiresAt = new Date(at.getTime() + retentionMs);
-      await deadLetters.add({ _id: id, at, ...letter, bytes: body.length, ...subject, expiresAt }, body);
-      log.warn(
-        { id, queue: letter.queue, type: letter.type, reason: letter.reason, ...subject },
-        "control.dead_letter",
-      );
-      return { kind: "done", publish: [] };
+      try {
+        await keep(ports, letter);
+        return { kind: "done", publish: [] };
+      } catch (error) {
+        if (isRetriable(error)) throw error;
+        // What is wrong with this one is not wrong with the others: they come first, and it is not lost.
+        log.error({ queue: letter.queue, type: letter.type, err: error }, "control.dead_letter_not_kept");
+        await clock.sleep(AGAIN_MS);
+        return { kind: "done", publish: [publishedAgain(letter)] };
+      }
     },
   };
 }

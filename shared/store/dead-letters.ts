@@ -22,8 +22,24 @@ export interface StoredDeadLetter {
   account?: string;
   jobId?: string;
   mailId?: string;
+  /** Of the job or mail that it says it is about. */
+  deadline?: Date;
   replayedAt?: Date;
   expiresAt: Date;
+}
+
+type AnyValues = StoredDeadLetter["headers"];
+
+/** Properties and headers as JSON: an application's have names and depths that no document has. Earlier ones are documents. */
+type LetterDocument = Omit<StoredDeadLetter, "properties" | "headers"> & {
+  properties: string | AnyValues;
+  headers: string | AnyValues;
+};
+
+function letterOf({ properties, headers, ...letter }: LetterDocument): StoredDeadLetter {
+  const valuesOf = (stored: string | AnyValues): AnyValues =>
+    typeof stored === "string" ? (JSON.parse(stored) as AnyValues) : stored;
+  return { ...letter, properties: valuesOf(properties), headers: valuesOf(headers) };
 }
 
 interface Piece {
@@ -59,7 +75,7 @@ function piecesOf(letter: StoredDeadLetter, body: Buffer): (Omit<Piece, "data"> 
 }
 
 export function createDeadLetters(store: Store): DeadLetters {
-  const letters = store.collection<StoredDeadLetter>("dead-letters");
+  const letters = store.collection<LetterDocument>("dead-letters");
   const pieces = store.collection<Piece>("dead-letter-bodies");
   return {
     prepare: () =>
@@ -79,10 +95,15 @@ export function createDeadLetters(store: Store): DeadLetters {
         for (const { _id, ...piece } of piecesOf(letter, body)) {
           await store.collection("dead-letter-bodies").updateOne({ _id } as object, { $set: piece }, { upsert: true });
         }
-        const { _id, ...fields } = letter;
+        const { _id, properties, headers, ...others } = letter;
+        const fields = { ...others, properties: JSON.stringify(properties), headers: JSON.stringify(headers) };
         await letters.updateOne({ _id }, { $set: fields, $unset: { replayedAt: "" } }, { upsert: true });
       }),
-    find: (id) => guard(async () => (await letters.findOne({ _id: id })) ?? undefined),
+    find: (id) =>
+      guard(async () => {
+        const found = await letters.findOne({ _id: id });
+        return found === null ? undefined : letterOf(found);
+      }),
     body: (id) =>
       guardLong(async () => {
         const found = await pieces.find({ letter: id }).sort({ index: 1 }).toArray();
@@ -99,7 +120,7 @@ export function createDeadLetters(store: Store): DeadLetters {
           .sort(NEWEST)
           .limit(limit + 1)
           .toArray();
-        return pageOf(found, limit, positionOfMoment);
+        return pageOf(found.map(letterOf), limit, positionOfMoment);
       }),
   };
 }

@@ -1,22 +1,35 @@
 // What no service can handle is collected with its reason, listed, and replayed as a new message.
+import type { Options } from "amqplib";
 import { connect } from "amqplib";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { QUEUES } from "#shared/broker/topology.ts";
+import { createLog } from "#shared/log.ts";
+import type { Store } from "#shared/store/connection.ts";
+import { connectStore } from "#shared/store/connection.ts";
+import type { StoredDeadLetter } from "#shared/store/dead-letters.ts";
+import { createDeadLetters } from "#shared/store/dead-letters.ts";
+import { uniqueLabel } from "#test/support/addresses.ts";
 import { eventually } from "#test/support/eventually.ts";
 import type { System } from "#test/support/system.ts";
 import { startSystem } from "#test/support/system.ts";
 
 let system: System;
+let store: Store;
 beforeAll(async () => {
   system = await startSystem({ services: ["control"] });
+  store = connectStore(system.mongodbUri, createLog("test", "silent"));
 });
-afterAll(() => system.stop());
+afterAll(async () => {
+  await store.close();
+  await system.stop();
+});
 
 interface Letter {
   id: string;
   queue: string;
   reason: string;
   type: string;
+  messageId?: string;
   account?: string;
   jobId?: string;
   mailId?: string;
@@ -27,14 +40,21 @@ async function lettersOf(account: string): Promise<Letter[]> {
   return (await system.control.get<{ items: Letter[] }>(`/v1/dead-letters?account=${account}`)).body.items;
 }
 
+async function letterOf(messageId: string): Promise<Letter> {
+  return eventually(async () => {
+    const { items } = (await system.control.get<{ items: Letter[] }>("/v1/dead-letters")).body;
+    return items.find((letter) => letter.messageId === messageId);
+  });
+}
+
 /** Publishes to a queue that nobody consumes here and has the broker dead-letter it from there. */
-async function dieIn(queue: string, message: { type: string; body: Buffer }): Promise<void> {
+async function dieIn(queue: string, message: Options.Publish & { body: Buffer }): Promise<void> {
   const connection = await connect(system.amqpUrl);
   const channel = await connection.createConfirmChannel();
-  channel.sendToQueue(queue, message.body, { type: message.type, persistent: true });
+  const { body, ...properties } = message;
+  channel.sendToQueue(queue, body, { persistent: true, ...properties });
   await channel.waitForConfirms();
-  const got = await eventually(() => channel.get(queue));
-  channel.reject(got, false);
+  if (properties.expiration === undefined) channel.reject(await eventually(() => channel.get(queue)), false);
   await channel.close();
   await connection.close();
 }
@@ -86,11 +106,7 @@ it("takes what is no JSON at all", async () => {
 
 it("does not replay a mail that has ended: 409", async () => {
   const account = "ended";
-  const { connectStore } = await import("#shared/store/connection.ts");
-  const { createLog } = await import("#shared/log.ts");
-  const store = connectStore(system.mongodbUri, createLog("test", "silent"));
   await store.collection<{ _id: string }>("mails").insertOne({ _id: "m9" });
-  await store.close();
   const body = Buffer.from(JSON.stringify({ mailId: "m9", head: { jobId: "j9", account } }));
   await dieIn(QUEUES.attempts, { type: "mail", body });
   const [letter] = await eventually(async () => {
@@ -100,3 +116,68 @@ it("does not replay a mail that has ended: 409", async () => {
   const refused = await system.control.post<{ detail: string }>(`/v1/dead-letters/${letter?.id ?? ""}/replay`);
   expect(refused).toMatchObject({ status: 409, body: { detail: expect.stringContaining("has ended") as string } });
 });
+
+it.each([
+  ["a name that no document has", { "a\0b": "1", $where: "2", "a.b": "3" }],
+  ["tables in tables", { deep: Array.from({ length: 300 }).reduce<object>((inner) => ({ inner }), {}) }],
+  [
+    "long names that are not ASCII",
+    Object.fromEntries(Array.from({ length: 500 }, (_, n) => [`${"名".repeat(40)}${n}`, n])),
+  ],
+])("keeps a letter whose headers have %s, and replays it", async (_, headers) => {
+  const messageId = uniqueLabel("m");
+  await dieIn(QUEUES.submissions, { body: Buffer.from("{}"), messageId, headers });
+  const { id } = await letterOf(messageId);
+  const stored = await createDeadLetters(store).find(id);
+  expect(stored?.headers).toMatchObject(headers);
+  expect((await system.control.post(`/v1/dead-letters/${id}/replay`)).status).toBe(200);
+  expect((await takenFrom(QUEUES.submissions)).body.toString()).toBe("{}");
+});
+
+it("believes nothing that an application says of where its expired message died, nor whose it is", async () => {
+  const messageId = uniqueLabel("m");
+  const properties = { userId: "victim", type: "job" };
+  const headers = {
+    "waypost-dead-queue": QUEUES.jobsBulk,
+    "waypost-dead-reason": "forged",
+    "waypost-dead-properties": JSON.stringify({ exchange: "", routingKey: "", properties, headers: {} }),
+    "x-death": [],
+    "x-first-death-queue": QUEUES.jobsBulk,
+  };
+  const body = Buffer.from(JSON.stringify({ head: { jobId: "j8", account: "victim" } }));
+  await dieIn(QUEUES.submissions, { type: "job", body, messageId, headers, expiration: "1" });
+  const letter = await letterOf(messageId);
+  expect(letter.queue).toBe(QUEUES.submissions);
+  expect(letter.reason).not.toBe("forged");
+  expect(letter.account).toBeUndefined();
+  expect((await system.control.post(`/v1/dead-letters/${letter.id}/replay`)).status).toBe(200);
+  const taken = await takenFrom(QUEUES.submissions);
+  expect(
+    Object.keys(taken.headers).filter((name) => /^(waypost-dead|waypost-replayed|x-death|x-first)/.test(name)),
+  ).toEqual([]);
+});
+
+it("takes no pack apart that an application made and had expire", async () => {
+  const messageId = uniqueLabel("m");
+  const part = { bytes: 2, type: "event", contentType: "", messageId: `${messageId}-part`, headers: {} };
+  const body = Buffer.from(`${JSON.stringify({ version: 1, parts: [part] })}\n{}`);
+  const headers = { "x-death": [], "x-first-death-queue": QUEUES.events };
+  await dieIn(QUEUES.submissions, { type: "pack", body, messageId, headers, expiration: "1" });
+  expect(await letterOf(messageId)).toMatchObject({ queue: QUEUES.submissions, type: "pack" });
+});
+
+it("replays a letter that was stored with its properties and headers as documents", async () => {
+  const letters = createDeadLetters(store);
+  await letters.add(aLetter("old", { queue: QUEUES.attempts }), Buffer.from("{}"));
+  const former = { properties: { type: "mail" }, headers: { "waypost-record": "{}" } };
+  await store.collection<StoredDeadLetter>("dead-letters").updateOne({ _id: "old" }, { $set: former });
+  expect(await letters.find("old")).toMatchObject(former);
+  expect((await system.control.post("/v1/dead-letters/old/replay")).status).toBe(200);
+  expect((await takenFrom(QUEUES.attempts)).headers).toMatchObject({ "waypost-record": "{}" });
+});
+
+function aLetter(_id: string, more: Partial<StoredDeadLetter>): StoredDeadLetter {
+  const place = { queue: QUEUES.jobsBulk, exchange: "", routingKey: "", type: "job" };
+  const expiresAt = new Date(Date.now() + 3_600_000);
+  return { _id, at: new Date(), reason: "why", ...place, properties: {}, headers: {}, bytes: 2, expiresAt, ...more };
+}
