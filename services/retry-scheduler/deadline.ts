@@ -29,7 +29,7 @@ const JOBS_EVERY = 6;
 
 export interface SweepPorts {
   broker: Pick<Broker, "publish" | "depth">;
-  reader: Pick<MailReader, "overdue" | "hasEnded">;
+  reader: Pick<MailReader, "overdue">;
   marks: Pick<RecordMarks, "recordedUpTo">;
   ledger: Pick<Ledger, "outcomesOf">;
   parked: ParkedMails;

@@ -1,10 +1,9 @@
 // Jobs that their queue took with it before they were split (somebody deleted it): their mails end a minute after the deadline.
 import type { Broker } from "#shared/broker/actor.ts";
 import { QUEUES } from "#shared/broker/topology.ts";
-import { mailIdOf } from "#shared/contracts/ids.ts";
 import type { Log } from "#shared/log.ts";
 import type { WaitingJobs } from "#shared/store/waiting-jobs.ts";
-import { endsOfJob } from "./parked-jobs.ts";
+import { publishEnds } from "./job-ends.ts";
 
 export interface LostJobPorts {
   broker: Pick<Broker, "publish" | "depth">;
@@ -30,7 +29,7 @@ export async function endLostJobs(ports: LostJobPorts, { until, now }: { until: 
   for (const job of lost) {
     const { jobId, deadline } = job.head;
     const recorded = await waiting.recordedMailsOf(jobId);
-    await broker.publish(endsOfJob(job, REASON, now).filter((_, index) => !recorded.has(mailIdOf(jobId, index))));
+    await publishEnds(broker, job, { reason: REASON, now, recorded });
     log.error({ jobId, mails: job.addresses.length, deadline }, "sweep.ended_lost_job");
   }
   return lost.length;

@@ -1,6 +1,7 @@
 // The collection `dead-letters`: messages that no service could handle, with the reason, until they are replayed or too old.
 // Bodies stand apart in pieces, for a document holds 16 MB at most.
 import type { Binary } from "mongodb";
+import { QUEUES } from "#shared/broker/topology.ts";
 import type { Store } from "./connection.ts";
 import { guard, guardLong } from "./connection.ts";
 import type { Page, PageQuery } from "./documents.ts";
@@ -41,6 +42,9 @@ function letterOf({ properties, headers, ...letter }: LetterDocument): StoredDea
     typeof stored === "string" ? (JSON.parse(stored) as AnyValues) : stored;
   return { ...letter, properties: valuesOf(properties), headers: valuesOf(headers) };
 }
+
+/** Letters whose job and mail can be relied upon: applications publish to the mailbox of submissions, and to no other. */
+export const FROM_WAYPOST = { queue: { $ne: QUEUES.submissions } } as const;
 
 interface Piece {
   _id: string;
@@ -83,6 +87,7 @@ export function createDeadLetters(store: Store): DeadLetters {
         await letters.createIndexes([
           { name: "newest", key: NEWEST },
           { name: "mail", key: { mailId: 1 }, partialFilterExpression: { mailId: { $exists: true } } },
+          { name: "deadline", key: { queue: 1, deadline: 1 } },
           { name: "retention", key: { expiresAt: 1 }, expireAfterSeconds: 0 },
         ]);
         await pieces.createIndexes([

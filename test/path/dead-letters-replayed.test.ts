@@ -3,11 +3,14 @@ import type { Options } from "amqplib";
 import { connect } from "amqplib";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { QUEUES } from "#shared/broker/topology.ts";
+import { mailIdOf } from "#shared/contracts/ids.ts";
 import { createLog } from "#shared/log.ts";
 import type { Store } from "#shared/store/connection.ts";
 import { connectStore } from "#shared/store/connection.ts";
 import type { StoredDeadLetter } from "#shared/store/dead-letters.ts";
 import { createDeadLetters } from "#shared/store/dead-letters.ts";
+import { createParkedMails } from "#shared/store/parked-mails.ts";
+import { unknownJobs } from "#shared/store/unknown-jobs.ts";
 import { uniqueLabel } from "#test/support/addresses.ts";
 import { eventually } from "#test/support/eventually.ts";
 import type { System } from "#test/support/system.ts";
@@ -181,3 +184,28 @@ function aLetter(_id: string, more: Partial<StoredDeadLetter>): StoredDeadLetter
   const expiresAt = new Date(Date.now() + 3_600_000);
   return { _id, at: new Date(), reason: "why", ...place, properties: {}, headers: {}, bytes: 2, expiresAt, ...more };
 }
+
+it("has those jobs ended whose deadline is over, the oldest first, and none that an application named", async () => {
+  const now = new Date();
+  const ago = (ms: number): Date => new Date(now.getTime() - ms);
+  const letters = createDeadLetters(store);
+  const given: [string, Partial<StoredDeadLetter>][] = [
+    ["late", { deadline: ago(1_000), queue: QUEUES.jobsInteractive }],
+    ["early", { deadline: ago(9_000) }],
+    ["recorded", { deadline: ago(9_500) }],
+    ["submitted", { deadline: ago(9_000), queue: QUEUES.submissions }],
+    ["without a deadline", {}],
+  ];
+  for (const [id, more] of given) await letters.add(aLetter(id, { jobId: id, ...more }), Buffer.alloc(0));
+  const far = Array.from({ length: 600 }, (_, n) => aLetter(`far ${n}`, { jobId: `far ${n}`, deadline: ago(-9_000) }));
+  await store.collection<StoredDeadLetter>("dead-letters").insertMany(far);
+  await store.collection<{ _id: string }>("mails").insertOne({ _id: mailIdOf("recorded", 0) });
+  const parked = createParkedMails(store);
+  const jobs = await Array.fromAsync(parked.jobs(now));
+  expect(jobs.map(({ id }) => id)).toEqual(["without a deadline", "early", "late"]);
+  expect(await Array.fromAsync(parked.jobs(ago(-10_000)))).toHaveLength(603);
+  expect(await unknownJobs(store, ["early", "submitted"])).toEqual(new Set(["submitted"]));
+  await letters.add(aLetter("mail", { mailId: "m7", queue: QUEUES.due, type: "mail" }), Buffer.alloc(0));
+  await letters.add(aLetter("no mail", { mailId: "m8", queue: QUEUES.submissions, type: "mail" }), Buffer.alloc(0));
+  expect(await parked.reasonsOf(["m7", "m8"])).toEqual(new Map([["m7", "why"]]));
+});
