@@ -64,7 +64,10 @@ export function ofAccount(account: string, settings: EndpointSettings, sealer: S
   return {
     account,
     url: settings.url,
-    headers: settings.headers ?? [],
+    headers: (settings.headers ?? []).map(({ name, value, isSealed }) => ({
+      name,
+      value: isSealed === true ? sealer.open(value) : value,
+    })),
     ...(authentication === undefined
       ? {}
       : { basic: { user: authentication.user, password: sealer.open(authentication.password) } }),

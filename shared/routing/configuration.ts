@@ -2,7 +2,8 @@
 
 export interface EndpointSettings {
   url: string;
-  headers?: readonly { name: string; value: string }[];
+  /** Those whose value may be a secret are sealed; ones from before this was done stand in clear. */
+  headers?: readonly { name: string; value: string; isSealed?: true }[];
   authentication?: { method: "BASIC"; user: string; /** sealed */ password: string };
   /** sealed */
   signingSecret?: string;

@@ -38,6 +38,7 @@ function settings(): EndpointSettings {
     url: endpoint.url,
     headers: [
       { name: "X-Tenant", value: "blue" },
+      { name: "X-Api-Key", value: notifier.sealer.seal("very secret"), isSealed: true },
       { name: "Host", value: "evil.example.net" },
       { name: "Content-Length", value: "1" },
       { name: "Webhook-Id", value: "mine" },
@@ -55,6 +56,7 @@ it("carries Basic authentication and custom headers, but no Host, length, signat
   expect(post.headers["content-type"]).toBe("application/json");
   expect(post.headers["authorization"]).toBe(`Basic ${Buffer.from("user:pass:word").toString("base64")}`);
   expect(post.headers["x-tenant"]).toBe("blue");
+  expect(post.headers["x-api-key"]).toBe("very secret");
   expect(post.headers["host"]).toBe(new URL(endpoint.url).host);
   expect(post.headers["content-length"]).toBe(String(post.raw.length));
   expect(post.headers["webhook-id"]).toMatch(/^msg_[0-9a-f]{32}$/);

@@ -34,6 +34,17 @@ describe("an account's secrets", () => {
     expect(secrets).toEqual([]);
   });
 
+  it("in headers that were stored in clear are kept by the mask, sealed from then on, and not shown", async () => {
+    const { document } = await put(WITH_SECRETS);
+    const headers = [{ name: "X-Api-Key", value: "in clear" }];
+    const before = { ...document, notification: { url: "https://hooks.example.com/x", headers } };
+    expect(viewAccount(before).notification?.headers).toEqual({ "X-Api-Key": "***" });
+    const notification = { url: "https://hooks.example.com/x", headers: { "x-api-key": "***" } };
+    const [after] = (await put({ notification }, before)).document.notification?.headers ?? [];
+    expect(after?.isSealed).toBe(true);
+    expect(sealer.open(after?.value ?? "")).toBe("in clear");
+  });
+
   it("are removed by null", async () => {
     const { document } = await put(WITH_SECRETS);
     const notification = { url: "https://hooks.example.com/x", authentication: null, signingSecret: null };
@@ -66,6 +77,10 @@ describe("an account's secrets", () => {
     const { document } = await put(WITH_SECRETS);
     expect(document.passwordHash).toMatch(/^argon2id\./);
     expect(sealer.open(document.notification?.signingSecret ?? "")).toBe(SECRET);
+    const [secret, plain] = document.notification?.headers ?? [];
+    expect(secret).toEqual({ name: "X-Api-Key", value: expect.stringMatching(/^v1\./) as string, isSealed: true });
+    expect(sealer.open(secret?.value ?? "")).toBe("very secret");
+    expect(plain).toEqual({ name: "X-Plain", value: "shown" });
     expect(await hashPassword("first")).not.toBe(document.passwordHash);
   });
 });

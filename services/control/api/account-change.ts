@@ -20,7 +20,11 @@ type Secret = string | null | undefined;
 export function resealed(given: Secret, before: string | undefined, sealer: Sealer): string | undefined {
   if (given === undefined) return before;
   if (given === null) return undefined;
-  return before !== undefined && opensTo(before, given, sealer) ? before : sealer.seal(given);
+  return sealedAs(given, before, sealer);
+}
+
+function sealedAs(clear: string, before: string | undefined, sealer: Sealer): string {
+  return before !== undefined && opensTo(before, clear, sealer) ? before : sealer.seal(clear);
 }
 
 function opensTo(sealed: string, clear: string, sealer: Sealer): boolean {
@@ -40,12 +44,20 @@ async function passwordHash(given: Secret, before: string | undefined): Promise<
 
 const SECRET_HEADER = /auth|key|token|secret|password|signature|cookie|credential/i;
 
-function headersOf(given: readonly NamedValue[], before: EndpointSettings["headers"] = []): NamedValue[] {
-  const stored = new Map(before.map(({ name, value }) => [name.toLowerCase(), value]));
-  return given.map(({ name, value }) => ({
-    name,
-    value: value === MASK ? (stored.get(name.toLowerCase()) ?? value) : value,
-  }));
+type StoredHeaders = NonNullable<EndpointSettings["headers"]>;
+
+/** The mask keeps what is stored, and seals it where it was stored in clear. */
+function headersOf(given: readonly NamedValue[], before: StoredHeaders | undefined, sealer: Sealer): StoredHeaders {
+  const stored = new Map(before?.map((header) => [header.name.toLowerCase(), header]));
+  return given.map(({ name, value }) => {
+    const kept = stored.get(name.toLowerCase());
+    const sealed = kept?.isSealed === true ? kept.value : undefined;
+    if (value === MASK && sealed !== undefined) return { name, value: sealed, isSealed: true };
+    const clear = value === MASK ? (kept?.value ?? value) : value;
+    return SECRET_HEADER.test(name)
+      ? { name, value: sealedAs(clear, sealed, sealer), isSealed: true }
+      : { name, value: clear };
+  });
 }
 
 function authenticationOf(
@@ -69,7 +81,7 @@ function notificationOf(
   const previousSigningSecret = resealed(given.previousSigningSecret, before?.previousSigningSecret, sealer);
   return {
     url: given.url,
-    ...(given.headers === undefined ? {} : { headers: headersOf(given.headers, before?.headers) }),
+    ...(given.headers === undefined ? {} : { headers: headersOf(given.headers, before?.headers, sealer) }),
     ...present({ authentication, signingSecret, previousSigningSecret }),
   };
 }
@@ -128,7 +140,10 @@ function notificationView(notification: EndpointSettings): NonNullable<AccountVi
       ? {}
       : {
           headers: Object.fromEntries(
-            headers.map(({ name, value }) => [name, SECRET_HEADER.test(name) ? MASK : value]),
+            headers.map(({ name, value, isSealed }) => [
+              name,
+              isSealed === true || SECRET_HEADER.test(name) ? MASK : value,
+            ]),
           ),
         }),
     ...(authentication === undefined ? {} : { authentication: { method: "BASIC", user: authentication.user } }),
