@@ -87,6 +87,9 @@ function configurationOf(ports: Ports, password: string, extra: readonly string[
  */
 const SCHEDULERS = Math.max(1, Math.floor(availableParallelism() / 2));
 
+/** The port for other nodes and for rabbitmqctl; Erlang would listen on every address. */
+const DISTRIBUTION_ON_LOOPBACK = "-kernel inet_dist_use_interface {127,0,0,1}";
+
 /** The name of the node that keeps its data there. */
 export function nodeNameOf(directory: string): string {
   return `waypost-${createHash("sha256").update(directory).digest("hex").slice(0, 10)}@localhost`;
@@ -106,7 +109,7 @@ function environmentOf(directory: string, ports: Ports): NodeJS.ProcessEnv {
     RABBITMQ_ENABLED_PLUGINS_FILE: join(directory, "enabled_plugins"),
     RABBITMQ_PID_FILE: join(directory, "pid"),
     RABBITMQ_DIST_PORT: String(ports.distribution),
-    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: `+S ${SCHEDULERS}:${SCHEDULERS}`,
+    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: `+S ${SCHEDULERS}:${SCHEDULERS} ${DISTRIBUTION_ON_LOOPBACK}`,
     ERL_EPMD_ADDRESS: "127.0.0.1",
     ERL_EPMD_PORT: String(ports.epmd),
   };

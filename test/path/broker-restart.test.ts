@@ -1,10 +1,11 @@
 // The broker is killed, restarted, alarmed, late: the runtime comes back by itself and loses nothing.
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { PrivateBroker } from "#deploy/local/broker.ts";
 import { startBroker } from "#deploy/local/broker.ts";
+import { processesOf } from "#deploy/local/processes.ts";
 import { findBroker } from "#deploy/local/programs.ts";
 import { EXCHANGES, QUEUES, ROUTING_KEYS } from "#shared/broker/topology.ts";
 import { eventually } from "#test/support/eventually.ts";
@@ -27,6 +28,38 @@ afterAll(async () => {
   await server.stop();
   rmSync(directory, { recursive: true, force: true });
 });
+
+const LOOPBACK = ["0100007F", "00000000000000000000000001000000"];
+
+/** Where the processes of a directory listen, as Linux writes addresses: four bytes of IPv4, least first, or sixteen of IPv6. */
+function listeningAddresses(of: string): string[] {
+  const sockets = processesOf(of).flatMap((pid) =>
+    readdirSync(`/proc/${pid}/fd`).map((fd) => {
+      try {
+        return readlinkSync(`/proc/${pid}/fd/${fd}`);
+      } catch {
+        return "closed meanwhile";
+      }
+    }),
+  );
+  return ["/proc/net/tcp", "/proc/net/tcp6"].flatMap((table) =>
+    readFileSync(table, "utf8")
+      .split("\n")
+      .map((line) => line.trim().split(/\s+/))
+      .filter(([, , , state, , , , , , inode]) => state === "0A" && sockets.includes(`socket:[${inode}]`))
+      .map(([, local]) => local?.split(":")[0] ?? ""),
+  );
+}
+
+it.runIf(process.platform === "linux")(
+  "listens on loopback alone, for other nodes too, and rabbitmqctl reaches it",
+  async () => {
+    const addresses = listeningAddresses(directory);
+    expect(addresses.length).toBeGreaterThanOrEqual(4);
+    expect(addresses.filter((address) => !LOOPBACK.includes(address))).toEqual([]);
+    await server.control("status");
+  },
+);
 
 it("carries every message through a kill of the broker under load, and marks what may be there twice", async () => {
   const broker = connect(server.amqpUrl);
