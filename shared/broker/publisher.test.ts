@@ -23,10 +23,16 @@ type Confirm = (error: Error | null) => void;
 /** Keeps what it is given, unconfirmed. */
 class SilentChannel extends EventEmitter {
   confirms: Confirm[] = [];
+  #sent: object = {};
 
-  publish(exchange: string, routingKey: string, content: Buffer, _options: object, confirm: Confirm): void {
+  sendMessage(fields: object, properties: object, content: Buffer): void {
+    this.#sent = { fields, properties, content };
+  }
+
+  pushConfirmCallback(confirm: Confirm): void {
+    const sent = this.#sent;
     this.confirms.push(() => {
-      this.emit("return", { fields: { exchange, routingKey }, content });
+      this.emit("return", sent);
       confirm(null);
     });
   }
