@@ -30,6 +30,8 @@ export interface Outgoing {
   expirationMs?: number | undefined;
   /** JSON for the header `waypost-record` (see contracts/event.ts). */
   record?: object | undefined;
+  /** In place of `record` for the copy that travels alone, where `packedTo` takes the whole. Left out where it is long. */
+  publicRecord?: object | undefined;
   /** W3C traceparent to use in place of the active span's context. */
   traceparent?: string | undefined;
   /** Force the mark; otherwise it is inherited from the input (design, Rules 4). */

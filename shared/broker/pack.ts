@@ -23,10 +23,10 @@ type Part = z.infer<typeof partSchema>;
 const packSchema = z.object({ version: z.literal(1), parts: z.array(partSchema).min(1) });
 
 function partOf(publishable: Publishable): Part {
-  const { message, body, contentType } = publishable;
+  const { message, body, contentType, record } = publishable;
   const { type, messageId } = message;
   const named = messageId === undefined ? {} : { messageId };
-  return { bytes: body.length, type, contentType, ...named, headers: headersOf(publishable) };
+  return { bytes: body.length, type, contentType, ...named, headers: headersOf(publishable, record) };
 }
 
 /** The message that holds them all, in their order. */

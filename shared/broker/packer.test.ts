@@ -17,7 +17,7 @@ function start() {
   return { packs, packer, sent: () => packs.map(partsOf) };
 }
 
-function entry(n: number, more: { bytes?: number; isPacked?: false; job?: PublishJob } = {}): Entry {
+function entry(n: number, more: { bytes?: number; record?: string; isPacked?: false; job?: PublishJob } = {}): Entry {
   const message = {
     exchange: "public",
     routingKey: "",
@@ -28,7 +28,7 @@ function entry(n: number, more: { bytes?: number; isPacked?: false; job?: Publis
   };
   const { bytes: body, contentType } = encodeBody(message);
   const job = more.job ?? new PublishJob(1, undefined);
-  const none = { record: undefined, span: undefined, traceparent: undefined };
+  const none = { record: more.record, span: undefined, traceparent: undefined };
   return { message, body, contentType, job, ...none, suspect: false, sentAtMs: 0, failures: 0, returned: false };
 }
 
@@ -84,6 +84,13 @@ it("sends a full pack without waiting: full by number or by bytes", () => {
   vi.runAllTimers();
   expect(sent().slice(3)).toEqual([[1, 2], [3]]);
   expect(packs.every(({ body }) => body.length < 20_000)).toBe(true);
+});
+
+it("holds no more long records than bodies, and any number of short ones", () => {
+  const { packer, sent } = start();
+  packer.add([1, 2, 3, 4].map((n) => entry(n, { record: "x".repeat(n < 3 ? 60_000 : 1_000) })));
+  vi.runAllTimers();
+  expect(sent()).toEqual([[1], [2], [3, 4]]);
 });
 
 it("leaves out what nobody waits for any more", () => {

@@ -9,8 +9,9 @@ import type { Entry, Waiter } from "./publish-job.ts";
 const PAUSE_A_PART_MS = 5;
 const LONGEST_PAUSE_MS = 15;
 const MOST_PARTS = 100;
-/** Bodies. A consumer holds whole packs, as many as it could hold of single messages. */
+/** Bodies, and records that are long. A consumer holds whole packs, as many as it could hold of single messages. */
 const MOST_BYTES = 16 * 1024;
+const LONG_RECORD = 2 * 1024;
 
 interface Gathering {
   target: PackTarget;
@@ -42,9 +43,10 @@ export class Packer {
       const { packedTo } = entry.message;
       if (packedTo === undefined) continue;
       const gathering = this.#gatheringFor(packedTo);
-      if (gathering.bytes + entry.body.length > MOST_BYTES) this.#flush(gathering);
+      const bytes = sizeOf(entry);
+      if (gathering.bytes + bytes > MOST_BYTES) this.#flush(gathering);
       gathering.entries.push(entry);
-      gathering.bytes += entry.body.length;
+      gathering.bytes += bytes;
       added.add(gathering);
       if (gathering.entries.length >= MOST_PARTS) this.#flush(gathering);
     }
@@ -84,6 +86,10 @@ export class Packer {
     gathering.pause = setTimeout(() => this.#flush(gathering), pauseMs);
     this.#send(entryOf(gathering.target, entries));
   }
+}
+
+function sizeOf({ body, record = "" }: Entry): number {
+  return body.length + (record.length > LONG_RECORD ? record.length : 0);
 }
 
 /** The parts have spans and trace contexts of their own; the pack has none. */

@@ -12,7 +12,12 @@ export const HEADERS = {
   deadProperties: "waypost-dead-properties",
 } as const;
 
-export function headersOf({ message, suspect, record, traceparent }: Publishable): Record<string, unknown> {
+/** In a header: amqplib encodes at most 64 KiB of properties. */
+export const MOST_RECORD_BYTES = 16 * 1024;
+
+/** `record`: what goes into its header. */
+export function headersOf(publishable: Publishable, record: string | undefined): Record<string, unknown> {
+  const { message, suspect, traceparent } = publishable;
   const headers: Record<string, unknown> = message.headers === undefined ? {} : { ...message.headers };
   if (suspect) headers[HEADERS.suspect] = true;
   if (record !== undefined) headers[HEADERS.record] = record;
@@ -20,12 +25,18 @@ export function headersOf({ message, suspect, record, traceparent }: Publishable
   return headers;
 }
 
+function recordAlone({ message, record }: Publishable): string | undefined {
+  if (message.publicRecord === undefined) return record;
+  const json = JSON.stringify(message.publicRecord);
+  return Buffer.byteLength(json) <= MOST_RECORD_BYTES ? json : undefined;
+}
+
 export function publishOptionsOf(publishable: Publishable): Options.Publish {
   const { message, contentType } = publishable;
   const options: Options.Publish = {
     contentType,
     type: message.type,
-    headers: headersOf(publishable),
+    headers: headersOf(publishable, recordAlone(publishable)),
     persistent: message.transient !== true,
     mandatory: message.transient !== true && message.mayBeUnrouted !== true,
   };

@@ -1,7 +1,7 @@
 // A job's own endpoint for its push notifications: in a JobRequest, and from the control headers of SMTP.
 // Travels sealed as JSON in `head.endpoint`; replaces the account's defaults as a whole (contract, JobRequest over SMTP).
 import { z } from "zod";
-import { endpointUrl, mistakeOfNotificationHeader } from "./endpoint-rules.ts";
+import { endpointUrl, mistakeOfNotificationHeader, mistakeOfNotificationHeaders } from "./endpoint-rules.ts";
 import { freeMap, headerText } from "./job-request-fields.ts";
 
 const AUTHORIZATION_TWICE = "Authorization beside authentication";
@@ -19,6 +19,8 @@ export const endpointDetailsSchema = z
       .optional(),
   })
   .superRefine((endpoint, context) => {
+    const mistake = mistakeOfNotificationHeaders(endpoint.headers ?? []);
+    if (mistake !== undefined) context.addIssue({ code: "custom", path: ["headers"], message: mistake });
     const names = (endpoint.headers ?? []).map(({ name }) => name);
     const given = names.find((name) => name.toLowerCase() === "authorization");
     if (given !== undefined && endpoint.authentication !== undefined) {

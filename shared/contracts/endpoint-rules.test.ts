@@ -1,7 +1,13 @@
 import { validateHeaderName, validateHeaderValue } from "node:http";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { endpointUrl, isEndpointUrl, mistakeOfEndpointUrl, mistakeOfNotificationHeader } from "./endpoint-rules.ts";
+import {
+  endpointUrl,
+  isEndpointUrl,
+  mistakeOfEndpointUrl,
+  mistakeOfNotificationHeader,
+  mistakeOfNotificationHeaders,
+} from "./endpoint-rules.ts";
 
 function isHttpHeader(name: string, value: string): boolean {
   try {
@@ -46,6 +52,12 @@ describe("a header of a push notification", () => {
       }),
     );
   });
+});
+
+it("the headers of a push notification may have 65,536 characters together", () => {
+  const four = ["A", "B", "C", "D"].map((name) => ({ name, value: "x".repeat(16_383) }));
+  expect(mistakeOfNotificationHeaders(four)).toBeUndefined();
+  expect(mistakeOfNotificationHeaders([...four, { name: "E", value: "" }])).toContain("at most 65536 characters");
 });
 
 describe("the URL of an endpoint", () => {

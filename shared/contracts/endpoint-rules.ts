@@ -2,11 +2,14 @@
 // that takes them and for the notifier, so that nothing is accepted that is left out later. Pure.
 import type { z } from "zod";
 import { hasAtMost } from "./characters.ts";
+import type { NamedValue } from "./named-values.ts";
 import { plainText } from "./job-request-fields.ts";
 
 const MAX_URL_CHARACTERS = 1_000;
 const NO_ENDPOINT_URL = "an http or https URL such as https://example.com/hook";
 const MOST_IN_VALUE = 16_384;
+/** More than web servers take; they travel with each tracking point of the job. */
+const MOST_IN_ALL = 65_536;
 
 /** What HTTP or the notifier itself says; nobody else may. */
 const RESERVED_HEADERS: ReadonlySet<string> = new Set([
@@ -39,6 +42,12 @@ export function mistakeOfNotificationHeader(name: string, value: string): string
   if (isReserved) return "a reserved header";
   if (!hasAtMost(value, MOST_IN_VALUE)) return `at most ${MOST_IN_VALUE} characters`;
   return SENDABLE.test(value) ? undefined : "characters of Latin-1 alone, no control characters, in a header value";
+}
+
+/** What is wrong with all headers of a push notification together, or undefined. */
+export function mistakeOfNotificationHeaders(headers: readonly NamedValue[]): string | undefined {
+  const sum = headers.reduce((characters, { name, value }) => characters + name.length + value.length, 0);
+  return sum <= MOST_IN_ALL ? undefined : `at most ${MOST_IN_ALL} characters in all names and values`;
 }
 
 interface UrlOptions {

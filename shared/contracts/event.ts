@@ -10,7 +10,7 @@ export const eventMessageSchema = z.object({
 });
 export type EventMessage = z.infer<typeof eventMessageSchema>;
 
-/** Travels in the header `waypost-record` as JSON, with the public message too: no secret in it (the endpoint is sealed). */
+/** Travels in the header `waypost-record` as JSON; with the public message too, without endpoint and reference: no secret in it. */
 export const eventRecordSchema = z.object({
   /** How many mails the job has: told by every event of the router. */
   mails: z.int().positive().optional(),

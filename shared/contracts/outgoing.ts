@@ -8,6 +8,7 @@ import {
   laneMailboxes,
   waitTier,
 } from "#shared/broker/topology.ts";
+import type { EventRecord } from "./event.ts";
 import type { MailMessage } from "./mail.ts";
 import type { TrackedFact, TrackedMail } from "./make-event.ts";
 import { makeEvent } from "./make-event.ts";
@@ -21,10 +22,16 @@ export function eventToPublish(mail: TrackedMail, fact: TrackedFact): Outgoing {
     type: "event",
     body,
     record,
+    publicRecord: publicRecordOf(record),
     mayBeUnrouted: true,
     packedTo: { exchange: EXCHANGES.points, routingKey: ROUTING_KEYS.points },
     messageId: body.notification.meta.tag,
   };
+}
+
+/** Without what the notifier alone needs and may be long. What is long even so, an address that is none, is of no use there. */
+function publicRecordOf({ endpoint: _endpoint, reference: _reference, ...record }: EventRecord): object {
+  return record;
 }
 
 /** The mail that a tracking point is about. */

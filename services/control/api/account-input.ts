@@ -1,7 +1,11 @@
 // What PUT /v1/accounts/{account} takes, and what is shown of an account: never a secret.
 import ipaddr from "ipaddr.js";
 import { z } from "zod";
-import { endpointUrl, mistakeOfNotificationHeader } from "#shared/contracts/endpoint-rules.ts";
+import {
+  endpointUrl,
+  mistakeOfNotificationHeader,
+  mistakeOfNotificationHeaders,
+} from "#shared/contracts/endpoint-rules.ts";
 import { namedValues } from "#shared/contracts/named-values.ts";
 import { isoTime, line } from "./fields.ts";
 
@@ -61,6 +65,8 @@ const notificationInput = z
     previousSigningSecret: signingSecret,
   })
   .superRefine((value, context) => {
+    const mistake = mistakeOfNotificationHeaders(value.headers ?? []);
+    if (mistake !== undefined) context.addIssue({ code: "custom", path: ["headers"], message: mistake });
     const name = value.headers?.find((header) => header.name.toLowerCase() === "authorization")?.name;
     if (name === undefined || value.authentication === undefined || value.authentication === null) return;
     context.addIssue({ code: "custom", path: ["headers", name], message: "not beside authentication" });
