@@ -93,6 +93,18 @@ describe("the sweep", () => {
     expect(published).toEqual([]);
   });
 
+  it("ends the others where one cannot be published", async () => {
+    const { ports, published } = ground({ recordedUpTo: after(89_000), now: after(90_000) });
+    const found = ["bad", "good", "better"].map((mailId) => ({ ...overdue, mailId }));
+    const publish = (messages: readonly Outgoing[]): Promise<void> => {
+      if (JSON.stringify(messages).includes("bad")) return Promise.reject(new RangeError("too large"));
+      return ports.broker.publish(messages);
+    };
+    const reader = { ...ports.reader, overdue: () => Promise.resolve(found) };
+    expect(await sweep({ ...ports, reader, broker: { ...ports.broker, publish } })).toBe(2);
+    expect(published).toHaveLength(2);
+  });
+
   it("ends what it finds and counts it", async () => {
     const { ports, published, counted } = ground({ recordedUpTo: after(89_000), now: after(90_000) });
     expect(await sweep(ports)).toBe(1);

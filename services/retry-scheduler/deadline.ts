@@ -12,6 +12,7 @@ import type { MailReader, OverdueMail } from "#shared/store/mail-reader.ts";
 import type { RecordMarks } from "#shared/store/marks.ts";
 import type { ParkedMails } from "#shared/store/parked-mails.ts";
 import type { RetryMetrics } from "./metrics.ts";
+import { goingOn } from "./going-on.ts";
 import type { LostJobPorts } from "./lost-jobs.ts";
 import { endLostJobs } from "./lost-jobs.ts";
 import { endParkedJobs } from "./parked-jobs.ts";
@@ -104,9 +105,16 @@ async function endAll(
   now: Date,
 ): Promise<number> {
   const ends = decided.flatMap(({ mail, fate }) => (fate.kind === "not-yet" ? [] : [{ mail, fate }]));
-  await ports.broker.publish(ends.map(({ mail, fate }) => endOf(mail, fate, now)));
-  for (const { mail, fate } of ends) report(ports, mail, fate);
-  return ends.length;
+  const ended = await Promise.all(
+    ends.map(({ mail, fate }) =>
+      goingOn(ports.log, { mailId: mail.mailId }, async () => {
+        await ports.broker.publish([endOf(mail, fate, now)]);
+        report(ports, mail, fate);
+        return true;
+      }),
+    ),
+  );
+  return ended.filter((isEnded) => isEnded).length;
 }
 
 function endOf(mail: OverdueMail, fate: End, now: Date): Outgoing {

@@ -3,6 +3,8 @@ import type { Broker } from "#shared/broker/actor.ts";
 import { QUEUES } from "#shared/broker/topology.ts";
 import type { Log } from "#shared/log.ts";
 import type { WaitingJobs } from "#shared/store/waiting-jobs.ts";
+import type { WaitingJob } from "#shared/store/waiting-jobs.ts";
+import { goingOn } from "./going-on.ts";
 import { publishEnds } from "./job-ends.ts";
 
 export interface LostJobPorts {
@@ -23,14 +25,19 @@ async function mayWait({ broker }: LostJobPorts): Promise<boolean> {
 
 /** Ends those whose deadline was before `until`. How many jobs there were. */
 export async function endLostJobs(ports: LostJobPorts, { until, now }: { until: Date; now: Date }): Promise<number> {
-  const { broker, waiting, log } = ports;
-  const lost = await waiting.overdue(until, AT_ONCE);
+  const lost = await ports.waiting.overdue(until, AT_ONCE);
   if (lost.length === 0 || (await mayWait(ports))) return 0;
+  let ended = 0;
   for (const job of lost) {
-    const { jobId, deadline } = job.head;
-    const recorded = await waiting.recordedMailsOf(jobId);
-    await publishEnds(broker, job, { reason: REASON, now, recorded });
-    log.error({ jobId, mails: job.addresses.length, deadline }, "sweep.ended_lost_job");
+    if (await goingOn(ports.log, { jobId: job.head.jobId }, () => endLostJob(ports, job, now))) ended += 1;
   }
-  return lost.length;
+  return ended;
+}
+
+async function endLostJob({ broker, waiting, log }: LostJobPorts, job: WaitingJob, now: Date): Promise<boolean> {
+  const { jobId, deadline } = job.head;
+  const recorded = await waiting.recordedMailsOf(jobId);
+  await publishEnds(broker, job, { reason: REASON, now, recorded });
+  log.error({ jobId, mails: job.addresses.length, deadline }, "sweep.ended_lost_job");
+  return true;
 }

@@ -55,3 +55,27 @@ it("a parked job of many addresses ends in pieces, its first mail last, so that 
   expect(pieces.at(-1)).toHaveLength(1);
   expect(ended.at(-1)?.email).toBe("to-0@example.net");
 });
+
+it("a parked job whose ends cannot be published holds up none behind it", async () => {
+  const ended: string[] = [];
+  const count = await endParkedJobs(
+    {
+      broker: {
+        publish: (messages) => {
+          if (ended.push(String(messages[0]?.messageId)) === 1) throw new RangeError("too large");
+          return Promise.resolve();
+        },
+      },
+      parked: {
+        async *jobs() {
+          for (const id of ["first", "second"]) yield { id, jobId: id, reason: "TypeError" };
+        },
+        bodyOf: () => Promise.resolve(Buffer.from(JSON.stringify(job))),
+      },
+      log: pino({ level: "silent" }),
+    },
+    after,
+  );
+  expect(ended).toHaveLength(3);
+  expect(count).toBe(1);
+});
