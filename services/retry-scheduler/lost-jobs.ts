@@ -2,8 +2,7 @@
 import type { Broker } from "#shared/broker/actor.ts";
 import { QUEUES } from "#shared/broker/topology.ts";
 import type { Log } from "#shared/log.ts";
-import type { WaitingJobs } from "#shared/store/waiting-jobs.ts";
-import type { WaitingJob } from "#shared/store/waiting-jobs.ts";
+import type { WaitingJob, WaitingJobs } from "#shared/store/waiting-jobs.ts";
 import { goingOn } from "./going-on.ts";
 import { publishEnds } from "./job-ends.ts";
 

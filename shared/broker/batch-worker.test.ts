@@ -21,12 +21,15 @@ async function someTurns(): Promise<void> {
 function setUp(batch: object = {}) {
   const telemetry = {
     countConsumed: () => undefined,
+    countParked: () => undefined,
     startConsumeBatch: () => ({ context: ROOT_CONTEXT, parents: [] }),
     endConsumeBatch: () => undefined,
   };
   const confirms: (() => void)[] = [];
   let isConfirming = true;
+  let isBroken = false;
   const publish = () => {
+    if (isBroken) return { promise: Promise.reject(new RangeError("too large")) };
     if (isConfirming) return { promise: Promise.resolve() };
     return { promise: new Promise<void>((resolve) => confirms.push(resolve)) };
   };
@@ -57,7 +60,9 @@ function setUp(batch: object = {}) {
     for (const resolve of confirms.splice(0, count)) resolve();
     await someTurns();
   };
-  return { batches, give, holdConfirms, confirm };
+  /** From now on nothing can be published, dead letters neither. */
+  const breakPublishing = (): void => void (isBroken = true);
+  return { batches, worker, give, holdConfirms, confirm, breakPublishing };
 }
 
 function aMessage(body: object): Held {
@@ -121,4 +126,10 @@ it("takes as many as there is room for, and one that is larger alone", async () 
   expect(batches).toEqual([2, 1, 1]);
   await confirm(1);
   expect(batches).toEqual([2, 1, 1, 1]);
+});
+
+it("says so where a message can neither be handled nor parked", async () => {
+  const { worker, breakPublishing } = setUp();
+  breakPublishing();
+  await expect(worker(aMessage({}))).rejects.toThrow("too large");
 });

@@ -9,7 +9,7 @@ import { attempt, isFault, settle, take, waitForService } from "./worker.ts";
 
 interface Item<M> extends Job<M> {
   load: number;
-  finish(): void;
+  settled: PromiseWithResolvers<void>;
 }
 
 export function createBatchWorker<M>(shop: WorkShop, actor: BatchActor<M>): Worker {
@@ -37,13 +37,13 @@ class Batches<M> {
     this.#actor = actor;
   }
 
-  /** Resolves when the delivery is settled. */
+  /** Resolves when the delivery is settled; rejects where it could not be. */
   add(job: Job<M>): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
+    const settled = Promise.withResolvers<void>();
     const load = this.#actor.batch.load?.of(job.delivery.message) ?? 0;
-    this.#gathered.push({ ...job, load, finish: resolve });
+    this.#gathered.push({ ...job, load, settled });
     this.#schedule();
-    return promise;
+    return settled.promise;
   }
 
   get #room(): number {
@@ -107,7 +107,7 @@ class Batches<M> {
 
   #finish(item: Item<M>): void {
     this.#load -= item.load;
-    item.finish();
+    item.settled.resolve();
   }
 
   /** The next batch is handled while the consequences of this one are being confirmed. */
@@ -124,8 +124,8 @@ class Batches<M> {
       }
     });
     void Promise.allSettled(settled).then((results) => {
-      for (const result of results) {
-        if (result.status === "rejected") this.#shop.log.error({ err: result.reason }, "broker.worker_failed");
+      for (const [index, result] of results.entries()) {
+        if (result.status === "rejected") items[index]?.settled.reject(result.reason);
       }
       for (const item of items) this.#finish(item);
       telemetry.endConsumeBatch(consumed, outcomes);

@@ -3,6 +3,8 @@ import { expect, it } from "vitest";
 import { z } from "zod";
 import type { DeadLetter } from "./dead-letter.ts";
 import { deadLetterOf, publishedAgain, readDeadLetter, replayOf } from "./dead-letter.ts";
+import { encodeBody } from "./encoding.ts";
+import { unpack } from "./pack.ts";
 import { publishOptionsOf } from "./properties.ts";
 import { readDelivery } from "./read-delivery.ts";
 import { EXCHANGES, QUEUES } from "./topology.ts";
@@ -28,6 +30,20 @@ it("carries what the message was like as data, bounded, and nothing of it as hea
   ]);
   expect(letter.headers?.["waypost-dead-reason"]).toHaveLength(1_000);
   expect(letter.headers?.["waypost-dead-properties"]?.length).toBeLessThan(32 * 1_024);
+});
+
+it.each([
+  ["one of long characters", { large: "€".repeat(32_000) }],
+  ["many of middle length", Object.fromEntries(Array.from({ length: 100 }, (_, n) => [`h${n}`, "x".repeat(1_000)]))],
+  [
+    "a hundred short ones of long characters",
+    Object.fromEntries(Array.from({ length: 100 }, (_, n) => [`h${n}`, "€".repeat(300)])),
+  ],
+])("can be published whatever its headers were: %s", (_, headers) => {
+  const reason = "€".repeat(5_000);
+  const letter = deadLetterOf({ ...raw, properties: { ...raw.properties, headers } }, "router.due", reason);
+  expect(Buffer.byteLength(JSON.stringify(letter.headers))).toBeLessThan(48 * 1_024);
+  expect(letter.headers?.["waypost-dead-properties"]).toContain('"messageId":"m"');
 });
 
 it("is replayed to its queue alone, as suspect, without the broker's headers", () => {
@@ -115,4 +131,17 @@ it("is the same when it is published once more", () => {
     });
   const letter = arrived(first.routingKey, options(first));
   expect(arrived(letter.queue, options(publishedAgain(letter)))).toEqual(letter);
+});
+
+it("is replayed in a pack where its record is longer than a header may be", () => {
+  const record = JSON.stringify({ endpoint: "x".repeat(100_000) });
+  const letter = { queue: "notifier.events", type: "event", messageId: "tag", body: Buffer.from("{}") };
+  const replay = replayOf({ ...letter, headers: { "waypost-record": record } });
+  expect(replay).toMatchObject({ exchange: "", routingKey: "notifier.events", type: "pack" });
+  const properties = { type: replay.type, headers: replay.headers } as unknown as ConsumeMessage["properties"];
+  const [part] = unpack({ ...raw, properties, content: encodeBody(replay).bytes }) ?? [];
+  expect(part).toMatchObject({
+    properties: { type: "event", messageId: "tag", headers: { "waypost-record": record, "waypost-suspect": true } },
+    content: letter.body,
+  });
 });

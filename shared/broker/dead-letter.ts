@@ -2,10 +2,11 @@
 // like travels as data. Also reads them back, with those that the broker dead-lettered itself (design, Rules 5).
 import type { ConsumeMessage } from "amqplib";
 import { z } from "zod";
-import { parse } from "./encoding.ts";
+import { CONTENT_TYPE_JSON, parse } from "./encoding.ts";
 import type { Delivery, Outgoing } from "./actor.ts";
-import { HEADERS } from "./properties.ts";
-import { EXCHANGES } from "./topology.ts";
+import { packOf } from "./pack.ts";
+import { HEADERS, MOST_RECORD_BYTES } from "./properties.ts";
+import { EXCHANGES, PACKED_MAILBOXES } from "./topology.ts";
 
 const LONGEST_REASON = 1_000;
 /** In bytes: amqplib encodes at most 64 KiB of headers. What is longer is told by its length, or left out. */
@@ -54,11 +55,10 @@ export function publishedAgain({ reason, queue, type, messageId, body, ...origin
 
 /** Always of a size that can be published: what cannot be parked is never acknowledged, and holds its place for ever. */
 function describe(original: Original): string {
-  const fits = (json: string): boolean => Buffer.byteLength(json) <= LONGEST_PROPERTIES;
-  const whole = JSON.stringify(original);
-  if (fits(whole)) return whole;
-  const short = JSON.stringify({ ...original, headers: shortened(original.headers) });
-  return fits(short) ? short : JSON.stringify({ ...original, headers: {} });
+  const versions = [original.headers, shortened(original.headers), {}].map((headers) =>
+    JSON.stringify({ ...original, headers }),
+  );
+  return versions.find((json) => Buffer.byteLength(json) <= LONGEST_PROPERTIES) ?? "";
 }
 
 function shortened(headers: Original["headers"]): Record<string, unknown> {
@@ -125,9 +125,9 @@ function textOf(value: unknown): string | undefined {
 export function replayOf(letter: Pick<DeadLetter, "queue" | "type" | "messageId" | "headers" | "body">): Outgoing {
   const record = letter.headers[HEADERS.record];
   const traceparent = letter.headers[HEADERS.traceparent];
-  return {
-    exchange: "",
-    routingKey: letter.queue,
+  const target = { exchange: "", routingKey: letter.queue };
+  const message: Outgoing = {
+    ...target,
     type: letter.type,
     body: {},
     raw: letter.body,
@@ -136,4 +136,10 @@ export function replayOf(letter: Pick<DeadLetter, "queue" | "type" | "messageId"
     ...(typeof traceparent === "string" ? { traceparent } : {}),
     suspect: true,
   };
+  const isLong = typeof record === "string" && Buffer.byteLength(record) > MOST_RECORD_BYTES;
+  if (!isLong || !PACKED_MAILBOXES.includes(letter.queue)) return message;
+  // A record that is longer than a header may be came in a pack.
+  const contentType = CONTENT_TYPE_JSON;
+  const part = { message, body: letter.body, contentType, record, traceparent: message.traceparent, suspect: true };
+  return packOf(target, [part]);
 }

@@ -265,6 +265,7 @@ export class Mailbox implements Consumption, Member {
     }
   }
 
+  /** What could not even be parked goes back after a while: kept in hand it would take a place for ever. */
   async #work(held: Held): Promise<void> {
     const weight = weightOf(held.raw, this.queue);
     this.#inHand += weight;
@@ -272,6 +273,8 @@ export class Mailbox implements Consumption, Member {
       await this.#options.worker(held);
     } catch (error) {
       this.#options.log.error({ queue: this.queue, err: error }, "broker.worker_failed");
+      await this.#options.clock.sleep(RETRY_MS);
+      handBack(held);
     }
     this.#inHand -= weight;
     if (this.#held.delete(held)) this.#options.budget.remove(held.raw.content.length);

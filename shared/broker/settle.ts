@@ -11,7 +11,7 @@ export function acknowledge(held: Held): void {
   if (message !== undefined) quietly(() => held.channel.ack(message));
 }
 
-/** Back to its queue, not begun: marked as redelivered from now on. */
+/** Back to its queue, not begun or not to be settled: marked as redelivered from now on. */
 export function handBack(held: Held): void {
   if (!held.isLost) quietly(() => held.channel.nack(held.raw, false, true));
 }
