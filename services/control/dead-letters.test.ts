@@ -11,7 +11,7 @@ import { systemClock } from "#shared/clock.ts";
 import { StoreUnavailable } from "#shared/errors.ts";
 import { createSealer } from "#shared/secrets.ts";
 import type { StoredDeadLetter } from "#shared/store/dead-letters.ts";
-import { createDeadLettersActor, isUnansweredCommand, replayMessage, subjectOf } from "./dead-letters.ts";
+import { createDeadLettersActor, isUnansweredCommand, keptUntil, replayMessage, subjectOf } from "./dead-letters.ts";
 
 const sealer = createSealer(randomBytes(32));
 
@@ -42,6 +42,22 @@ it.each(["", "no JSON", "[]", '"text"', "null", '{"head":7,"mailId":{}}', "\0\xf
     expect(subjectOf({ queue, body: Buffer.from(body, "latin1") })).toEqual({});
   },
 );
+
+const DAY_MS = 86_400_000;
+const daysLater = (days: number): Date => new Date(days * DAY_MS);
+const deadline = daysLater(2).toISOString();
+
+it.each([
+  ["a job", { head: { ...head, deadline } }, 3],
+  ["a deferred mail", { mail: { mailId: "m1", head: { ...head, deadline } } }, 3],
+  ["what says that it has for ever", { head: { deadline: daysLater(9_000).toISOString() } }, 3 + 1 / 24],
+  ["an event", { meta: head }, 1],
+  ["what has no deadline that can be read", { head: { deadline: "tomorrow" } }, 1],
+])("keeps %s for the retention, and a mail's letter a day longer than its deadline", (_kind, letter, days) => {
+  const subject = subjectOf({ queue: QUEUES.attempts, body: Buffer.from(`${JSON.stringify(letter)}\nbody`) });
+  expect(keptUntil(subject, new Date(0), DAY_MS)).toEqual(daysLater(days));
+  expect(keptUntil(subject, new Date(0), 30 * DAY_MS)).toEqual(daysLater(30));
+});
 
 const LETTER: StoredDeadLetter = {
   _id: "id",

@@ -56,6 +56,17 @@ export function subjectOf({ queue, body }: Pick<DeadLetter, "queue" | "body">): 
   };
 }
 
+/** No mail has a later deadline, whatever a letter says. */
+const LONGEST_DEADLINE_MS = 49 * 3_600_000;
+const LEAST_AFTER_DEADLINE_MS = 86_400_000;
+
+/** At its deadline the mails of a parked job are read from its letter: that is kept a day longer, however short the retention. */
+export function keptUntil({ deadline: until }: LetterSubject, at: Date, retentionMs: number): Date {
+  const deadlineMs = until?.getTime() ?? 0;
+  const leastMs = Math.min(deadlineMs, at.getTime() + LONGEST_DEADLINE_MS) + LEAST_AFTER_DEADLINE_MS;
+  return new Date(Math.max(at.getTime() + retentionMs, leastMs));
+}
+
 function idOf(letter: DeadLetter): string {
   return createHash("sha256")
     .update([letter.queue, letter.type, letter.messageId ?? ""].join("\n"))
@@ -84,7 +95,7 @@ async function keep({ deadLetters, clock, log, retentionMs }: CollectorPorts, le
   const subject = subjectOf(letter);
   const id = idOf(letter);
   const at = clock.now();
-  const expiresAt = new Date(at.getTime() + retentionMs);
+  const expiresAt = keptUntil(subject, at, retentionMs);
   await deadLetters.add({ _id: id, at, ...fields, bytes: body.length, ...subject, expiresAt }, body);
   const { queue, type, reason } = letter;
   log.warn({ id, queue, type, reason, ...subject }, "control.dead_letter");
