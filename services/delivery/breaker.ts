@@ -91,6 +91,11 @@ export function resumed(state: BreakerState, connections: number, nowMs: number)
   return { ...state, faults: 0, successes: 0, lastSuccessMs: nowMs, allowance, suspension: undefined };
 }
 
+/** One that is further off than it was put was so before the clock was set back. */
+export function isProbeDue({ nextProbeMs, probeDelayMs }: Suspension, nowMs: number): boolean {
+  return nowMs >= nextProbeMs || nextProbeMs - nowMs > probeDelayMs;
+}
+
 /** Another replica says that it has suspended the lane. A success of our own since then weighs more. */
 export function onToldSuspended(state: BreakerState, told: Fault & { sinceMs: number }, nowMs: number): BreakerState {
   if (state.suspension !== undefined || state.lastSuccessMs > told.sinceMs) return state;

@@ -73,3 +73,13 @@ it("lets nobody wait for a destination of which nothing comes back", async () =>
   expect(await waits()).toBe(true);
   vi.useRealTimers();
 });
+
+it("lets a probe in though the clock was set back by hours since its suspension", async () => {
+  let nowMs = 100_000_000;
+  const clock = { ...systemClock, nowMs: () => nowMs };
+  const destination = new Destination({ clock, connections: () => 10, onChange: () => undefined });
+  for (let fault = 0; fault < 5; fault += 1) (await enter(destination)).report(FAULT);
+  expect(await destination.enter("interactive")).toBe("put-back");
+  nowMs -= 7_200_000;
+  expect(await destination.enter("interactive")).not.toBe("put-back");
+});

@@ -2,7 +2,16 @@
 import type { AttemptResult } from "#shared/contracts/attempt.ts";
 import type { Clock } from "#shared/clock.ts";
 import type { BreakerState, Fault } from "./breaker.ts";
-import { CLOSED, connectionsOf, onFault, onProbeFault, onSuccess, onToldSuspended, resumed } from "./breaker.ts";
+import {
+  CLOSED,
+  connectionsOf,
+  isProbeDue,
+  onFault,
+  onProbeFault,
+  onSuccess,
+  onToldSuspended,
+  resumed,
+} from "./breaker.ts";
 import type { Urgency } from "./gate.ts";
 import { Gate } from "./gate.ts";
 import { SessionPool } from "./pool.ts";
@@ -84,7 +93,7 @@ export class Destination {
   /** Whether a suspended destination is due for its probe. */
   get isProbeDue(): boolean {
     const { suspension } = this.#breaker;
-    return suspension !== undefined && !this.#isProbing && this.#options.clock.nowMs() >= suspension.nextProbeMs;
+    return suspension !== undefined && !this.#isProbing && isProbeDue(suspension, this.#options.clock.nowMs());
   }
 
   /** `put-back`: it is suspended and this is not the probe, or its turn has not come within `patienceMs`. */

@@ -31,6 +31,10 @@ it("is closed while the breaker is open, until the next probe is due", () => {
   expect(planLane(ground(RELAY, { breaker: suspended, nowMs: NOW + 1000 }))).toEqual({ kind: "probe" });
 });
 
+it("probes though the clock was set back by hours since the breaker opened", () => {
+  expect(planLane(ground(RELAY, { breaker: suspended, nowMs: NOW - 7_200_000 }))).toEqual({ kind: "probe" });
+});
+
 it("is held by the operator, whatever the breaker says", () => {
   expect(planLane(ground({ ...RELAY, held: true }, { breaker: suspended }))).toMatchObject({ state: "held" });
 });

@@ -3,6 +3,7 @@ import type { LaneHealth } from "#shared/contracts/relay-health.ts";
 import type { Account, Configuration, Relay } from "#shared/routing/configuration.ts";
 import type { Lane } from "#shared/routing/lane.ts";
 import type { BreakerState } from "./breaker.ts";
+import { isProbeDue } from "./breaker.ts";
 
 export type LanePlan =
   /** `forwarder`: the relay is not in use any more; what is in the lane is routed again. */
@@ -69,7 +70,7 @@ export function planLane(ground: LaneGround): LanePlan {
 function planRelay({ breaker, connections, nowMs }: LaneGround): LanePlan {
   const { suspension } = breaker;
   if (suspension === undefined) return { kind: "open", prefetch: prefetchOf(connections) };
-  if (nowMs >= suspension.nextProbeMs) return { kind: "probe" };
+  if (isProbeDue(suspension, nowMs)) return { kind: "probe" };
   return {
     kind: "closed",
     state: "suspended",

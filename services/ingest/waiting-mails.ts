@@ -2,6 +2,7 @@
 // The record is asked again in the background; how often depends on how long the count took, so that it never costs much.
 import { LRUCache } from "lru-cache";
 import type { Clock } from "#shared/clock.ts";
+import { createSteadyClock } from "#shared/clock.ts";
 import type { Log } from "#shared/log.ts";
 
 const MOST_REMEMBERED = 10_000;
@@ -32,19 +33,21 @@ export interface WaitingMailsParts {
 export function createWaitingMails({ count, clock, log }: WaitingMailsParts): WaitingMails {
   const known = new LRUCache<string, Known>({ max: MOST_REMEMBERED });
   const counting = new Map<string, Promise<void>>();
+  // A clock that is set back keeps no count for longer.
+  const steady = createSteadyClock(clock);
 
   async function ask(account: string): Promise<void> {
-    const startedMs = clock.nowMs();
+    const startedMs = steady.nowMs();
     const sinceBefore = known.get(account)?.since ?? 0;
     try {
       const counted = await count(account);
-      const ageMs = Math.max(LEAST_AGE_MS, (clock.nowMs() - startedMs) * AGE_FACTOR);
+      const ageMs = Math.max(LEAST_AGE_MS, (steady.nowMs() - startedMs) * AGE_FACTOR);
       const since = Math.max(0, (known.get(account)?.since ?? 0) - sinceBefore);
-      known.set(account, { counted, since, goodUntil: clock.nowMs() + ageMs });
+      known.set(account, { counted, since, goodUntil: steady.nowMs() + ageMs });
     } catch (error) {
       log.warn({ err: error, account }, "ingest.waiting-unknown");
       const last = known.get(account) ?? { counted: 0, since: 0 };
-      known.set(account, { ...last, goodUntil: clock.nowMs() + LEAST_AGE_MS });
+      known.set(account, { ...last, goodUntil: steady.nowMs() + LEAST_AGE_MS });
     } finally {
       counting.delete(account);
     }
@@ -60,7 +63,7 @@ export function createWaitingMails({ count, clock, log }: WaitingMailsParts): Wa
     of: async (account) => {
       const before = known.get(account);
       if (before === undefined) await refresh(account);
-      else if (before.goodUntil <= clock.nowMs()) void refresh(account);
+      else if (before.goodUntil <= steady.nowMs()) void refresh(account);
       const now = known.get(account);
       return now === undefined ? 0 : now.counted + now.since;
     },

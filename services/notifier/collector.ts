@@ -118,7 +118,8 @@ export function createCollector(options: CollectorOptions): Collector {
   const sendWhenDue = async (job: Open): Promise<void> => {
     while (!job.isSent) {
       const waitMs = dueMs(job, terms) - clock.nowMs();
-      if (waitMs <= 0) return send(job);
+      // Longer than anything waits: the clock was set back.
+      if (waitMs <= 0 || waitMs > terms.lingerMs) return send(job);
       await clock.sleep(waitMs);
     }
   };

@@ -1,0 +1,26 @@
+import { expect, it } from "vitest";
+import type { Outgoing } from "#shared/broker/actor.ts";
+import { systemClock } from "#shared/clock.ts";
+import { trackedMailOf } from "#shared/contracts/outgoing.ts";
+import { makeEvent } from "#shared/contracts/make-event.ts";
+import { aMail } from "#test/support/build-mail.ts";
+import { createCollector } from "./collector.ts";
+
+it("sends what it holds though the clock was set back by hours meanwhile", async () => {
+  let nowMs = 100_000_000;
+  let slept = 0;
+  const sleep = async (ms: number): Promise<void> => {
+    slept += ms;
+    nowMs += ms - (slept === ms ? 7_200_000 : 0);
+  };
+  const published: Outgoing[] = [];
+  const collector = createCollector({
+    broker: { publish: (messages) => Promise.resolve(void published.push(...messages)) },
+    clock: { ...systemClock, nowMs: () => nowMs, sleep },
+    terms: { max: 100, lingerMs: 1_000, deadlineMs: 60_000, mostHeld: 100 },
+  });
+  const point = { point: "STARTED", attempt: 0, at: new Date(nowMs), record: { mails: 2 } } as const;
+  await collector.add(makeEvent(trackedMailOf(aMail()), point), false);
+  expect(published).toHaveLength(1);
+  expect(slept).toBeLessThanOrEqual(1_000);
+});
