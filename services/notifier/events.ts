@@ -35,10 +35,12 @@ export function createEventHandler(options: EventsOptions): (delivery: Delivery<
     const record = recordHeaderSchema.safeParse(headers[RECORD_HEADER]);
     if (!record.success) return { kind: "park", reason: "a tracking point without what its record needs" };
     const event = { body: message, record: record.data };
+    // Asked for before and after: between the two the record may have marked it as one whose end is told.
+    const hadEndpoint = options.hasEndpoint(event);
     options.mark.begin(event);
     const isLate = await options.recorded(event);
     options.mark.end(event);
-    if (!isLate && options.hasEndpoint(event)) await options.collector.add(event, suspect);
+    if (!isLate && (hadEndpoint || options.hasEndpoint(event))) await options.collector.add(event, suspect);
     return { kind: "done", publish: [] };
   };
 }

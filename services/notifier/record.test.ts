@@ -68,6 +68,12 @@ describe("the record of a mail", () => {
     });
   });
 
+  it("awaits a notification of its end, unless the endpoint was taken away meanwhile", () => {
+    const begun = merge(undefined, [STARTED, PROCESSED]);
+    expect(merge(begun, [DELIVERED]).awaitsNotification).toBe(true);
+    expect(mergeEvents(begun, [DELIVERED], { ...TERMS, hasEndpoint: false })).not.toHaveProperty("awaitsNotification");
+  });
+
   it("has its addresses in the spelling that searches and erasures ask for", () => {
     const recipient = "Box@Müller.example";
     const told = makeEvent({ ...MAIL, recipient, email: recipient }, { point: "STARTED", attempt: 0, at: AT });

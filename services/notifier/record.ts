@@ -121,29 +121,31 @@ function withAttempt(mail: MailRecord, attempt: Attempt | undefined): MailRecord
   return { ...mail, attempts: [...mail.attempts, mail.erased === true ? eraseAttempt(attempt) : attempt] };
 }
 
-function withEnd(mail: MailRecord, point: MailPoint): MailRecord {
-  const { open: _open, endpoint: _endpoint, ...ended } = mail;
+/** Where no endpoint is told of the end, nothing will be told that is awaited still: it may have been taken away meanwhile. */
+function withEnd(mail: MailRecord, point: MailPoint, { hasEndpoint }: RecordTerms): MailRecord {
+  const { open: _open, endpoint: _endpoint, awaitsNotification, ...ended } = mail;
   return {
     ...ended,
+    ...(hasEndpoint && awaitsNotification === true ? { awaitsNotification } : {}),
     finishedAt: new Date(point.event.ts),
     ...(point.event.type === "DELIVERED" ? {} : { failed: true as const }),
   };
 }
 
-function withPoint(mail: MailRecord, point: MailPoint): MailRecord {
+function withPoint(mail: MailRecord, point: MailPoint, terms: RecordTerms): MailRecord {
   const { type, subType, state } = point.event;
   const points = [...mail.points, mail.erased === true ? erasePoint(point) : point];
   const progress = PROGRESS[type];
   if (progress < mail.progress) return { ...mail, points };
   const moved = { ...mail, points, type, subType, state, progress };
-  return state === "FINISHED" ? withEnd(moved, point) : moved;
+  return state === "FINISHED" ? withEnd(moved, point, terms) : moved;
 }
 
-function addEvent(mail: MailRecord, event: RecordedEvent): MailRecord {
+function addEvent(mail: MailRecord, event: RecordedEvent, terms: RecordTerms): MailRecord {
   const point = pointOf(event);
   const known = mail.points.find(({ tag }) => tag === point.tag);
   if (known === undefined) {
-    return withPoint(withAttempt(withFacts(mail, event), event.record.attempt), point);
+    return withPoint(withAttempt(withFacts(mail, event), event.record.attempt), point, terms);
   }
   if (point.event.state !== "FINISHED" || isSameEnd(known, point)) return withAttempt(mail, event.record.attempt);
   const isKept = mail.late?.some((late) => isSameEnd(late, point)) === true;
@@ -160,7 +162,7 @@ export function mergeEvents(
   const [first] = events;
   if (first === undefined) return existing;
   const before = existing ?? begin(first, terms);
-  const after = events.reduce(addEvent, before);
+  const after = events.reduce((mail, event) => addEvent(mail, event, terms), before);
   const isChanged = after !== before || existing === undefined;
   return isChanged ? { ...after, version: before.version + 1 } : before;
 }

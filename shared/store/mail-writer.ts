@@ -39,7 +39,10 @@ function movedFields(record: MailRecord): Partial<MailRecord> {
 }
 
 function endedFields(record: MailRecord): UpdateFilter<MailRecord> {
-  return record.open === true ? {} : { $unset: { open: "", endpoint: "" } };
+  if (record.open === true) return {};
+  return {
+    $unset: { open: "", endpoint: "", ...(record.awaitsNotification === true ? {} : { awaitsNotification: "" }) },
+  };
 }
 
 function appendOperation(addition: MailRecord): AnyBulkWriteOperation<MailRecord> {

@@ -54,3 +54,21 @@ it("goes with its domains and relays when its last mail has ended and is notifie
   const domains = await system.control.get<{ items: unknown[] }>(`${path}/domains`);
   expect(domains.body.items).toEqual([]);
 });
+
+it("goes when its last mail has ended, though its endpoint was taken away while that was on its way", async () => {
+  const account = await system.account({ notification: { url: endpoint.url } });
+  const path = `/v1/accounts/${account.name}`;
+  await system.relay(account, { host: nameOf(relay.address), port: relay.port });
+  relay.script = { dot: () => ({ code: 451, text: "4.3.0 later" }) };
+  const jobId = await system.accept(account, jobOf(account, ["three@rcpt.example"]));
+  const [mail] = await system.mailsOf(jobId);
+  const mailId = mail?.mailId ?? "";
+  await eventually(() => endpoint.of(mailId).length > 1);
+  expect((await system.control.put(path, { customerNo: "1" })).status).toBe(200);
+  // Done by what was configured before it: the notifier knows from here on.
+  await system.control.post("/v1/notifications/test", { account: account.name, url: endpoint.url });
+  relay.script = {};
+  await system.ended(mailId);
+  await system.control.delete(path);
+  await eventually(async () => (await system.control.get(path)).status === 404, 30_000);
+});
