@@ -4,6 +4,7 @@
 import type { ChannelModel } from "amqplib";
 import { Duplex } from "node:stream";
 import { writeTogether } from "#shared/network/write-together.ts";
+import { withoutHeaders } from "./without-headers.ts";
 
 interface FrameSink {
   write(frame: Buffer): boolean;
@@ -55,11 +56,24 @@ function writeStraight(connection: Connection): void {
 function readWithoutCopy(connection: Connection): void {
   const recvFrame = connection.recvFrame.bind(connection);
   connection.recvFrame = () => {
-    if (connection.rest.length > 0) return recvFrame();
+    if (connection.rest.length > 0) return readable(connection, recvFrame);
     const incoming = connection.stream.read() as Buffer | null;
     if (incoming === null) return false;
     connection.recvSinceLastCheck = true;
     connection.rest = incoming;
-    return recvFrame();
+    return readable(connection, recvFrame);
   };
+}
+
+/** The next frame. A message whose headers are too deep to be read comes without them. */
+function readable(connection: Connection, recvFrame: () => unknown): unknown {
+  const incoming = connection.rest;
+  try {
+    return recvFrame();
+  } catch (error) {
+    const bare = error instanceof RangeError ? withoutHeaders(incoming) : undefined;
+    if (bare === undefined) throw error;
+    connection.rest = bare;
+    return recvFrame();
+  }
 }

@@ -137,3 +137,29 @@ it("replays a dead letter as a new message to the queue it died in, marked as su
 function traceOf(headers: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return headers["traceparent"] === undefined ? {} : { traceparent: headers["traceparent"] };
 }
+
+it("takes a message whose headers are nested too deep to be read without them, and a dead letter too", async () => {
+  const { broker, management, vhost } = await startRuntime();
+  const { letters } = collectDeadLetters(broker);
+  const taken: Readonly<Record<string, unknown>>[] = [];
+  broker.start({
+    mailbox: QUEUES.due,
+    contracts: numberedContracts,
+    prefetch: 1,
+    handle: async ({ message, headers, properties }) => {
+      taken.push({ n: message.n, headers, messageId: properties.messageId });
+      return { kind: "done", publish: [] };
+    },
+  });
+  const deep = Array.from({ length: 5_000 }).reduce<object>((inner) => ({ inner }), {});
+  const properties = { type: "mail", content_type: "application/json", message_id: "deep", headers: deep };
+  for (const exchange of [EXCHANGES.due, EXCHANGES.dead]) {
+    const payload = JSON.stringify({ version: 1, n: 1 });
+    const message = { properties, routing_key: QUEUES.due, payload, payload_encoding: "string" };
+    await management.call("POST", `/exchanges/${encodeURIComponent(vhost)}/${exchange}/publish`, message);
+  }
+  await broker.publish([toDue(2)]);
+  expect(await eventually(() => taken.length === 2)).toBe(true);
+  expect(taken[0]).toEqual({ n: 1, headers: {}, messageId: "deep" });
+  expect(await eventually(() => letters[0])).toMatchObject({ queue: QUEUES.due, messageId: "deep", headers: {} });
+});
