@@ -51,10 +51,10 @@ it.each([
   ["a job", { head: { ...head, deadline } }, 3],
   ["a deferred mail", { mail: { mailId: "m1", head: { ...head, deadline } } }, 3],
   ["what says that it has for ever", { head: { deadline: daysLater(9_000).toISOString() } }, 3 + 1 / 24],
-  ["an event", { meta: head }, 1],
+  ["an event", { meta: { jobId: "job-1", account: "acme" } }, 1],
   ["what has no deadline that can be read", { head: { deadline: "tomorrow" } }, 1],
 ])("keeps %s for the retention, and a mail's letter a day longer than its deadline", (_kind, letter, days) => {
-  const subject = subjectOf({ queue: QUEUES.attempts, body: Buffer.from(`${JSON.stringify(letter)}\nbody`) });
+  const subject = subjectOf({ queue, body: Buffer.from(`${JSON.stringify(letter)}\nbody`) });
   expect(keptUntil(subject, new Date(0), DAY_MS)).toEqual(daysLater(days));
   expect(keptUntil(subject, new Date(0), 30 * DAY_MS)).toEqual(daysLater(30));
 });
