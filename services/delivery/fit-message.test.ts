@@ -118,6 +118,22 @@ describe("a mail that the server cannot take as it is", () => {
     });
   });
 
+  it("is encoded in base64 where its text is long, and in little more memory than that takes", async () => {
+    const text = "ü".repeat(5_000_000);
+    const message = Buffer.from(EIGHT_BIT.replace("Grüße", text));
+    const before = process.memoryUsage().rss;
+    const fitted = (await sent(message)).message;
+    expect(process.memoryUsage().rss - before).toBeLessThan(150 * 1024 * 1024);
+    expect(fitted.length).toBeLessThan(14_000_000);
+    expect(fitted.toString("latin1", 0, 200)).toContain("Content-Transfer-Encoding: base64");
+    expect((await simpleParser(fitted)).text).toBe(`${text}\n`);
+  });
+
+  it("is not sent where a part's header is larger than a message's may be", async () => {
+    const folded = `${PLAIN}Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\nContent-Type: text/plain${";\r\n a".repeat(3_000_000)}\r\n\r\nü\r\n--x--\r\n`;
+    expect(await fitMessage(mailOf(folded), NO_CAPABILITIES)).toMatchObject({ ok: false, cause: "needs-8bit" });
+  });
+
   it("is not sent when signed, too large, or in need of SMTPUTF8", async () => {
     const signed = `${PLAIN}Content-Type: multipart/signed; boundary=x\r\n\r\n--x\r\n\r\nü\r\n--x--\r\n`;
     expect(await fitMessage(mailOf(signed), NO_CAPABILITIES)).toMatchObject({ ok: false, cause: "needs-8bit" });

@@ -1,7 +1,7 @@
 // Makes a message of ASCII only for a server without 8BITMIME: leaves of the MIME tree are encoded anew (RFC 6152 §3).
 // What a signature or an encryption covers is not touched: such a message stays as it is or is not sent.
 import { isAscii } from "node:buffer";
-import { encodeQuotedPrintable } from "#shared/email/transfer-encoding.ts";
+import { encodeBase64, encodeQuotedPrintable } from "#shared/email/transfer-encoding.ts";
 
 interface Part {
   /** Header lines without the empty one, latin1, CRLF-terminated. */
@@ -12,8 +12,11 @@ interface Part {
 const DEEPEST = 50;
 /** In the whole tree: a body may have millions of delimiter lines. */
 const MOST_PARTS = 1_000;
+/** Of one part, as of a whole message at the door: patterns take a stack for what is longer. */
+const MOST_HEADER_BYTES = 1_048_576;
+/** A longer text takes base64, which needs a tenth of the memory and time. */
+const MOST_QUOTED = 256 * 1024;
 const UNTOUCHABLE = /^multipart\/(?:signed|encrypted)\b/i;
-const BASE64_LINE = /.{1,76}/g;
 
 function split(message: Buffer): Part {
   const end = message.indexOf("\r\n\r\n");
@@ -38,11 +41,10 @@ function withEncoding(headers: string, encoding: string): string {
 const join = ({ headers, body }: Part): Buffer => Buffer.concat([Buffer.from(`${headers}\r\n`, "latin1"), body]);
 
 function encodeLeaf({ headers, body }: Part, type: string): Part {
-  if (/^text\//i.test(type)) {
+  if (/^text\//i.test(type) && body.length <= MOST_QUOTED) {
     return { headers: withEncoding(headers, "quoted-printable"), body: encodeQuotedPrintable(body) };
   }
-  const lines = body.toString("base64").match(BASE64_LINE) ?? [];
-  return { headers: withEncoding(headers, "base64"), body: Buffer.from(`${lines.join("\r\n")}\r\n`) };
+  return { headers: withEncoding(headers, "base64"), body: encodeBase64(body) };
 }
 
 function boundaryOf(type: string): string | undefined {
@@ -58,9 +60,10 @@ interface Span {
 /** Where the parts stand between their delimiter lines, told one by one. */
 function* spansOf(body: Buffer, boundary: string): Generator<Span> {
   const delimiter = `--${boundary}`;
+  const next = (from: number): number => body.indexOf(`\n${delimiter}`, from) + 1;
+  const isFirstLine = body.toString("latin1", 0, delimiter.length) === delimiter;
   let open: number | undefined;
-  for (let at = body.indexOf(delimiter); at !== -1; at = body.indexOf(delimiter, at + delimiter.length)) {
-    if (at !== 0 && body[at - 1] !== 0x0a) continue;
+  for (let at = isFirstLine ? 0 : next(0) || -1; at !== -1; at = next(at + delimiter.length) || -1) {
     if (open !== undefined) yield { start: open, end: at - 2 };
     const lineEnd = body.indexOf("\r\n", at);
     if (lineEnd === -1 || body.toString("latin1", at + delimiter.length, at + delimiter.length + 2) === "--") break;
@@ -96,7 +99,7 @@ function encodeMultipart({ headers, body }: Part, type: string, place: Place): P
 
 function encode(part: Part, place: Place): Part | undefined {
   if (isAscii(part.body)) return part;
-  if (place.depth > DEEPEST) return undefined;
+  if (place.depth > DEEPEST || part.headers.length > MOST_HEADER_BYTES) return undefined;
   const type = fieldOf(part.headers, "Content-Type") ?? "text/plain";
   if (UNTOUCHABLE.test(type)) return undefined;
   if (/^multipart\//i.test(type)) return encodeMultipart(part, type, place);

@@ -46,14 +46,32 @@ export function base64Length(bytes: number): number {
   return Math.floor(bytes / LINE_BYTES) * LINE_LENGTH + (rest === 0 ? 0 : Math.ceil(rest / 3) * 4 + 2);
 }
 
+interface Target {
+  out: Buffer;
+  at: number;
+}
+
+/** Writes one line, and returns its length. */
+function writeLine(bytes: Buffer, line: number, { out, at }: Target): number {
+  const encoded = bytes.toString("base64", line * LINE_BYTES, (line + 1) * LINE_BYTES);
+  return out.write(`${encoded}\r\n`, at, "latin1");
+}
+
+/** Bytes as base64, in as much memory as that takes. */
+export function encodeBase64(bytes: Buffer): Buffer {
+  const out = Buffer.allocUnsafe(base64Length(bytes.length));
+  let end = 0;
+  for (let line = 0; end < out.length; line += 1) end += writeLine(bytes, line, { out, at: end });
+  return out;
+}
+
 /** Writes bytes as base64 into `out`, and returns their length there; lets other work in between where there are many. */
 export async function writeBase64(bytes: Buffer, out: Buffer): Promise<number> {
   const lines = Math.ceil(bytes.length / LINE_BYTES);
   let end = 0;
   for (let line = 0; line < lines; line += 1) {
     if (line > 0 && line % LINES_AT_ONCE === 0) await new Promise((resolve) => setImmediate(resolve));
-    const encoded = bytes.toString("base64", line * LINE_BYTES, (line + 1) * LINE_BYTES);
-    end += out.write(`${encoded}\r\n`, end, "latin1");
+    end += writeLine(bytes, line, { out, at: end });
   }
   return end;
 }
