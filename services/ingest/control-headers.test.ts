@@ -175,5 +175,5 @@ it("refuses notification headers by the ten thousand without gathering them", ()
   const lines = Array.from({ length: 31_000 }, () => "X-Waypost-NOTIFICATION-HEADER: a=b");
   const started = performance.now();
   expect(read(lines)).toMatchObject({ ok: false, reason: expect.stringContaining("in all") as string });
-  expect(performance.now() - started).toBeLessThan(1_000);
+  expect(performance.now() - started).toBeLessThan(3_000);
 });

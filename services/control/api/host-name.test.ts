@@ -89,5 +89,5 @@ it("never throws, and what it takes it takes again unchanged, free of everything
 it.each([":", "1:", "a:1", ".", "ü.", "a"])("tells at once that thousands of %j are too long", (piece) => {
   const started = performance.now();
   expect(readHostName(`${piece.repeat(1_500)}!`)).toMatchObject({ ok: false });
-  expect(performance.now() - started).toBeLessThan(500);
+  expect(performance.now() - started).toBeLessThan(2_000);
 });
