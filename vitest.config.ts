@@ -20,6 +20,7 @@ export default defineConfig({
           testTimeout: 30_000,
           // They share no state: loading the modules once a worker, not once a file, halves their time.
           isolate: false,
+          maxWorkers: 2,
           include: ["{services,shared,deploy}/**/*.test.ts"],
           sequence: { groupOrder: 0 },
         },

@@ -117,10 +117,10 @@ describe("a mail that the server cannot take as it is", () => {
   });
 
   it("is encoded in base64 where its text is long: quoted-printable would take ten times the memory", async () => {
-    const text = "ü".repeat(5_000_000);
+    const text = "ü".repeat(300_000);
     const message = Buffer.from(EIGHT_BIT.replace("Grüße", text));
     const fitted = (await sent(message)).message;
-    expect(fitted.length).toBeLessThan(14_000_000);
+    expect(fitted.length).toBeLessThan(900_000);
     expect(fitted.toString("latin1", 0, 200)).toContain("Content-Transfer-Encoding: base64");
     expect((await simpleParser(fitted)).text).toBe(`${text}\n`);
   });

@@ -79,9 +79,9 @@ describe("collecting", () => {
   });
 
   it("keeps a message of tiny chunks in few, as smtp-server sends dot-stuffed lines", async () => {
-    const lines = Array.from({ length: 100_000 }, () => Buffer.from(".\r\n"));
+    const lines = Array.from({ length: 30_000 }, () => Buffer.from(".\r\n"));
     const collected = await collectMessage(Readable.from(lines), free);
-    expect(collected).toMatchObject({ ok: true, bytes: 300_000 });
+    expect(collected).toMatchObject({ ok: true, bytes: 90_000 });
     expect(collected.ok ? collected.chunks.length : 0).toBeLessThan(20);
   });
 

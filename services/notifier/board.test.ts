@@ -4,8 +4,9 @@ import { StoreUnavailable } from "#shared/errors.ts";
 import type { EndpointState } from "#shared/store/endpoints.ts";
 import { endpointKey } from "#shared/store/endpoints.ts";
 import type { PostOutcome } from "./answer.ts";
-import type { Admission, Board, Turn } from "./board.ts";
+import type { Board } from "./board.ts";
 import { createBoard } from "./board.ts";
+import type { Admission, Turn } from "./board-entry.ts";
 import { MOST_IN_FLIGHT } from "./health.ts";
 
 const DETAILS = { account: "acme", url: "https://user:secret@hooks.example.com/", headers: [], signingSecrets: [] };

@@ -4,6 +4,7 @@ import type { ConsumeMessage } from "amqplib";
 import { z } from "zod";
 import { CONTENT_TYPE_JSON, parse } from "./encoding.ts";
 import type { Delivery, Outgoing } from "./actor.ts";
+import { isFromBroker } from "./from-broker.ts";
 import { packOf } from "./pack.ts";
 import { HEADERS, MOST_RECORD_BYTES } from "./properties.ts";
 import { EXCHANGES, PACKED_MAILBOXES } from "./topology.ts";
@@ -84,14 +85,6 @@ export interface DeadLetter {
   headers: Readonly<Record<string, unknown>>;
   /** The whole AMQP body. */
   body: Buffer;
-}
-
-/**
- * Whether the broker dead-lettered a message itself. An application that has written x-death keeps RabbitMQ 3.x from adding
- * x-first-death-…, so x-death alone tells it; what we publish has neither.
- */
-export function isFromBroker(headers: Delivery<unknown>["headers"]): boolean {
-  return Object.hasOwn(headers, "x-death") || Object.hasOwn(headers, "x-first-death-queue");
 }
 
 /**

@@ -3,8 +3,8 @@
 import type { ConsumeMessage } from "amqplib";
 import { z } from "zod";
 import type { Outgoing, PackTarget } from "./actor.ts";
-import { isFromBroker } from "./dead-letter.ts";
 import { decodeBody } from "./encoding.ts";
+import { isFromBroker } from "./from-broker.ts";
 import { HEADERS, headersOf } from "./properties.ts";
 import type { Publishable } from "./publish-job.ts";
 import { PACKED_MAILBOXES, QUEUES } from "./topology.ts";

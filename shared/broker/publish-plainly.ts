@@ -19,10 +19,14 @@ interface Sender {
 
 /** @throws IllegalOperationError (amqplib's) where the channel is closed. */
 export function publishPlainly(channel: ConfirmChannel, publication: Publication, onConfirm: OnConfirm): void {
-  const sender = channel as unknown as Sender;
+  if (!isSender(channel)) throw new Error("amqplib's channel is not what it was: see publish-plainly.ts");
   const fields = fieldsOf(publication);
-  sender.sendMessage(fields, fields, publication.body);
-  sender.pushConfirmCallback(onConfirm);
+  channel.sendMessage(fields, fields, publication.body);
+  channel.pushConfirmCallback(onConfirm);
+}
+
+function isSender(channel: object): channel is Sender {
+  return "sendMessage" in channel && "pushConfirmCallback" in channel;
 }
 
 /** The method's fields and the message's properties in one: no name is in both, and each of amqplib's encoders takes its own. */

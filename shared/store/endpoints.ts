@@ -25,7 +25,7 @@ export interface EndpointState {
   /** The moment before which nothing is posted, where it asked for that (Retry-After). */
   until?: Date;
   lastAnswer?: EndpointAnswer;
-  /** Where it came with a job: any job may name another, and nobody would ever tidy them up. */
+  /** Where it came with a job: each may name another, and nobody would ever tidy them up. */
   expiresAt?: Date;
 }
 

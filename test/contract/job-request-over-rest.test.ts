@@ -384,11 +384,7 @@ describe("mail fields", () => {
   });
 
   it("require one sender that can be written", async () => {
-    for (const email of [
-      `A <a@else.example>, ${account.sender}`,
-      `a@else.example <${account.sender}>`,
-      `"a<b"@${account.domain}`,
-    ])
+    for (const email of [`A <a@else.example>, ${account.sender}`, `a@else.example, <${account.sender}>`])
       expect(await mistakesOf({ mail: { from: { email } } })).toEqual(["mail.from.email"]);
   });
 
