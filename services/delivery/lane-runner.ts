@@ -61,8 +61,9 @@ export class LaneRunner {
     this.#ports = ports;
     this.#steady = createSteadyClock(ports.clock);
     const { interactive, bulk } = laneMailboxes(lane.name);
-    const lasting = [new Lasting(MX_PREFETCH), new Lasting(MX_PREFETCH)] as const;
-    const start = (mailbox: typeof bulk, inHand: Lasting): Consumption =>
+    // A relay's mails wait for that relay alone.
+    const lasting = lane.kind === "relay" ? [] : [new Lasting(MX_PREFETCH), new Lasting(MX_PREFETCH)];
+    const start = (mailbox: typeof bulk, inHand: Lasting | undefined): Consumption =>
       ports.broker.startPaused(
         {
           mailbox: mailbox.name,
@@ -179,8 +180,8 @@ export class LaneRunner {
     }
   }
 
-  async #take(delivery: Delivery<MailMessage>, inHand: Lasting): Promise<Verdict> {
-    const id = inHand.begin(this.#steady.nowMs());
+  async #take(delivery: Delivery<MailMessage>, inHand: Lasting | undefined): Promise<Verdict> {
+    const end = inHand?.begin(this.#steady.nowMs());
     if (this.#plan.kind === "probe" && !this.#isProbeTaken) {
       this.#isProbeTaken = true;
       this.#pause();
@@ -188,7 +189,7 @@ export class LaneRunner {
     try {
       return await this.#ports.handle(this, delivery);
     } finally {
-      inHand.end(id);
+      end?.();
       if (this.#isProbeTaken) this.probeAgain();
     }
   }

@@ -3,7 +3,7 @@ import { Lasting, LASTING_MS, MOST_IN_HAND } from "./lasting.ts";
 
 const PREFETCH = 100;
 
-function begin(lasting: Lasting, count: number, nowMs: number): symbol[] {
+function begin(lasting: Lasting, count: number, nowMs: number): (() => void)[] {
   return Array.from({ length: count }, () => lasting.begin(nowMs));
 }
 
@@ -16,7 +16,7 @@ it("takes in others once half of what a mailbox may hold lasts", () => {
 
 it("leaves it at what it holds while mails come and go, however many", () => {
   const lasting = new Lasting(PREFETCH);
-  for (const id of begin(lasting, 51, 0)) lasting.end(id);
+  for (const end of begin(lasting, 51, 0)) end();
   begin(lasting, 49, 0);
   begin(lasting, 51, 1);
   expect(lasting.isRefillDue(LASTING_MS)).toBe(false);

@@ -14,14 +14,11 @@ export class Lasting {
     this.#prefetch = prefetch;
   }
 
-  begin(nowMs: number): symbol {
+  /** Answers what to call when it is over. */
+  begin(nowMs: number): () => void {
     const id = Symbol("in hand");
     this.#begun.set(id, nowMs);
-    return id;
-  }
-
-  end(id: symbol): void {
-    this.#begun.delete(id);
+    return () => this.#begun.delete(id);
   }
 
   /** What was begun before the last time is counted no more. */
