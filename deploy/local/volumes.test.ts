@@ -12,9 +12,10 @@ it("a clone finds its volumes again by the place where it stands", () => {
 });
 
 it("the directory has each name once, however often the containers start", () => {
-  const directory = join(mkdtempSync(join(tmpdir(), "waypost-volumes-")), "local");
+  const clone = mkdtempSync(join(tmpdir(), "waypost-volumes-"));
+  const directory = join(clone, "local");
   const names = [noteVolume(directory, "rabbitmq"), noteVolume(directory, "mongodb")];
   noteVolume(directory, "rabbitmq");
   expect(readFileSync(join(directory, "volumes"), "utf8")).toBe(`${names.join("\n")}\n`);
-  rmSync(directory, { recursive: true });
+  rmSync(clone, { recursive: true });
 });
