@@ -11,7 +11,13 @@ import { systemClock } from "#shared/clock.ts";
 import { StoreUnavailable } from "#shared/errors.ts";
 import { createSealer } from "#shared/secrets.ts";
 import type { StoredDeadLetter } from "#shared/store/dead-letters.ts";
-import { createDeadLettersActor, isUnansweredCommand, keptUntil, replayMessage, subjectOf } from "./dead-letters.ts";
+import {
+  createDeadLettersActor,
+  isUnansweredCommand,
+  letterKeptUntil,
+  replayMessage,
+  subjectOf,
+} from "./dead-letters.ts";
 
 const sealer = createSealer(randomBytes(32));
 
@@ -55,8 +61,8 @@ it.each([
   ["what has no deadline that can be read", { head: { deadline: "tomorrow" } }, 1],
 ])("keeps %s for the retention, and a mail's letter a day longer than its deadline", (_kind, letter, days) => {
   const subject = subjectOf({ queue, body: Buffer.from(`${JSON.stringify(letter)}\nbody`) });
-  expect(keptUntil(subject, new Date(0), DAY_MS)).toEqual(daysLater(days));
-  expect(keptUntil(subject, new Date(0), 30 * DAY_MS)).toEqual(daysLater(30));
+  expect(letterKeptUntil(subject, new Date(0), DAY_MS)).toEqual(daysLater(days));
+  expect(letterKeptUntil(subject, new Date(0), 30 * DAY_MS)).toEqual(daysLater(30));
 });
 
 const LETTER: StoredDeadLetter = {

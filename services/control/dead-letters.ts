@@ -9,6 +9,7 @@ import { replayedUserHeaders } from "#shared/broker/replayed-user.ts";
 import { COMMANDED, commandsQueueOf, EXCHANGES, QUEUES } from "#shared/broker/topology.ts";
 import type { Clock } from "#shared/clock.ts";
 import { isRetriable } from "#shared/errors.ts";
+import { keptUntil } from "#shared/life/kept-until.ts";
 import type { Log } from "#shared/log.ts";
 import { laneNameOfMailbox } from "#shared/routing/lane.ts";
 import type { Sealer } from "#shared/secrets.ts";
@@ -58,13 +59,11 @@ export function subjectOf({ queue, body }: Pick<DeadLetter, "queue" | "body">): 
 
 /** No mail has a later deadline, whatever a letter says. */
 const LONGEST_DEADLINE_MS = 49 * 3_600_000;
-const LEAST_AFTER_DEADLINE_MS = 86_400_000;
 
-/** At its deadline the mails of a parked job are read from its letter: that is kept a day longer, however short the retention. */
-export function keptUntil({ deadline: until }: LetterSubject, at: Date, retentionMs: number): Date {
-  const deadlineMs = until?.getTime() ?? 0;
-  const leastMs = Math.min(deadlineMs, at.getTime() + LONGEST_DEADLINE_MS) + LEAST_AFTER_DEADLINE_MS;
-  return new Date(Math.max(at.getTime() + retentionMs, leastMs));
+/** At its deadline the mails of a parked job are read from its letter. */
+export function letterKeptUntil({ deadline: said }: LetterSubject, at: Date, retentionMs: number): Date {
+  const latestMs = at.getTime() + LONGEST_DEADLINE_MS;
+  return keptUntil(at, retentionMs, said === undefined ? undefined : new Date(Math.min(said.getTime(), latestMs)));
 }
 
 function idOf(letter: DeadLetter): string {
@@ -95,7 +94,7 @@ async function keep({ deadLetters, clock, log, retentionMs }: CollectorPorts, le
   const subject = subjectOf(letter);
   const id = idOf(letter);
   const at = clock.now();
-  const expiresAt = keptUntil(subject, at, retentionMs);
+  const expiresAt = letterKeptUntil(subject, at, retentionMs);
   await deadLetters.add({ _id: id, at, ...fields, bytes: body.length, ...subject, expiresAt }, body);
   const { queue, type, reason } = letter;
   log.warn({ id, queue, type, reason, ...subject }, "control.dead_letter");

@@ -1,7 +1,7 @@
 // Makes a message of ASCII only for a server without 8BITMIME: leaves of the MIME tree are encoded anew (RFC 6152 §3).
 // What a signature or an encryption covers is not touched: such a message stays as it is or is not sent.
 import { isAscii } from "node:buffer";
-import { encodeBase64, encodeQuotedPrintable } from "#shared/email/transfer-encoding.ts";
+import { encodeBase64, encodeQuotedPrintable, MOST_QUOTED } from "#shared/email/transfer-encoding.ts";
 
 interface Part {
   /** Header lines without the empty one, latin1, CRLF-terminated. */
@@ -14,8 +14,6 @@ const DEEPEST = 50;
 const MOST_PARTS = 1_000;
 /** Of one part, as of a whole message at the door: patterns take a stack for what is longer. */
 const MOST_HEADER_BYTES = 1_048_576;
-/** A longer text takes base64, which needs a tenth of the memory and time. */
-const MOST_QUOTED = 256 * 1024;
 const UNTOUCHABLE = /^multipart\/(?:signed|encrypted)\b/i;
 
 function split(message: Buffer): Part {

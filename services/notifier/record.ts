@@ -4,6 +4,7 @@ import type { Attempt } from "#shared/contracts/attempt.ts";
 import type { EventMessage, EventRecord } from "#shared/contracts/event.ts";
 import { PROGRESS } from "#shared/contracts/tracking-point.ts";
 import { comparableAddress } from "#shared/email/comparable-address.ts";
+import { keptUntil } from "#shared/life/kept-until.ts";
 import { ERASED } from "#shared/store/mail-erasure.ts";
 import type { MailPoint, MailRecord } from "#shared/store/mails.ts";
 
@@ -17,9 +18,6 @@ export interface RecordTerms {
   /** Whether the mail's tracking points are told to an endpoint. */
   hasEndpoint: boolean;
 }
-
-/** A finished mail is kept at least this long after its deadline, however short the retention. */
-const LEAST_AFTER_DEADLINE_MS = 86_400_000;
 
 export function mailIdOfEvent(event: RecordedEvent): string {
   return event.body.notification.meta.mail.id;
@@ -58,7 +56,6 @@ function begin({ body, record }: RecordedEvent, terms: RecordTerms): MailRecord 
   const { mail, event } = body.notification.meta;
   const receivedAt = new Date(body.meta.receivedTs);
   const deadline = new Date(record.deadline);
-  const keptUntil = Math.max(receivedAt.getTime() + terms.retentionMs, deadline.getTime() + LEAST_AFTER_DEADLINE_MS);
   return {
     _id: mail.id,
     jobId: body.meta.jobId,
@@ -84,7 +81,7 @@ function begin({ body, record }: RecordedEvent, terms: RecordTerms): MailRecord 
     notifications: [],
     ...(terms.hasEndpoint ? { awaitsNotification: true as const } : {}),
     version: 0,
-    expiresAt: new Date(keptUntil),
+    expiresAt: keptUntil(receivedAt, terms.retentionMs, deadline),
   };
 }
 

@@ -2,7 +2,7 @@
 // with CRLF and lines of at most 998 characters, so that no server on the way needs 8BITMIME or has to touch it.
 import MimeNode from "nodemailer/lib/mime-node";
 import { encodeText } from "./charset.ts";
-import { base64Length, encodeQuotedPrintable, writeBase64 } from "./transfer-encoding.ts";
+import { base64Length, encodeQuotedPrintable, MOST_QUOTED, writeBase64 } from "./transfer-encoding.ts";
 
 export interface TextPart {
   text: string;
@@ -30,8 +30,6 @@ type Part = readonly Piece[];
 
 const EMPTY_BODY: TextPart = { text: "", charset: "utf-8", transferEncoding: undefined };
 const MOST_IN_LINE = 998;
-/** Longer texts are not read in their source, and base64 takes a tenth of the time. */
-const MOST_QUOTED = 256 * 1024;
 /** Whose headers are written before other work gets a turn: some 30 ms. */
 const ATTACHMENTS_AT_ONCE = 500;
 /** Printable ASCII, tab and line ends. */
