@@ -1,22 +1,9 @@
-import { metrics } from "@opentelemetry/api";
-import {
-  AggregationTemporality,
-  InMemoryMetricExporter,
-  MeterProvider,
-  PeriodicExportingMetricReader,
-} from "@opentelemetry/sdk-metrics";
-import { afterAll, expect, it } from "vitest";
+import { expect, it } from "vitest";
+import { recordMetrics } from "#test/support/recorded-metrics.ts";
 import { createIngestMetrics } from "./metrics.ts";
 import type { Submission } from "./submission.ts";
 
-const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
-const reader = new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 3_600_000 });
-const provider = new MeterProvider({ readers: [reader] });
-metrics.setGlobalMeterProvider(provider);
-afterAll(async () => {
-  metrics.disable();
-  await provider.shutdown();
-});
+const { exporter, reader } = recordMetrics();
 
 it("tells submissions apart by their way in and what came of them", async () => {
   const ingest = createIngestMetrics(() => 1);

@@ -1,26 +1,14 @@
-import { metrics, SpanStatusCode } from "@opentelemetry/api";
+import { SpanStatusCode } from "@opentelemetry/api";
 import type { Histogram, ResourceMetrics } from "@opentelemetry/sdk-metrics";
-import {
-  AggregationTemporality,
-  InMemoryMetricExporter,
-  MeterProvider,
-  PeriodicExportingMetricReader,
-} from "@opentelemetry/sdk-metrics";
-import { afterAll, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { systemClock } from "#shared/clock.ts";
 import type { Job } from "#shared/broker/worker.ts";
+import { recordMetrics } from "#test/support/recorded-metrics.ts";
 import { takeSpans } from "#test/support/recorded-spans.ts";
 import { createServerNames } from "./broker-servers.ts";
 import { createMessagingTelemetry } from "./messaging.ts";
 
-const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
-const reader = new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 3_600_000 });
-const provider = new MeterProvider({ readers: [reader] });
-metrics.setGlobalMeterProvider(provider);
-afterAll(async () => {
-  metrics.disable();
-  await provider.shutdown();
-});
+const { exporter, reader } = recordMetrics();
 
 const SERVERS = { publishing: () => ({ "server.address": "a" }), consuming: () => ({ "server.address": "b" }) };
 
