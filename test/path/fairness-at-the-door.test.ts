@@ -12,21 +12,34 @@ import type { TestAccount } from "#test/support/system-client.ts";
 const FLOOD_CLIENTS = 8;
 const WAITING = 20_000;
 const SINGLES = 50;
+/** Jobs: an account has 50 a second that are not taken for a flood. */
+const FLOOD = 500;
 
-let system: System;
-let relay: MailServer;
+interface Place {
+  system: System;
+  relay: MailServer;
+}
+
+/** One is flooded; the other, on the same machine, broker and database, tells what a mail takes there meanwhile. */
+let flooded: Place;
+let spared: Place;
+
+async function startPlace(): Promise<Place> {
+  return { system: await startSystem(), relay: await startMailServer() };
+}
 
 beforeAll(async () => {
-  system = await startSystem();
-  relay = await startMailServer();
+  [flooded, spared] = await Promise.all([startPlace(), startPlace()]);
 });
 afterAll(async () => {
-  await relay.close();
-  await system.stop();
+  for (const { system, relay } of [flooded, spared]) {
+    await relay.close();
+    await system.stop();
+  }
 });
 
 /** Milliseconds from the submission of a single mail to its arrival at the relay. */
-async function timeToRelay(account: TestAccount): Promise<number> {
+async function timeToRelay({ system, relay }: Place, account: TestAccount): Promise<number> {
   const to = `${uniqueLabel("single")}@recipient.example`;
   const started = performance.now();
   await system.accept(account, jobOf(account, [to]));
@@ -34,14 +47,17 @@ async function timeToRelay(account: TestAccount): Promise<number> {
   return performance.now() - started;
 }
 
-async function medianToRelay(account: TestAccount): Promise<number> {
-  const times: number[] = [];
-  for (let count = 0; count < SINGLES; count += 1) times.push(await timeToRelay(account));
-  return times.toSorted((a, b) => a - b)[times.length >> 1] ?? Infinity;
+async function patientAccount({ system, relay }: Place): Promise<TestAccount> {
+  const account = await system.account();
+  await system.relay(account, relay);
+  return account;
 }
+
+const medianOf = (times: readonly number[]): number => times.toSorted((a, b) => a - b)[times.length >> 1] ?? Infinity;
 
 /** Submits as fast as it can while the work runs. */
 async function whileFlooding<T>(account: TestAccount, work: () => Promise<T>): Promise<T> {
+  const { system } = flooded;
   let isOver = false;
   const flood = Array.from({ length: FLOOD_CLIENTS }, async () => {
     while (!isOver) await system.submit(account, jobOf(account, ["flood@recipient.example"]));
@@ -54,18 +70,47 @@ async function whileFlooding<T>(account: TestAccount, work: () => Promise<T>): P
   }
 }
 
-it("relays a single mail within 250 ms (median of 50) while another account floods and has 20,000 mails waiting", async () => {
-  const flooding = await system.account();
-  await system.relay(flooding, { host: "nowhere.relay.test", port: 1 });
-  const patient = await system.account();
-  await system.relay(patient, relay);
-  await timeToRelay(patient);
-  const alone = await medianToRelay(patient);
+async function floodingAccount(): Promise<TestAccount> {
+  const { system } = flooded;
+  const account = await system.account();
+  await system.relay(account, { host: "nowhere.relay.test", port: 1 });
   for (let sent = 0; sent < WAITING; sent += 1_000) {
     const recipients = Array.from({ length: 1_000 }, (_, index) => ({ email: `r${sent + index}@recipient.example` }));
-    await system.accept(flooding, { ...jobOf(flooding, []), recipients: [{ mail: { bcc: recipients } }] });
+    await system.accept(account, { ...jobOf(account, []), recipients: [{ mail: { bcc: recipients } }] });
   }
-  const beside = await whileFlooding(flooding, () => medianToRelay(patient));
-  // On a machine that has no time for anybody, a few times of what it takes there without the flood.
-  expect(beside, `alone ${Math.round(alone)} ms`).toBeLessThan(Math.max(250, 5 * alone));
+  return account;
+}
+
+it("relays a single mail within 250 ms (median of 50) while another account floods and has 20,000 mails waiting", async () => {
+  const [beset, alone] = [await patientAccount(flooded), await patientAccount(spared)];
+  const times: { beside: number[]; alone: number[] } = { beside: [], alone: [] };
+  await whileFlooding(await floodingAccount(), async () => {
+    for (let count = 0; count < SINGLES; count += 1) {
+      times.alone.push(await timeToRelay(spared, alone));
+      times.beside.push(await timeToRelay(flooded, beset));
+    }
+  });
+  // On a machine that has no time for anybody, twice what it takes there without a flood of its own.
+  const aloneMs = medianOf(times.alone);
+  expect(medianOf(times.beside), `alone ${Math.round(aloneMs)} ms`).toBeLessThan(Math.max(250, 2 * aloneMs));
 }, 240_000);
+
+/** When the router was done with the only mail of a job, in milliseconds. */
+async function routedMs({ system }: Place, jobId: string): Promise<number> {
+  const [mail] = await system.mailsOf(jobId);
+  const { trackingPoints } = await system.ended(mail?.mailId ?? "", 30_000);
+  const routed = trackingPoints.find(({ meta }) => meta.event.type === "PROCESSED");
+  return Date.parse(routed?.meta.event.ts ?? "");
+}
+
+it("routes a single mail before the rest of another account's flood that came first", async () => {
+  const { system } = flooded;
+  const [flooding, patient] = [await patientAccount(flooded), await patientAccount(flooded)];
+  await system.kill("router", { signal: "SIGTERM" });
+  const flood = Array.from({ length: FLOOD }, (_, index) => `flood${index}@recipient.example`);
+  const jobs = await Promise.all(flood.map((to) => system.accept(flooding, jobOf(flooding, [to]))));
+  const single = await system.accept(patient, jobOf(patient, ["single@recipient.example"]));
+  await system.restart("router");
+  const last = await Promise.all(jobs.slice(-10).map((jobId) => routedMs(flooded, jobId)));
+  expect(await routedMs(flooded, single)).toBeLessThan(Math.max(...last));
+});
