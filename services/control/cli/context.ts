@@ -1,6 +1,7 @@
 // What a verb gets: the client, and how to print.
 import type { Command } from "commander";
 import type { Client, Query } from "./client.ts";
+import { Misuse } from "./client.ts";
 import type { FoundSystem } from "./connection.ts";
 
 export interface Output {
@@ -38,7 +39,16 @@ export async function readAll(client: Client, path: string, query: Query = {}): 
   }
 }
 
-export const encode = encodeURIComponent;
+const NO_SEGMENTS: readonly string[] = ["", ".", ".."];
+
+/**
+ * A segment of a path. Dot segments are resolved before anybody is asked, however they are encoded: what was said of a
+ * recipient `..` would be done to the account.
+ */
+export function encode(text: string): string {
+  if (NO_SEGMENTS.includes(text)) throw new Misuse(`${JSON.stringify(text)} names nothing`);
+  return encodeURIComponent(text);
+}
 
 /** Collects a repeatable option. */
 export function collect(value: string, before: readonly string[]): string[] {
