@@ -42,28 +42,38 @@ function textOf(status: number, body: unknown): string {
   return [head, ...(problem.data.errors ?? []).map(({ path, message }) => `  ${path}: ${message}`)].join("\n");
 }
 
+/** What the network or TLS said; nothing of what was sent, for that has secrets. */
+function causeOf(error: unknown): string {
+  const cause = error instanceof Error ? error.cause : undefined;
+  if (!(cause instanceof Error)) return "";
+  return ` (${"code" in cause ? String(cause.code) : cause.message})`;
+}
+
 async function call(url: URL, init: RequestInit): Promise<unknown> {
+  const { origin } = url;
   let response: Response;
+  let text: string;
   try {
-    response = await fetch(url, init);
+    // Neither control nor ingest redirects: who does is not them, and what it leads to did nothing of what was asked.
+    response = await fetch(url, { ...init, redirect: "manual" });
+    text = await response.text();
   } catch (error) {
-    throw new Refusal(
-      `${url.origin} does not answer: is the system running?`,
-      { title: "no answer", url: url.origin },
-      error,
-    );
+    const message = `${origin} does not answer${causeOf(error)}: is the system running?`;
+    throw new Refusal(message, { title: "no answer", url: origin }, error);
   }
-  const text = await response.text();
-  const body: unknown = text === "" ? {} : parse(text);
-  if (!response.ok) throw new Refusal(textOf(response.status, body), body);
+  const body = parse(text);
+  if (!response.ok) throw new Refusal(textOf(response.status, body), body ?? { status: response.status });
+  if (body === undefined)
+    throw new Refusal(`what answers at ${origin} is not Waypost`, { title: "no JSON", url: origin });
   return body;
 }
 
+/** Undefined where it is no JSON. */
 function parse(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    return { title: text.slice(0, 200) };
+    return undefined;
   }
 }
 
