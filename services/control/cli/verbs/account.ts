@@ -1,5 +1,6 @@
 // waypost account set|list|show|remove
 import { InvalidArgumentError } from "commander";
+import { Misuse } from "../client.ts";
 import type { Verbs } from "../context.ts";
 import { collect, encode, given, readAll, show } from "../context.ts";
 import type { Row } from "../print.ts";
@@ -13,7 +14,7 @@ interface AccountFlags {
   dedicatedIp?: string;
   brokerUser?: string;
   notificationUrl?: string;
-  notificationHeader: string[];
+  notificationHeader: Header[];
   notificationUser?: string;
   notificationPassword?: string;
   signingSecret?: string;
@@ -28,21 +29,29 @@ function wholeNumber(text: string): number {
   return value;
 }
 
-function headersOf(pairs: readonly string[]): Record<string, string> | undefined {
-  if (pairs.length === 0) return undefined;
-  return Object.fromEntries(pairs.map((pair) => [pair.split("=")[0] ?? "", pair.slice(pair.indexOf("=") + 1)]));
+type Header = readonly [name: string, value: string];
+
+function headerArgument(text: string, before: readonly Header[]): Header[] {
+  const [, name, value] = /^([^=]+)=(.*)$/s.exec(text) ?? [];
+  if (name === undefined || value === undefined) throw new InvalidArgumentError("It should be name=value.");
+  if (before.some(([known]) => known === name)) throw new InvalidArgumentError(`${name} is given twice.`);
+  return [...before, [name, value]];
 }
 
 function notificationOf(flags: AccountFlags): object | undefined {
-  if (flags.notificationUrl === undefined) return undefined;
-  const { notificationUser: user, notificationPassword: password } = flags;
-  return given({
-    url: flags.notificationUrl,
-    headers: headersOf(flags.notificationHeader),
+  const { notificationUrl: url, notificationUser: user, notificationPassword: password } = flags;
+  if (user === undefined && password !== undefined)
+    throw new Misuse("--notification-password goes with --notification-user");
+  const details = given({
+    headers: flags.notificationHeader.length > 0 ? Object.fromEntries(flags.notificationHeader) : undefined,
     authentication: user === undefined ? undefined : given({ method: "BASIC", user, password }),
     signingSecret: flags.signingSecret,
     previousSigningSecret: flags.previousSigningSecret,
   });
+  if (url !== undefined) return { url, ...details };
+  if (Object.keys(details).length > 0)
+    throw new Misuse("what an endpoint is told and signed by goes with --notification-url");
+  return undefined;
 }
 
 function bodyOf(flags: AccountFlags): object {
@@ -70,7 +79,7 @@ function addSet({ program, run }: Verbs): void {
     .option("--dedicated-ip <address>", "deliveries leave from this address")
     .option("--broker-user <user>", "user_id of its submissions over the broker")
     .option("--notification-url <url>")
-    .option("--notification-header <name=value>", "repeatable", collect, [])
+    .option("--notification-header <name=value>", "repeatable", headerArgument, [])
     .option("--notification-user <user>")
     .option("--notification-password <password>")
     .option("--signing-secret <whsec_…>", "signs push notifications (Standard Webhooks)")

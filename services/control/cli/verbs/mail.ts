@@ -68,6 +68,10 @@ async function send({ system, output }: CliContext, file: string | undefined, fl
   if (account === undefined || password === undefined || url === undefined) {
     throw new Misuse("say where and as whom: --url, --account and --password");
   }
+  const { from, to, cc, bcc, subject, text, html } = flags;
+  if (file !== undefined && [from, ...to, ...cc, ...bcc, subject, text, html].some((flag) => flag !== undefined)) {
+    throw new Misuse("the job is in the file: nothing of it is said by flags");
+  }
   if (file === undefined && (flags.from === undefined || flags.to.length === 0)) {
     throw new Misuse("give a job file, or --from and --to");
   }

@@ -74,12 +74,11 @@ function addDead({ program, run }: Verbs): void {
     .option("--id <id>", "repeatable", collect, [])
     .action((letter: string | undefined, flags: DeadFlags) =>
       run(async ({ client, output }) => {
+        const said = [letter, flags.account, flags.id[0]].filter((choice) => choice !== undefined);
+        if (said.length !== 1) throw new Misuse("say which, by one of --account, --id and the id of a dead letter");
         if (letter !== undefined) {
           const answer = await client.post(`/v1/dead-letters/${encode(letter)}/replay`);
           return show(output, answer, () => `dead letter ${letter} is on its way again`);
-        }
-        if (flags.account === undefined && flags.id.length === 0) {
-          throw new Misuse("say which: --account, --id, or the id of a dead letter");
         }
         const chosen = flags.account === undefined ? { ids: flags.id } : { account: flags.account };
         const answer = await client.post("/v1/notifications/dead/replay", chosen);

@@ -4,7 +4,7 @@ import { InvalidArgumentError, Option } from "commander";
 import { TLS_MODES } from "#shared/routing/configuration.ts";
 import type { Verbs } from "../context.ts";
 import { collect, encode, given, readAll, show } from "../context.ts";
-import { Refusal } from "../client.ts";
+import { Misuse, Refusal } from "../client.ts";
 import type { Row } from "../print.ts";
 import { fields, table } from "../print.ts";
 
@@ -33,6 +33,7 @@ const waitingOption = (): Option =>
   new Option("--waiting <what>", "what mails that wait for it do").choices(["reroute", "bounce"]);
 
 function bodyOf(host: string, flags: RelayFlags): object {
+  if (flags.user === undefined && flags.password !== undefined) throw new Misuse("--password goes with --user");
   return given({
     host,
     port: flags.port,
