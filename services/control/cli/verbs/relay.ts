@@ -73,7 +73,7 @@ function laneRow(item: Row): Row {
     ...item,
     depth: lane["depth"],
     inFlight: lane["inFlight"],
-    state: lane["state"],
+    state: item["enabled"] === false ? "disabled" : lane["state"],
     since: lane["since"],
     lastResponse: lane["lastResponse"],
   };

@@ -5,6 +5,7 @@ import { parseDuration } from "#shared/duration.ts";
 import { effectiveSettings } from "#shared/settings.ts";
 import { durationsSchema } from "#shared/settings-schedules.ts";
 import { ladderOf } from "#shared/life/ladder.ts";
+import { Misuse } from "../client.ts";
 import type { Output, Verbs } from "../context.ts";
 import { show } from "../context.ts";
 import { pointLine, table } from "../print.ts";
@@ -57,7 +58,9 @@ function timeArgument(text: string): number {
 }
 
 function settingOf<T>(name: string, parse: (text: string) => T): T {
-  return parse(effectiveSettings().find((setting) => setting.name === name)?.value ?? "");
+  const setting = effectiveSettings().find((candidate) => candidate.name === name);
+  if (setting?.problem !== undefined) throw new Misuse(setting.problem);
+  return parse(setting?.value ?? "");
 }
 
 function read({ attempts, trackingPoints, notifications }: Simulation): string {
@@ -99,7 +102,7 @@ function run(script: Script, flags: Flags, output: Output): void {
     to: flags.to,
     relay: flags.mx === true ? undefined : flags.relay,
     batches: {
-      max: flags.batch ?? settingOf("WAYPOST_NOTIFY_BATCH", countArgument),
+      max: flags.batch ?? settingOf("WAYPOST_NOTIFY_BATCH", Number),
       lingerMs: flags.linger ?? settingOf("WAYPOST_NOTIFY_LINGER", durationArgument),
     },
   });
