@@ -1,6 +1,7 @@
 // waypost explain · send · trace · mails
 import { readFileSync } from "node:fs";
 import type { Command } from "commander";
+import type { Clock } from "#shared/clock.ts";
 import { systemClock } from "#shared/clock.ts";
 import type { CliContext, Verbs } from "../context.ts";
 import { collect, encode, given, show } from "../context.ts";
@@ -105,50 +106,57 @@ interface MailView {
   mailId: string;
   email: string;
   state: string;
-  trackingPoints: unknown[];
+  trackingPoints: { meta: { tag: string } }[];
 }
 
-async function mailsOf({ client }: CliContext, id: string): Promise<MailView[]> {
+interface Traced {
+  mails: MailView[];
+  /** How many there are to be: the record may still lack some. */
+  count: number;
+}
+
+async function mailsOf({ client }: CliContext, id: string): Promise<Traced> {
   try {
-    return [(await client.get(`/v1/mails/${encode(id)}`)) as MailView];
+    return { mails: [(await client.get(`/v1/mails/${encode(id)}`)) as MailView], count: 1 };
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
   }
-  const job = (await client.get(`/v1/jobs/${encode(id)}`)) as { mails: { mailId: string }[] };
-  return Promise.all(
-    job.mails.map(async ({ mailId }) => (await client.get(`/v1/mails/${encode(mailId)}`)) as MailView),
-  );
+  const job = (await client.get(`/v1/jobs/${encode(id)}`)) as { mails: { mailId: string }[]; mailCount?: number };
+  const mails = job.mails.map(async ({ mailId }) => (await client.get(`/v1/mails/${encode(mailId)}`)) as MailView);
+  return { mails: await Promise.all(mails), count: job.mailCount ?? mails.length };
 }
 
 const FOLLOW_EVERY_MS = 500;
 /** A job that was accepted a moment ago is not recorded yet. */
 const RECORDED_MS = 5_000;
 
-async function recordedMailsOf(context: CliContext, id: string, untilMs: number): Promise<MailView[]> {
+async function recordedMailsOf(context: CliContext, id: string, untilMs: number): Promise<Traced> {
   try {
     return await mailsOf(context, id);
   } catch (error) {
     if (!(error instanceof Refusal) || systemClock.nowMs() > untilMs) throw error;
-    return [];
+    return { mails: [], count: 1 };
   }
 }
 
 /** Prints each new tracking point until every mail has ended. */
-async function follow(context: CliContext, id: string): Promise<void> {
+export async function follow(context: CliContext, id: string, clock: Clock = systemClock): Promise<void> {
   const shown = new Set<string>();
-  const recordedMs = systemClock.nowMs() + RECORDED_MS;
+  const recordedMs = clock.nowMs() + RECORDED_MS;
   for (;;) {
-    const mails = await recordedMailsOf(context, id, recordedMs);
-    for (const mail of mails) {
-      for (const point of mail.trackingPoints) {
-        const line = `${mail.email}${pointLine(point)}`;
-        if (!shown.has(line))
-          context.output.write(context.output.isJson ? JSON.stringify({ mailId: mail.mailId, point }) : line);
-        shown.add(line);
+    const { mails, count } = await recordedMailsOf(context, id, recordedMs);
+    for (const { mailId, email, trackingPoints } of mails) {
+      for (const point of trackingPoints) {
+        const { tag } = point.meta;
+        if (!shown.has(tag))
+          context.output.write(
+            context.output.isJson ? JSON.stringify({ mailId, point }) : `${email}${pointLine(point)}`,
+          );
+        shown.add(tag);
       }
     }
-    if (mails.length > 0 && mails.every((mail) => mail.state === "FINISHED")) return;
-    await systemClock.sleep(FOLLOW_EVERY_MS);
+    if (mails.length >= count && mails.every((mail) => mail.state === "FINISHED")) return;
+    await clock.sleep(FOLLOW_EVERY_MS);
   }
 }
 
@@ -160,7 +168,7 @@ function addTrace({ program, run }: Verbs): void {
     .action((id: string, flags: { follow?: boolean }) =>
       run(async (context) => {
         if (flags.follow === true) return follow(context, id);
-        const mails = await mailsOf(context, id);
+        const { mails } = await mailsOf(context, id);
         show(context.output, mails, (items: MailView[]) => items.map(timeline).join("\n\n"));
       }),
     );
