@@ -4,11 +4,14 @@ import { z } from "zod";
 
 export const RUNNING_FILE = "running.json";
 
+/** What `npm start` runs is on this machine: a file that came with something downloaded leads nowhere else. */
+const localUrl = z.url({ protocol: /^http$/, hostname: /^127\.0\.0\.1$/ });
+
 const runningSchema = z.object({
   pid: z.int().positive(),
-  controlUrl: z.url(),
+  controlUrl: localUrl,
   adminToken: z.string(),
-  ingestUrl: z.url(),
+  ingestUrl: localUrl,
   account: z.string(),
   password: z.string(),
   /** What the services listen on, beside control's. */

@@ -20,10 +20,11 @@ const NO_SETTINGS = { controlUrl: undefined, adminToken: undefined };
 let clone: string;
 let start: ChildProcess;
 
-const tell = (pid: number | undefined): void =>
-  writeFileSync(join(clone, ".waypost/running.json"), JSON.stringify({ pid, ...facts }));
-const find = (settings: Parameters<typeof findSystem>[0]) =>
-  findSystem(settings, { directory: join(clone, "below"), project: clone });
+const tell = (pid: number | undefined, more: object = {}): void =>
+  writeFileSync(join(clone, ".waypost/running.json"), JSON.stringify({ pid, ...facts, ...more }));
+const user = process.getuid?.() ?? 0;
+const find = (settings: Parameters<typeof findSystem>[0], places: Partial<Parameters<typeof findSystem>[1]> = {}) =>
+  findSystem(settings, { directory: join(clone, "below"), project: clone, user, ...places });
 
 beforeAll(() => {
   clone = mkdtempSync(join(tmpdir(), "waypost-running-"));
@@ -40,6 +41,38 @@ it("is what a living `npm start` told", () => {
   tell(start.pid);
   expect(runningSystemOf(clone)).toEqual({ pid: start.pid, ...facts });
   expect(find(NO_SETTINGS)).toEqual({ ok: true, system: { pid: start.pid, ...facts } });
+});
+
+it("is not what another user told in a directory above: the token would be theirs", () => {
+  tell(start.pid);
+  const elsewhere = { project: tmpdir() };
+  expect(find(NO_SETTINGS, elsewhere)).toMatchObject({ ok: true });
+  expect(find({ controlUrl: undefined, adminToken: "mine" }, { ...elsewhere, user: user + 1 })).toMatchObject({
+    ok: false,
+  });
+});
+
+it("is what whoever runs the project told there", () => {
+  tell(start.pid);
+  expect(find(NO_SETTINGS, { user: user + 1 })).toMatchObject({ ok: true });
+});
+
+it.each([{ controlUrl: "http://stranger.example:8081" }, { ingestUrl: "https://127.0.0.1.stranger.example" }])(
+  "is on this machine: none at %j",
+  (more) => {
+    tell(start.pid, more);
+    expect(find({ controlUrl: undefined, adminToken: "mine" })).toMatchObject({ ok: false });
+  },
+);
+
+it.each([
+  [
+    { controlUrl: "localhost:8081", adminToken: "mine" },
+    /^WAYPOST_CONTROL_URL is "localhost:8081": it should be like http/,
+  ],
+  [{ controlUrl: "http://localhost:8081", adminToken: "mine\n" }, /^WAYPOST_ADMIN_TOKEN is not valid: it should be/],
+])("says what is wrong with the environment: %j", (settings, problem) => {
+  expect(find(settings)).toEqual({ ok: false, problem: expect.stringMatching(problem) as string });
 });
 
 it("is none where another process has the number of a killed one", () => {

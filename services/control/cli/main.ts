@@ -31,7 +31,11 @@ const output = (): Output => ({
 });
 
 async function run(work: (context: CliContext) => Promise<void>): Promise<void> {
-  const found = findSystem(readCliSettings(), { directory: process.cwd(), project: PROJECT });
+  const found = findSystem(readCliSettings(), {
+    directory: process.cwd(),
+    project: PROJECT,
+    user: process.getuid?.(),
+  });
   if (!found.ok) throw new Refusal(found.problem, { title: found.problem });
   await work({ client: createClient(found.system), system: found.system, output: output() });
 }
