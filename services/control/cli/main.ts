@@ -6,6 +6,7 @@ import { readCliSettings } from "#shared/settings.ts";
 import { createClient, Misuse, Refusal } from "./client.ts";
 import { findSystem } from "./connection.ts";
 import type { CliContext, Output, Verbs } from "./context.ts";
+import { visible } from "./print.ts";
 import { addAccountVerbs } from "./verbs/account.ts";
 import { addDomainVerbs } from "./verbs/domain.ts";
 import { addMailVerbs } from "./verbs/mail.ts";
@@ -26,7 +27,7 @@ const program = new Command("waypost")
   .exitOverride();
 
 const output = (): Output => ({
-  write: (text) => void process.stdout.write(`${text}\n`),
+  write: (text) => void process.stdout.write(`${visible(text)}\n`),
   isJson: program.opts<{ json?: boolean }>().json === true,
 });
 
@@ -53,9 +54,9 @@ function settle(command: Command): void {
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT.usage;
   const message = error instanceof Error ? error.message : String(error);
-  process.stderr.write(`waypost: ${message}\n`);
+  process.stderr.write(`waypost: ${visible(message)}\n`);
   if (error instanceof Refusal && error.problem !== undefined && output().isJson)
-    process.stdout.write(`${JSON.stringify({ error: error.problem }, null, 2)}\n`);
+    output().write(JSON.stringify({ error: error.problem }, null, 2));
   return error instanceof Misuse ? EXIT.usage : EXIT.refused;
 }
 

@@ -2,9 +2,19 @@
 
 export type Row = Readonly<Record<string, unknown>>;
 
+/** What a terminal obeys, and what turns the direction of a text. */
+// oxlint-disable-next-line no-control-regex
+const OBEYED = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+
+/** Mail servers, endpoints and applications say what is shown: nothing of it is for the terminal. As JSON it means the same. */
+export function visible(text: string): string {
+  return text.replace(OBEYED, (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
+
+/** On one line, so that no value looks like a line of its own. */
 function cell(value: unknown): string {
   if (value === undefined || value === null) return "";
-  return typeof value === "string" ? value : JSON.stringify(value);
+  return typeof value === "string" ? value.replaceAll("\n", " ") : JSON.stringify(value);
 }
 
 /** A table with the named columns; a line that says so where there is nothing. */
