@@ -1,5 +1,6 @@
 // Every environment variable as data (operator contract, Environment): its default, what it must be, its meaning, and who uses it.
 // The README's table is generated from here.
+import { isIP } from "node:net";
 import { hostname } from "node:os";
 import ipaddr from "ipaddr.js";
 import { z } from "zod";
@@ -29,10 +30,22 @@ function listOf(isValid: (item: string) => boolean, shape: string): z.ZodType<st
   return list.refine((items) => items.every(isValid), { error: shape }) as z.ZodType<string[], string>;
 }
 
+/** In full: libraries read `10.1` and `10/8` in ways of their own. */
+const isAddress = (text: string): boolean => isIP(text) !== 0;
+
 /** An address, with a port or without. */
 function isDnsServer(item: string): boolean {
-  const host = /^\[(.+)\](?::\d{1,5})?$/.exec(item)?.[1] ?? item.replace(/^([^:]+):\d{1,5}$/, "$1");
-  return ipaddr.isValid(host);
+  if (isAddress(item)) return true;
+  const [, bracketed, plain, port = "53"] = /^(?:\[(.+)\]|([^:]+))(?::(\d{1,5}))?$/.exec(item) ?? [];
+  return isAddress(bracketed ?? plain ?? "") && Number(port) <= 65_535;
+}
+
+function isStaticHost(item: string): boolean {
+  return isAddress(/^[^=]+=([^=]+)$/.exec(item)?.[1] ?? "");
+}
+
+function isNetwork(item: string): boolean {
+  return ipaddr.isValidCIDR(item) && isAddress(item.split("/")[0] ?? "");
 }
 
 function isPercentEncoded(text: string): boolean {
@@ -109,7 +122,9 @@ export const SETTINGS = define({
     meaning: "address that all listeners bind to",
   },
   WAYPOST_ADMIN_TOKEN: {
-    schema: z.string().min(1),
+    schema: z
+      .string()
+      .regex(/^[!-~]([ -~]*[!-~])?$/, { error: "printable ASCII without white space (or a line end) around it" }),
     defaultText: "none (`npm start` makes one and keeps it in `.waypost/`)",
     meaning: "bearer token of the administration API",
     secret: true,
@@ -196,10 +211,7 @@ export const SETTINGS = define({
     meaning: "`trusted`: those servers validate DNSSEC; only then DANE is used",
   },
   WAYPOST_STATIC_HOSTS: {
-    schema: listOf(
-      (item) => /^[^=]+=.+$/.test(item) && ipaddr.isValid(item.split("=")[1] ?? ""),
-      "name=address,…",
-    ).transform((items) =>
+    schema: listOf(isStaticHost, "name=address,…").transform((items) =>
       items.map((item) => ({ name: (item.split("=")[0] ?? "").toLowerCase(), address: item.split("=")[1] ?? "" })),
     ),
     optional: true,
@@ -207,7 +219,7 @@ export const SETTINGS = define({
   },
   WAYPOST_MX_PORT: { schema: port, default: "25", meaning: "port of the default route" },
   WAYPOST_ALLOW_NETWORKS: {
-    schema: listOf((item) => ipaddr.isValidCIDR(item), "networks in CIDR notation, e.g. 10.0.0.0/8"),
+    schema: listOf(isNetwork, "networks in CIDR notation, e.g. 10.0.0.0/8"),
     optional: true,
     defaultText: "none (`npm start`: loopback)",
     meaning:
@@ -256,7 +268,7 @@ export const USES = {
     "WAYPOST_HOSTNAME",
     "WAYPOST_RETRY_DEADLINE",
   ],
-  router: [...COMMON, ...SECRETS, "WAYPOST_FORBIDDEN_LOCAL_PARTS", "WAYPOST_RETRY_SCHEDULE", "WAYPOST_RETRY_DEADLINE"],
+  router: [...COMMON, ...SECRETS, "WAYPOST_FORBIDDEN_LOCAL_PARTS"],
   delivery: [
     ...COMMON,
     ...SECRETS,
@@ -268,9 +280,8 @@ export const USES = {
     "WAYPOST_HOSTNAME",
     "WAYPOST_SMTP_TIMEOUTS",
     "WAYPOST_RETRY_SCHEDULE",
-    "WAYPOST_RETRY_DEADLINE",
   ],
-  "retry-scheduler": [...COMMON, "WAYPOST_RETRY_SCHEDULE", "WAYPOST_RETRY_DEADLINE"],
+  "retry-scheduler": [...COMMON, "WAYPOST_RETRY_SCHEDULE"],
   notifier: [
     ...COMMON,
     ...SECRETS,
@@ -287,7 +298,6 @@ export const USES = {
     "WAYPOST_CONTROL_PORT",
     "WAYPOST_ADMIN_TOKEN",
     "WAYPOST_FORBIDDEN_LOCAL_PARTS",
-    "WAYPOST_RETRY_DEADLINE",
     "WAYPOST_MX_PORT",
     "WAYPOST_RETENTION",
   ],

@@ -11,7 +11,7 @@ it("gives the contract's defaults", () => {
     settings: {
       AMQP_URL: ["amqp://a"],
       WAYPOST_BIND: "127.0.0.1",
-      WAYPOST_RETRY_DEADLINE: 172_800_000,
+      WAYPOST_RETRY_SCHEDULE: [60_000, 300_000, 900_000, 1_800_000, 3_600_000, 7_200_000, 14_400_000],
       WAYPOST_MX_PORT: 25,
       WAYPOST_SMTP_TIMEOUTS: {
         connect: 30_000,
@@ -47,8 +47,40 @@ it("names every mistake on a line of its own, with the variable and what it shou
   ]);
 });
 
-it("checks only what the service uses", () => {
-  expect(readSettings("retry-scheduler", { ...base, WAYPOST_HTTP_PORT: "nonsense" }).ok).toBe(true);
+it.each([
+  ["retry-scheduler", "WAYPOST_HTTP_PORT"],
+  ["retry-scheduler", "WAYPOST_RETRY_DEADLINE"],
+  ["router", "WAYPOST_RETRY_SCHEDULE"],
+  ["router", "WAYPOST_RETRY_DEADLINE"],
+  ["delivery", "WAYPOST_RETRY_DEADLINE"],
+  ["control", "WAYPOST_RETRY_DEADLINE"],
+] as const)("checks only what the service uses: %s asks nothing of %s", (service, name) => {
+  expect(readSettings(service, { ...base, WAYPOST_ADMIN_TOKEN: "token", [name]: "nonsense" }).ok).toBe(true);
+});
+
+it.each(["token\n", " token", "tökén", "to\tken"])("refuses a token that no header carries as it is: %j", (token) => {
+  const read = readSettings("control", { ...base, WAYPOST_ADMIN_TOKEN: token });
+  expect(read.ok ? [] : read.problems).toEqual([
+    "WAYPOST_ADMIN_TOKEN is not valid: it should be printable ASCII without white space (or a line end) around it",
+  ]);
+});
+
+it.each([
+  ["WAYPOST_DNS_SERVERS", ["192.0.2.53:99999", "192.0.2", "0x7f.1", "192.0.2.53:", "[::1", "dns.example:53"]],
+  ["WAYPOST_STATIC_HOSTS", ["a=1", "a=10.0.0.1=x", "=10.0.0.1", "a"]],
+  ["WAYPOST_ALLOW_NETWORKS", ["10/8", "10.0.0.0", "10.0.0.0/33"]],
+])("refuses what is no whole address in %s", (name, wrong) => {
+  for (const value of wrong)
+    expect([value, readSettings("delivery", { ...base, [name]: value }).ok]).toEqual([value, false]);
+});
+
+it("takes whole addresses, with ports and without", () => {
+  const addresses = {
+    WAYPOST_DNS_SERVERS: "192.0.2.53:53,192.0.2.53,[2001:db8::53]:53,[::1],::1,fe80::1%eth0",
+    WAYPOST_STATIC_HOSTS: "relay.example=10.0.0.1,other.example=2001:db8::1",
+    WAYPOST_ALLOW_NETWORKS: "10.0.0.0/8,::1/128,::ffff:10.0.0.0/104",
+  };
+  expect(readSettings("delivery", { ...base, ...addresses })).toMatchObject({ ok: true });
 });
 
 it("shows no secret in a message", () => {
