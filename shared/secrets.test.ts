@@ -15,7 +15,9 @@ it("opens what it has sealed, and seals the same text differently each time", ()
 
 it("opens with the previous key after a rotation", () => {
   const sealed = createSealer(oldKey).seal("secret");
-  expect(createSealer(newKey, oldKey).open(sealed)).toBe("secret");
+  const sealer = createSealer(newKey, oldKey);
+  expect(sealer.open(sealed)).toBe("secret");
+  expect([sealed, sealer.seal("secret")].map((text) => sealer.isCurrent(text))).toEqual([false, true]);
 });
 
 it("refuses a secret of an unknown key and a changed one, with a stable code", () => {

@@ -7,6 +7,8 @@ export interface Sealer {
   seal(clear: string): string;
   /** Throws WaypostError SECRET_UNREADABLE (not retriable) when no known key opens it. */
   open(sealed: string): string;
+  /** Sealed under the key of now, not under the one before a rotation. */
+  isCurrent(sealed: string): boolean;
 }
 
 const NONCE_BYTES = 12;
@@ -33,6 +35,7 @@ export function createSealer(key: Buffer, previous?: Buffer): Sealer {
       const sealed = Buffer.concat([cipher.update(clear, "utf8"), cipher.final(), cipher.getAuthTag()]);
       return ["v1", keyIdOf(key), nonce.toString("base64url"), sealed.toString("base64url")].join(".");
     },
+    isCurrent: (sealed) => sealed.split(".")[1] === keyIdOf(key),
     open: (sealed) => {
       const [version, keyId, nonce, body] = sealed.split(".");
       const found = keys.get(keyId ?? "");

@@ -9,8 +9,8 @@ import { accountInput, isSigningSecret } from "./account-input.ts";
 const sealer = createSealer(Buffer.alloc(32, 7));
 const SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
-async function put(body: object, before?: Account): Promise<{ document: Account; secrets: string[] }> {
-  return changedAccount("acme", accountInput.parse({ customerNo: "1", ...body }), { before, sealer });
+async function put(body: object, before?: Account, by = sealer): Promise<{ document: Account; secrets: string[] }> {
+  return changedAccount("acme", accountInput.parse({ customerNo: "1", ...body }), { before, sealer: by });
 }
 
 const WITH_SECRETS = {
@@ -56,6 +56,28 @@ describe("an account's secrets", () => {
   it("stay the same documents when the same is said again", async () => {
     const { document } = await put(WITH_SECRETS);
     expect((await put(WITH_SECRETS, document)).document).toEqual(document);
+  });
+
+  it("are sealed under the new key by the next PUT after a rotation, given again or not, and then stay", async () => {
+    const { document } = await put(WITH_SECRETS);
+    const newKey = Buffer.alloc(32, 8);
+    const rotated = createSealer(newKey, Buffer.alloc(32, 7));
+    const headers = { "X-Api-Key": "***", "X-Plain": "shown" };
+    for (const notification of [{ url: "https://hooks.example.com/x", headers }, WITH_SECRETS.notification]) {
+      const { document: after } = await put({ notification }, document, rotated);
+      const alone = createSealer(newKey);
+      const { headers: [header] = [], authentication, signingSecret } = after.notification ?? {};
+      const sealed = [header?.value, authentication?.password, signingSecret];
+      expect(sealed.map((text) => alone.open(text ?? ""))).toEqual(["very secret", "endpoint password", SECRET]);
+      expect((await put({ notification }, after, rotated)).document).toEqual(after);
+    }
+  });
+
+  it("are kept as they are where their key is gone", async () => {
+    const { document } = await put(WITH_SECRETS);
+    const notification = { url: "https://hooks.example.com/x" };
+    const { document: after } = await put({ notification }, document, createSealer(Buffer.alloc(32, 8)));
+    expect(after.notification?.signingSecret).toBe(document.notification?.signingSecret);
   });
 
   it("are named when they change", async () => {

@@ -18,22 +18,33 @@ type Secret = string | null | undefined;
 
 /** The sealed form of a secret after a PUT; the old one where it says the same, so that a repetition changes nothing. */
 export function resealed(given: Secret, before: string | undefined, sealer: Sealer): string | undefined {
-  if (given === undefined) return before;
+  if (given === undefined) return before === undefined ? undefined : renewed(before, sealer);
   if (given === null) return undefined;
   return sealedAs(given, before, sealer);
 }
 
 function sealedAs(clear: string, before: string | undefined, sealer: Sealer): string {
-  return before !== undefined && opensTo(before, clear, sealer) ? before : sealer.seal(clear);
+  return before !== undefined && opened(before, sealer) === clear ? renewed(before, sealer) : sealer.seal(clear);
 }
 
-function opensTo(sealed: string, clear: string, sealer: Sealer): boolean {
+/** A secret that is kept, sealed under the key of now: after a rotation every PUT does so, and the previous key can go. */
+export function renewed(sealed: string, sealer: Sealer): string {
+  const clear = sealer.isCurrent(sealed) ? undefined : opened(sealed, sealer);
+  return clear === undefined ? sealed : sealer.seal(clear);
+}
+
+/** Undefined where it was sealed under a key that is gone. */
+export function opened(sealed: string, sealer: Sealer): string | undefined {
   try {
-    return sealer.open(sealed) === clear;
+    return sealer.open(sealed);
   } catch {
-    // Sealed under a key that is gone: what was given replaces it.
-    return false;
+    return undefined;
   }
+}
+
+/** Credentials that a PUT leaves out are kept as a whole. */
+export function kept<T extends { password: string }>(before: T | undefined, sealer: Sealer): T | undefined {
+  return before === undefined ? undefined : { ...before, password: renewed(before.password, sealer) };
 }
 
 async function passwordHash(given: Secret, before: string | undefined): Promise<string | undefined> {
@@ -50,10 +61,10 @@ type StoredHeaders = NonNullable<EndpointSettings["headers"]>;
 function headersOf(given: readonly NamedValue[], before: StoredHeaders | undefined, sealer: Sealer): StoredHeaders {
   const stored = new Map(before?.map((header) => [header.name.toLowerCase(), header]));
   return given.map(({ name, value }) => {
-    const kept = stored.get(name.toLowerCase());
-    const sealed = kept?.isSealed === true ? kept.value : undefined;
-    if (value === MASK && sealed !== undefined) return { name, value: sealed, isSealed: true };
-    const clear = value === MASK ? (kept?.value ?? value) : value;
+    const known = stored.get(name.toLowerCase());
+    const sealed = known?.isSealed === true ? known.value : undefined;
+    if (value === MASK && sealed !== undefined) return { name, value: renewed(sealed, sealer), isSealed: true };
+    const clear = value === MASK ? (known?.value ?? value) : value;
     return SECRET_HEADER.test(name)
       ? { name, value: sealedAs(clear, sealed, sealer), isSealed: true }
       : { name, value: clear };
@@ -65,7 +76,7 @@ function authenticationOf(
   before: EndpointSettings["authentication"],
   sealer: Sealer,
 ): EndpointSettings["authentication"] {
-  if (given === undefined) return before;
+  if (given === undefined) return kept(before, sealer);
   if (given === null || given.password === null) return undefined;
   const password = resealed(given.password, before?.password, sealer);
   return password === undefined ? undefined : { method: "BASIC", user: given.user, password };

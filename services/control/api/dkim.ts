@@ -1,10 +1,11 @@
 // The DKIM key of a sender domain: made here, kept sealed, and the DNS record to publish for it (RFC 6376 §3.6.1).
 import { createPrivateKey, createPublicKey, generateKeyPair } from "node:crypto";
-import { promisify } from "node:util";
+import { isDeepStrictEqual, promisify } from "node:util";
 import { z } from "zod";
 import type { SenderDomain } from "#shared/routing/configuration.ts";
 import { inTurn } from "#shared/store/changes.ts";
 import { domainKey } from "#shared/store/configuration.ts";
+import { renewed } from "./account-change.ts";
 import type { ApiContext } from "./context.ts";
 import { audited } from "./context.ts";
 import { domainParams } from "./fields.ts";
@@ -75,9 +76,9 @@ async function changeDkim(
     const { dkim: before, ...rest } = stored;
     if (wanted === undefined && before === undefined) return notFound(`DKIM key of ${domain}`);
     const isKept = before !== undefined && before.selector === wanted?.selector;
-    const after =
-      wanted === undefined ? undefined : { ...wanted, privateKey: isKept ? before.privateKey : (fresh ?? "") };
-    if (isKept && before.relayed === after?.relayed) return before;
+    const key = isKept ? renewed(before.privateKey, context.sealer) : (fresh ?? "");
+    const after = wanted === undefined ? undefined : { ...wanted, privateKey: key };
+    if (isDeepStrictEqual(before, after)) return before;
     await context.domains.write({ ...rest, ...(after === undefined ? {} : { dkim: after }) }, session);
     const change = { who, what: `dkim ${account}/${domain}`, account, from: shown(before), to: shown(after) };
     await audited(context, { ...change, secrets: isKept ? [] : ["privateKey"] }, session);

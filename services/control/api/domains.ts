@@ -5,7 +5,7 @@ import type { Session } from "#shared/store/changes.ts";
 import { inTurn } from "#shared/store/changes.ts";
 import { domainKey } from "#shared/store/configuration.ts";
 import type { StoredRelay } from "#shared/store/relays.ts";
-import { resealed } from "./account-change.ts";
+import { opened, renewed, resealed } from "./account-change.ts";
 import type { ApiContext } from "./context.ts";
 import { audited, writeChanged } from "./context.ts";
 import { accountParams, domainParams, isoTime, listOf, newDomainParams, pageQuery } from "./fields.ts";
@@ -14,7 +14,7 @@ import { NOTHING, operation } from "./operation.ts";
 import { present } from "./present.ts";
 import type { Mistake } from "#shared/contracts/problem.ts";
 import { badInput, conflict, notFound, Problem } from "./problem.ts";
-import { checkSigning, viewSigning } from "./signing.ts";
+import { checkSigning, KEY_IS_LOST, viewSigning } from "./signing.ts";
 
 const TAG = "Domains";
 const LONGEST_PEM = 100_000;
@@ -76,12 +76,16 @@ export function isRelayOn(relay: StoredRelay | undefined): boolean {
 
 type Signing = NonNullable<SenderDomain["signing"]>;
 
+function withRenewedKey<T extends { privateKey: string }>(material: T, { sealer }: ApiContext): T {
+  return { ...material, privateKey: renewed(material.privateKey, sealer) };
+}
+
 function changedSigning(
   context: ApiContext,
   given: DomainInput["signing"],
   before: Signing | undefined,
 ): Signing | Problem | undefined {
-  if (given === undefined) return before;
+  if (given === undefined) return before === undefined ? undefined : withRenewedKey(before, context);
   if (given === null) return undefined;
   const privateKey = resealed(given.privateKey, before?.privateKey, context.sealer);
   if (privateKey === undefined) return badInput([{ path: "signing.privateKey", message: "required" }]);
@@ -97,7 +101,8 @@ function signingMistakes(context: ApiContext, after: SenderDomain, input: Domain
   }
   const isSent = input.signing !== undefined && input.signing !== null;
   if (!isSent && !after.messageSigning) return [];
-  const privateKey = context.sealer.open(after.signing.privateKey);
+  const privateKey = opened(after.signing.privateKey, context.sealer);
+  if (privateKey === undefined) return [{ path: "signing.privateKey", message: `${KEY_IS_LOST}; send it again` }];
   return checkSigning({ certificate: after.signing.certificate, privateKey }, after.domain, context.clock.now());
 }
 
@@ -117,7 +122,7 @@ async function putDomain(context: ApiContext, named: Named, input: DomainInput):
       account,
       domain,
       messageSigning: input.messageSigning,
-      ...present({ signing, dkim: before?.dkim }),
+      ...present({ signing, dkim: before?.dkim === undefined ? undefined : withRenewedKey(before.dkim, context) }),
     };
     const mistakes = signingMistakes(context, after, input);
     return mistakes.length > 0 ? badInput(mistakes) : writeDomain(context, { before, after, who: named.who }, session);

@@ -2,6 +2,11 @@
 import { certificateFacts, signingProblems } from "#shared/signing/certificate.ts";
 import type { SigningMaterial } from "#shared/signing/certificate.ts";
 import type { Mistake } from "#shared/contracts/problem.ts";
+import type { SenderDomain } from "#shared/routing/configuration.ts";
+import { opened } from "./account-change.ts";
+import type { ApiContext } from "./context.ts";
+
+export const KEY_IS_LOST = "no known WAYPOST_SECRET_KEY opens the stored private key";
 
 const WARN_BEFORE_MS = 30 * 24 * 3_600_000;
 
@@ -10,6 +15,18 @@ export function checkSigning(material: SigningMaterial, domain: string, now: Dat
     path: message.includes("private key") ? "signing.privateKey" : "signing.certificate",
     message,
   }));
+}
+
+/** Why mails that the domain is to sign cannot be signed, as the router finds; undefined where they can. */
+export function whyUnsigned(
+  { domain, signing }: SenderDomain,
+  { sealer, clock }: Pick<ApiContext, "sealer" | "clock">,
+): string | undefined {
+  if (signing === undefined) return "message signing is on and no certificate is stored";
+  const privateKey = opened(signing.privateKey, sealer);
+  if (privateKey === undefined) return KEY_IS_LOST;
+  const problems = signingProblems({ certificate: signing.certificate, privateKey }, domain, clock.now());
+  return problems.length === 0 ? undefined : problems.join("; ");
 }
 
 export interface SigningView {
