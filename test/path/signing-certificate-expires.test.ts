@@ -79,6 +79,10 @@ it("an expired certificate ends its mails unsent, with an alarm; others go on", 
   expect(endOf(failed)).toMatchObject({ phase: "PROCESS", state: "FINISHED", type: "DROPPED" });
   expect(endOf(failed)?.description).toMatch(/cannot be signed: the certificate expired on \d{4}-/);
   expect(mx.mails.some(({ to }) => to.includes(failed.recipient))).toBe(false);
+  const query = new URLSearchParams({ account: account.name, from: account.sender, to: failed.recipient });
+  const explained = await system.control.get<{ because: string[] }>(`/v1/explain?${query.toString()}`);
+  expect(explained.body).toMatchObject({ dropped: { subType: "PROCESSING_FAILED" } });
+  expect(explained.body.because.at(-1)).toBe(endOf(failed)?.description);
   expect(system.logs("router")).toContainEqual(
     expect.objectContaining({ level: "error", event: "signing.failed", problem: expect.stringContaining("expired") }),
   );

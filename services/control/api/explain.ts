@@ -7,6 +7,7 @@ import type { ReadAddress } from "#shared/routing/recipient.ts";
 import { checkRecipient, suppressionKey } from "#shared/routing/recipient.ts";
 import type { Route } from "#shared/routing/route.ts";
 import { route } from "#shared/routing/route.ts";
+import { createSigningRule } from "#shared/signing/signing-rule.ts";
 import { configurationOf, domainKey } from "#shared/store/configuration.ts";
 import type { ApiContext } from "./context.ts";
 import type { Operation } from "./operation.ts";
@@ -14,6 +15,7 @@ import { NOTHING, operation } from "./operation.ts";
 import { present } from "./present.ts";
 import { badInput, notFound } from "./problem.ts";
 import type { Problem } from "./problem.ts";
+import { whyUnsigned } from "./signing.ts";
 
 const explanation = z
   .object({
@@ -86,6 +88,19 @@ async function configured(context: ApiContext, account: string, domain: string):
   return configurationOf({ accounts: listed(accounts), domains: listed(domains), relays: listed(relays) });
 }
 
+/** What is to be signed and cannot be is not sent (contract, Message Signing). */
+function unsignedOf(
+  context: ApiContext,
+  mail: { account: string; sender: string },
+  configuration: Configuration,
+): Explanation | undefined {
+  const domain = createSigningRule().domainFor(mail, configuration);
+  const problem = domain === undefined ? undefined : whyUnsigned(domain, context);
+  if (domain === undefined || problem === undefined) return undefined;
+  const because = [`${domain.domain} has message signing on`, `the mail cannot be signed: ${problem}`];
+  return { dropped: { subType: "PROCESSING_FAILED" }, because };
+}
+
 async function explain(context: ApiContext, { account, from, to }: Question): Promise<Explanation | Problem> {
   const sender = readAddress(from);
   const senderDomain = parseAddress(sender?.address ?? "")?.domain ?? "";
@@ -99,7 +114,9 @@ async function explain(context: ApiContext, { account, from, to }: Question): Pr
   const dropped = await dropOf(context, account, read);
   if (dropped !== undefined || read === undefined) return dropped ?? badInput([{ path: "to", message: "no address" }]);
   const question = { account, sender: sender.address, recipient: read.address };
-  return explained(route(question, configuration), context.settings.mxPort);
+  const found = route(question, configuration);
+  const unsigned = found.kind === "mx" ? unsignedOf(context, question, configuration) : undefined;
+  return unsigned ?? explained(found, context.settings.mxPort);
 }
 
 export function explainOperations(context: ApiContext): Operation[] {
