@@ -43,11 +43,19 @@ async function isRecorded(context: ApiContext, account: string, seen: Seen): Pro
   return recorded !== undefined && recorded.getTime() >= since + IN_HAND_MS;
 }
 
+async function mayHaveMails(context: ApiContext, account: string, seen: Seen): Promise<boolean> {
+  // First: a parked job may be replayed, so that what was seen of the queues before counts no more.
+  if (await context.held.areOf(account)) {
+    seen.delete(account);
+    return true;
+  }
+  return !(await isRecorded(context, account, seen)) || (await context.mails.waiting(account)) > 0;
+}
+
 async function hasEnded(context: ApiContext, account: Account, seen: Seen): Promise<boolean> {
   const removedForMs = context.clock.nowMs() - (account.removedAt?.getTime() ?? Infinity);
   if (removedForMs < REFUSED_AFTER_MS) return false;
-  if (removedForMs < LONGEST_MS && !(await isRecorded(context, account._id, seen))) return false;
-  if (removedForMs < LONGEST_MS && (await context.mails.waiting(account._id)) > 0) return false;
+  if (removedForMs < LONGEST_MS && (await mayHaveMails(context, account._id, seen))) return false;
   return !(await context.mails.awaitsNotification(account._id));
 }
 

@@ -8,6 +8,7 @@ import { createDeadLetters } from "#shared/store/dead-letters.ts";
 import { createDeadNotifications } from "#shared/store/dead-notifications.ts";
 import { createDomains } from "#shared/store/domains.ts";
 import { createEndpoints } from "#shared/store/endpoints.ts";
+import { createHeldJobs } from "#shared/store/held-jobs.ts";
 import { createLanes } from "#shared/store/lanes.ts";
 import { createMailReader } from "#shared/store/mail-reader.ts";
 import { createRecordMarks } from "#shared/store/marks.ts";
@@ -46,6 +47,7 @@ async function contextOf(context: ServiceContext<"control">): Promise<ApiContext
     deadLetters: createDeadLetters(store),
     deadNotifications: createDeadNotifications(store),
     endpoints: createEndpoints(store),
+    held: createHeldJobs(store),
     mails: createMailReader(store),
     marks: createRecordMarks(store),
     suppressions: createSuppressions(store),

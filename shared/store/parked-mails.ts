@@ -23,7 +23,13 @@ export interface ParkedMails {
 
 /** How many are looked for in the record at once. */
 const TOGETHER = 500;
-const JOB_MAILBOXES = [QUEUES.jobsInteractive, QUEUES.jobsBulk];
+/** Whole jobs that lie there and were not replayed. */
+export const PARKED_JOBS = {
+  queue: { $in: [QUEUES.jobsInteractive, QUEUES.jobsBulk] },
+  type: "job",
+  jobId: { $exists: true },
+  replayedAt: { $exists: false },
+};
 
 type JobLetter = Pick<StoredDeadLetter, "_id" | "reason"> & { jobId: string };
 
@@ -31,13 +37,7 @@ type JobLetter = Pick<StoredDeadLetter, "_id" | "reason"> & { jobId: string };
 function findJobs(letters: Collection<StoredDeadLetter>, until: Date): AbstractCursor<JobLetter> {
   const isDue = { deadline: { $not: { $gt: until } } };
   return letters
-    .find({
-      queue: { $in: JOB_MAILBOXES },
-      type: "job",
-      jobId: { $exists: true },
-      replayedAt: { $exists: false },
-      ...isDue,
-    })
+    .find({ ...PARKED_JOBS, ...isDue })
     .project<JobLetter>({ jobId: 1, reason: 1 })
     .sort({ deadline: 1 })
     .batchSize(TOGETHER);

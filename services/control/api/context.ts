@@ -14,6 +14,7 @@ import type { DeadNotificationReader } from "#shared/store/dead-notifications.ts
 import type { Documents } from "#shared/store/documents.ts";
 import type { Domains } from "#shared/store/domains.ts";
 import type { EndpointReader } from "#shared/store/endpoints.ts";
+import type { HeldJobs } from "#shared/store/held-jobs.ts";
 import type { MailReader } from "#shared/store/mail-reader.ts";
 import type { RecordMarks } from "#shared/store/marks.ts";
 import type { Relays } from "#shared/store/relays.ts";
@@ -44,6 +45,7 @@ export interface ApiContext {
   deadLetters: DeadLetters;
   deadNotifications: DeadNotificationReader;
   endpoints: EndpointReader;
+  held: HeldJobs;
   mails: MailReader;
   marks: Pick<RecordMarks, "recordedUpTo">;
   suppressions: Pick<Suppressions, "find" | "list">;
