@@ -60,7 +60,8 @@ export interface DeadLetters {
   add(letter: StoredDeadLetter, body: Buffer): Promise<void>;
   find(id: string): Promise<StoredDeadLetter | undefined>;
   body(id: string): Promise<Buffer>;
-  markReplayed(id: string, at: Date): Promise<void>;
+  /** Unless it has died again since it was found: then it is a letter again. */
+  markReplayed(letter: Pick<StoredDeadLetter, "_id" | "at">, at: Date): Promise<void>;
   count(): Promise<number>;
   /** Newest first; replayed ones are left out. */
   page(query: PageQuery & { account?: string | undefined }): Promise<Page<StoredDeadLetter>>;
@@ -114,8 +115,8 @@ export function createDeadLetters(store: Store): DeadLetters {
         const found = await pieces.find({ letter: id }).sort({ index: 1 }).toArray();
         return Buffer.concat(found.map((piece) => Buffer.from(piece.data.buffer).subarray(0, piece.data.position)));
       }),
-    markReplayed: (id, at) =>
-      guard(async () => void (await letters.updateOne({ _id: id }, { $set: { replayedAt: at } }))),
+    markReplayed: ({ _id, at }, replayedAt) =>
+      guard(async () => void (await letters.updateOne({ _id, at }, { $set: { replayedAt } }))),
     count: () => guardLong(() => letters.countDocuments({ replayedAt: { $exists: false } })),
     page: ({ account, cursor, limit }) =>
       guardLong(async () => {

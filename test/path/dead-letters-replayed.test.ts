@@ -9,6 +9,7 @@ import type { Store } from "#shared/store/connection.ts";
 import { connectStore } from "#shared/store/connection.ts";
 import type { StoredDeadLetter } from "#shared/store/dead-letters.ts";
 import { createDeadLetters } from "#shared/store/dead-letters.ts";
+import { createHeldJobs } from "#shared/store/held-jobs.ts";
 import { createParkedMails } from "#shared/store/parked-mails.ts";
 import { unknownJobs } from "#shared/store/unknown-jobs.ts";
 import { uniqueLabel } from "#test/support/addresses.ts";
@@ -184,6 +185,32 @@ function aLetter(_id: string, more: Partial<StoredDeadLetter>): StoredDeadLetter
   const expiresAt = new Date(Date.now() + 3_600_000);
   return { _id, at: new Date(), reason: "why", ...place, properties: {}, headers: {}, bytes: 2, expiresAt, ...more };
 }
+
+it("lists a letter that has died again before its replay was written down", async () => {
+  const letters = createDeadLetters(store);
+  const at = new Date(Date.now() - 1_000);
+  await letters.add(aLetter("again", { at }), Buffer.alloc(0));
+  await letters.add(aLetter("again", {}), Buffer.alloc(0));
+  await letters.markReplayed({ _id: "again", at }, new Date());
+  const now = await letters.find("again");
+  expect(now?.replayedAt).toBeUndefined();
+  await letters.markReplayed({ _id: "again", at: now?.at ?? at }, new Date());
+  expect((await letters.find("again"))?.replayedAt).toBeInstanceOf(Date);
+});
+
+it("knows whether a job of an account is parked or lost, until it is replayed or recorded", async () => {
+  const [held, letters] = [createHeldJobs(store), createDeadLetters(store)];
+  const parked = aLetter("parked", { account: "parker", jobId: "parked job" });
+  await letters.add(parked, Buffer.alloc(0));
+  await letters.add(aLetter("no job", { account: "none", jobId: "x", queue: QUEUES.submissions }), Buffer.alloc(0));
+  const lost = { _id: "lost job", job: { head: { account: "loser" } } };
+  await store.collection<typeof lost>("waiting-jobs").insertOne(lost);
+  const areOf = (): Promise<boolean[]> => Promise.all(["parker", "loser", "none"].map((name) => held.areOf(name)));
+  expect(await areOf()).toEqual([true, true, false]);
+  await letters.markReplayed(parked, new Date());
+  await store.collection<{ _id: string }>("mails").insertOne({ _id: mailIdOf("lost job", 0) });
+  expect(await areOf()).toEqual([false, false, false]);
+});
 
 it("has those jobs ended whose deadline is over, the oldest first, and none that an application named", async () => {
   const now = new Date();

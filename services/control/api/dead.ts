@@ -62,7 +62,7 @@ async function replayLetter(context: ApiContext, id: string, who: string): Promi
   }
   const message = replayMessage(letter, await context.deadLetters.body(id), context.sealer);
   await context.broker.publish([message], { timeoutMs: PUBLISH_TIMEOUT_MS });
-  await context.deadLetters.markReplayed(id, context.clock.now());
+  await context.deadLetters.markReplayed(letter, context.clock.now());
   const account = letter.account ?? "";
   await audited(context, { who, what: `dead letter ${id}`, account, action: "replay", to: { queue: letter.queue } });
   return { replayed: true as const };
