@@ -168,7 +168,11 @@ describe("a search of 200,000 mails", () => {
     expect(await reader.waiting("acct-7", lane)).toBe(MAILS / 10);
     expect(await reader.waiting("acct-1")).toBe(0);
     expect(await reader.overdue(NEWEST, 10)).toEqual([]);
-    expect(await reader.overdue(new Date(NEWEST.getTime() + 50 * 3_600_000), 10)).toHaveLength(10);
+    const late = new Date(NEWEST.getTime() + 50 * 3_600_000);
+    expect(await reader.overdue(late, 10)).toHaveLength(10);
+    const { overdue, ...counts } = await reader.audit({ since: new Date(late.getTime() - 24 * 3_600_000), now: late });
+    expect(counts).toEqual({ mails: 0, finished: 0, alive: 0, late: [] });
+    expect(overdue).toHaveLength(1_000);
   });
 
   it("asks nothing of the record, reading or writing, that scans the collection", async () => {
