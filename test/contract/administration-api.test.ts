@@ -72,6 +72,7 @@ describe("errors", () => {
       "/v1/accounts/nobody/suppressions",
       "/v1/jobs/none",
       "/v1/mails/none",
+      `/v1/mails/${"a".repeat(8_000)}`,
       "/v1/explain?account=nobody&from=a@b.example&to=c@d.example",
       "/v1/nothing",
     ]) {

@@ -68,6 +68,7 @@ describe("exit codes", () => {
     [["mails", "--colour", "red"]],
     [["send", "--url", "http://127.0.0.1:1", "--account", "a", "--password", "p"]],
     [["dead", "replay"]],
+    [["suppression", "remove", "acme", ".."]],
     [["domain", "set", "a", "a.example", "--certificate", "package.json"]],
   ])("%j is a usage error: 2", async (args) => {
     const { code, stdout, stderr } = await waypost(...args);
@@ -88,6 +89,11 @@ describe("exit codes", () => {
       expect([404, 422]).toContain(answer.error.status);
     },
   );
+
+  it("shows what would be an order to the terminal", async () => {
+    const { stderr } = await waypost("account", "show", "\u001b[2J\u009b31m");
+    expect(stderr).toContain("\\u001b[2J\\u009b31m");
+  });
 
   it("is 1 where a check fails, and --json still prints one document", async () => {
     const own = await system.account();

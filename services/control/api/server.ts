@@ -26,7 +26,8 @@ import { recipientOperations } from "./recipients.ts";
 import { relayOperations } from "./relays.ts";
 
 const BODY_LIMIT = 512 * 1024;
-const MAX_PARAM_LENGTH = 1_000;
+/** Longer than the head of a request may be: what is asked for by a long name is unknown, not 414. */
+const MAX_PARAM_LENGTH = 65_536;
 const REQUEST_TIMEOUT_MS = 120_000;
 
 const DESCRIPTION = `The administration API of Waypost. Every call needs \`Authorization: Bearer <WAYPOST_ADMIN_TOKEN>\`.
