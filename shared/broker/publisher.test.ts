@@ -20,9 +20,13 @@ const MESSAGE = { exchange: "e", routingKey: "k", type: "m", body: {} };
 
 type Confirm = (error: Error | null) => void;
 
+/** Waits as the faked timers do. */
+const clock = { ...systemClock, sleep: (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms)) };
+
 /** Keeps what it is given, unconfirmed. */
 class SilentChannel extends EventEmitter {
   confirms: Confirm[] = [];
+  refusals: (() => void)[] = [];
   #sent: object = {};
 
   sendMessage(fields: object, properties: object, content: Buffer): void {
@@ -31,6 +35,7 @@ class SilentChannel extends EventEmitter {
 
   pushConfirmCallback(confirm: Confirm): void {
     const sent = this.#sent;
+    this.refusals.push(() => confirm(new Error("message nacked")));
     this.confirms.push(() => {
       this.emit("return", sent);
       confirm(null);
@@ -41,8 +46,8 @@ class SilentChannel extends EventEmitter {
 function setUp() {
   const declarer = { restoreTopology: () => Promise.resolve() } as unknown as Declarer;
   const servers = { publishing: () => ({}), consuming: () => ({}) };
-  const telemetry = createMessagingTelemetry({ clock: systemClock, servers });
-  const publisher = new Publisher({ log: pino({ level: "silent" }), clock: systemClock, declarer, telemetry });
+  const telemetry = createMessagingTelemetry({ clock, servers });
+  const publisher = new Publisher({ log: pino({ level: "silent" }), clock, declarer, telemetry });
   const channel = new SilentChannel();
   const attach = (): Promise<void> => {
     publisher.topologyDeclared();
@@ -86,5 +91,22 @@ it("ends the span of a message that comes back as unroutable when nobody waits f
   job.abandon();
   for (const confirm of channel.confirms) confirm(null);
   expect(failures()).toEqual(["abandoned"]);
+  publisher.close();
+});
+
+it("waits for no reply that its queue refuses, or that nobody confirms", async () => {
+  const { publisher, channel, attach } = setUp();
+  await attach();
+  const reply = { ...MESSAGE, exchange: "", transient: true };
+  const refused = publisher.publish([reply], {}).promise;
+  for (let tries = 0; tries < 3; tries += 1) {
+    for (const refuse of channel.refusals.splice(0)) refuse();
+    await vi.advanceTimersByTimeAsync(100);
+  }
+  await refused;
+  const unconfirmed = publisher.publish([reply], {}).promise;
+  await vi.advanceTimersByTimeAsync(11_000);
+  await unconfirmed;
+  expect(failures()).toEqual(["refused", "refused"]);
   publisher.close();
 });

@@ -22,6 +22,8 @@ const FIRST_BACKOFF_MS = 20;
 const LONGEST_BACKOFF_MS = 3_000;
 /** A message that stays unroutable although its queues were declared again: some seconds of trying. */
 const MOST_RETURNS = 8;
+/** A reply goes to whatever queue it was asked to: one that is full refuses it for ever, and nobody is to wait for that. */
+const MOST_REFUSALS_OF_TRANSIENT = 3;
 
 export interface PublisherOptions {
   log: Log;
@@ -189,6 +191,7 @@ export class Publisher {
   #again(entry: Entry, isUnknown: boolean): void {
     if (entry.job.isOver) return this.#abandon(entry);
     entry.failures += 1;
+    if (entry.message.transient === true && entry.failures >= MOST_REFUSALS_OF_TRANSIENT) return this.#letGo(entry);
     if (isUnknown) entry.suspect = true;
     this.#options.telemetry.countRepublish(isUnknown ? "unconfirmed" : "returned");
     if (this.#channel.current === undefined) {
@@ -229,6 +232,14 @@ export class Publisher {
     for (const entry of over) this.#abandon(entry);
   }
 
+  /** What nobody need be there for is no failure of whoever published it. */
+  #letGo(entry: Entry): void {
+    const { exchange, routingKey } = entry.message;
+    this.#options.log.warn({ exchange, routingKey }, "broker.transient_refused");
+    this.#end(entry, "refused");
+    entry.job.confirmOne();
+  }
+
   #giveUp(entry: Entry, error: Error): void {
     this.#end(entry, error.name);
     entry.job.fail(error);
@@ -254,7 +265,8 @@ export class Publisher {
     if (this.#channel.current === undefined || this.#blocked !== undefined) return this.#forgetWaiting();
     for (const entry of this.#outstanding.olderThan(now - CONFIRM_TIMEOUT_MS)) {
       this.#options.log.warn({ exchange: entry.message.exchange }, "broker.confirm_timeout");
-      this.#again(entry, true);
+      if (entry.message.transient === true) this.#letGo(entry);
+      else this.#again(entry, true);
     }
   }
 }
