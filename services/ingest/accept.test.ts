@@ -158,6 +158,34 @@ describe("refusing", () => {
     expect(published).toEqual([]);
   });
 
+  const words = `${"x".repeat(800)} `.repeat(20).trim();
+  const long = (kilobytes: number) =>
+    Object.fromEntries(Array.from({ length: kilobytes / 16 }, (_, index) => [`X-${index}`, words]));
+  const from = { from: { email: "a@acme.example" } };
+  const each = (count: number, email = "a@b.example") =>
+    Array.from({ length: count }, () => ({ mail: { to: [{ email }] } }));
+
+  it.each([
+    ["headers that stand in each of many entries", { recipients: each(1_000), mail: { ...from, xHeaders: long(400) } }],
+    ["recipients that are long texts", { recipients: each(500, words) }],
+    ["headers that travel with many mails", { mail: { ...from, xHeaders: long(256) } }],
+  ])("refuses %s, before they are all made", async (_, more) => {
+    const { accept, published } = setUp();
+    const startedMs = performance.now();
+    expect(await accept(requestTo(1_000, more))).toMatchObject({ kind: "refused", problem: { status: 413 } });
+    expect(performance.now() - startedMs).toBeLessThan(2_000);
+    expect(published).toEqual([]);
+  });
+
+  it("takes 1,000 visible recipients with long names", async () => {
+    const to = Array.from({ length: 1_000 }, (_, index) => ({
+      email: `Maximilian Mustermann-Schneider <maximilian.mustermann-schneider.${index}@subsidiary.example>`,
+    }));
+    expect(await setUp().accept(requestTo(1_000, { recipients: [{ mail: { to } }] }))).toMatchObject({
+      kind: "accepted",
+    });
+  });
+
   it.each([
     ["the broker is away", { broker: { ready: false, blocked: undefined, publish: async () => undefined } }],
     ["the broker is blocked", { broker: { ready: false, blocked: "low on memory", publish: async () => undefined } }],

@@ -1,6 +1,7 @@
 // Makes the message of a job from what was submitted: its head, an entry for each of `recipients`, the shared content.
 import { MAX_MAIL_BYTES } from "#shared/contracts/job-request.ts";
 import type { JobRequest } from "#shared/contracts/job-request.ts";
+import { sizeOfMails } from "#shared/contracts/job-size.ts";
 import type { JobHead, JobMessage } from "#shared/contracts/mail.ts";
 import { MESSAGE_VERSION } from "#shared/contracts/mail.ts";
 import { parseMailbox, wireAddress } from "#shared/email/address.ts";
@@ -13,8 +14,10 @@ import type { Problem } from "#shared/contracts/problem.ts";
 import { problemOf } from "./problem.ts";
 import type { ReadyMessage, Submission } from "./submission.ts";
 
-/** Of all entries together: they travel in one message. */
-const MAX_HEADER_BYTES = 8 * 1024 * 1024;
+/** Headers, references and addresses: they travel in one message, whose JSON is twice as long where all has to be escaped. */
+const MAX_ENTRIES_BYTES = 7 * 1024 * 1024;
+/** Of all mails without their content, in characters: the router makes them at once. */
+const MAX_TOGETHER = 128 * 1024 * 1024;
 
 export interface JobFacts {
   jobId: string;
@@ -44,9 +47,14 @@ export function senderOf({ content }: Submission): string {
 
 export async function prepareJob(submission: Submission, facts: JobFacts, sealer: Sealer): Promise<Preparation> {
   const { content, account } = submission;
-  return content.kind === "request"
-    ? prepareRequest(content.request, { account, facts, sealer })
-    : prepareReady(content.ready, { account, facts, sealer });
+  const prepared =
+    content.kind === "request"
+      ? await prepareRequest(content.request, { account, facts, sealer })
+      : prepareReady(content.ready, { account, facts, sealer });
+  const together = prepared.ok ? sizeOfMails(prepared.job.message) : 0;
+  return together > MAX_TOGETHER
+    ? tooLarge(`what travels with all mails is ${together} characters; at most ${MAX_TOGETHER}`)
+    : prepared;
 }
 
 interface Surroundings {
@@ -119,21 +127,29 @@ async function prepareRequest(request: JobRequest, surroundings: Surroundings): 
   });
   const { body, alternative, attachments } = request;
   const content = await composeContent({ body, alternative, attachments, seed: facts.jobId });
-  const common = commonFields(request, facts.now);
-  const entries = request.recipients.map((entry, index) =>
-    entryOf(entry, { request, jobId: facts.jobId, common, index }),
-  );
-  const sizes = entries.map(({ headers }) => Buffer.byteLength(headers));
-  const largest = sizes.reduce((most, size) => Math.max(most, size), 0) + content.length;
-  const all = entries.reduce(
-    (sum, { reference = "" }, index) => sum + (sizes[index] ?? 0) + Buffer.byteLength(reference),
-    0,
-  );
+  const entries = entriesOf(request, facts);
+  if (entries === undefined)
+    return tooLarge(`headers, references and addresses of all entries are over ${MAX_ENTRIES_BYTES} bytes`);
+  const headerBytes = entries.reduce((most, { headers }) => Math.max(most, Buffer.byteLength(headers)), 0);
+  const largest = headerBytes + content.length;
   if (largest > MAX_MAIL_BYTES) return tooLarge(`the mail is ${largest} bytes as MIME; at most ${MAX_MAIL_BYTES}`);
-  if (all > MAX_HEADER_BYTES)
-    return tooLarge(`the headers and references of all entries are ${all} bytes; at most ${MAX_HEADER_BYTES}`);
   const mails = entries.reduce((sum, { addresses }) => sum + addresses.length, 0);
   return { ok: true, job: { message: { version: MESSAGE_VERSION, head, entries }, content, mails } };
+}
+
+/** Undefined where they are too large together: found out one by one, for what the job says once stands in each of them. */
+function entriesOf(request: JobRequest, facts: JobFacts): JobMessage["entries"] | undefined {
+  const common = commonFields(request, facts.now);
+  const entries: JobMessage["entries"] = [];
+  let bytes = 0;
+  for (const [index, given] of request.recipients.entries()) {
+    const entry = entryOf(given, { request, jobId: facts.jobId, common, index });
+    const { headers, reference = "", addresses } = entry;
+    for (const text of [headers, reference, ...addresses]) bytes += Buffer.byteLength(text);
+    if (bytes > MAX_ENTRIES_BYTES) return undefined;
+    entries.push(entry);
+  }
+  return entries;
 }
 
 function tooLarge(detail: string): Preparation {

@@ -30,7 +30,7 @@ export function refusalOf(problem: Problem): Refusal {
   const text = problem.errors?.map(({ path, message }) => `${path}: ${message}`).join("; ") ?? problem.detail;
   const isSenderDomain = problem.errors?.some(({ path }) => path === "mail.from.email") === true;
   if (isSenderDomain || problem.status === 401 || problem.status === 403) return refusal(550, "5.7.1", text);
-  if (problem.status === 413) return MESSAGE_TOO_BIG;
+  if (problem.status === 413) return refusal(552, "5.3.4", text);
   if (problem.status === 429) return refusal(451, "4.7.1", text);
   if (problem.status === 409 || problem.status >= 500) return BUSY;
   return refusal(554, "5.6.0", text);

@@ -3,6 +3,7 @@ import type { BatchActor, Broker, Delivery, Verdict } from "#shared/broker/actor
 import { laneMailboxes } from "#shared/broker/topology.ts";
 import type { Clock } from "#shared/clock.ts";
 import { changedMessage } from "#shared/contracts/configuration-changed.ts";
+import { sizeOfMails } from "#shared/contracts/job-size.ts";
 import type { JobMessage } from "#shared/contracts/mail.ts";
 import { jobMessageSchema } from "#shared/contracts/mail.ts";
 import type { Log } from "#shared/log.ts";
@@ -31,6 +32,8 @@ export interface JobPorts {
 
 /** Of the batches in hand together: each recipient becomes three messages, which are published before the next batch begins. */
 const MOST_RECIPIENTS = 2_000;
+/** Without the content that a job's mails share; a larger one counts for several recipients. */
+const LARGE_MAIL = 64 * 1024;
 
 /** What a busy router's job waits for others to be looked up with it. */
 const BUSY_MS = 30;
@@ -43,13 +46,15 @@ export function createJobsActor(
     mailbox: size.mailbox,
     contracts: { job: jobMessageSchema },
     prefetch: size.prefetch,
-    batch: { max: size.batch, lingerMs: 0, everyMs: BUSY_MS, load: { of: recipientsOf, most: MOST_RECIPIENTS } },
+    batch: { max: size.batch, lingerMs: 0, everyMs: BUSY_MS, load: { of: loadOf, most: MOST_RECIPIENTS } },
     handleBatch: (deliveries) => handleJobs(ports, deliveries),
   };
 }
 
-function recipientsOf({ entries }: JobMessage): number {
-  return entries.reduce((sum, { addresses }) => sum + addresses.length, 0);
+/** In recipients. */
+export function loadOf(job: JobMessage): number {
+  const recipients = job.entries.reduce((sum, { addresses }) => sum + addresses.length, 0);
+  return Math.max(recipients, Math.ceil(sizeOfMails(job) / LARGE_MAIL));
 }
 
 interface GatheredJob {
