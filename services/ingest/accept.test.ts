@@ -140,6 +140,22 @@ describe("accepting", () => {
     expect(job().entries).toEqual([{ headers: "", messageId: "<m@x>", addresses: ["a@example.com"] }]);
     expect(published[0]?.content).toBe(ready.message);
   });
+
+  it("tells no From and no message id that is as long as a message may be", async () => {
+    const { accept, job } = setUp();
+    const long = "x".repeat(1_000_000);
+    const ready = {
+      message: Buffer.from(`From: ${long}\r\nMessage-ID: ${long}\r\n\r\n`),
+      envelopeFrom: "shop@acme.example",
+      sender: "shop@acme.example",
+      headerFrom: long,
+      recipients: Array.from({ length: 1_000 }, (_, index) => `r${index}@example.com`),
+      messageId: long,
+    };
+    const submission: Submission = { way: "smtp", account, content: { kind: "ready", ready } };
+    expect(await accept(submission)).toMatchObject({ kind: "accepted" });
+    expect(JSON.stringify(job()).length).toBeLessThan(100_000);
+  });
 });
 
 describe("refusing", () => {

@@ -19,6 +19,10 @@ const MAX_ENTRIES_BYTES = 7 * 1024 * 1024;
 /** Of all mails without their content, in characters: the router makes them at once. */
 const MAX_TOGETHER = 128 * 1024 * 1024;
 
+/** As long as a JobRequest's may be, and as a line (RFC 5322 §2.1.1). */
+const MOST_FROM = 16_384;
+const MOST_MESSAGE_ID = 998;
+
 export interface JobFacts {
   jobId: string;
   now: Date;
@@ -94,9 +98,16 @@ function headOf({ account, facts, sealer }: Surroundings, parts: HeadParts): Job
   };
 }
 
+/** A field of a message that came ready made, where it is short enough to be told with each tracking point. */
+function toldOf(text: string | undefined, most: number): string | undefined {
+  return text === undefined || text.length > most ? undefined : text;
+}
+
 function prepareReady(ready: ReadyMessage, surroundings: Surroundings): Preparation {
-  const { envelopeFrom, sender, headerFrom, messageId, recipients, message } = ready;
-  const head = headOf(surroundings, { envelopeFrom, sender, from: envelopeFrom, mimeFrom: headerFrom, details: ready });
+  const { envelopeFrom, sender, recipients, message } = ready;
+  const mimeFrom = toldOf(ready.headerFrom, MOST_FROM);
+  const messageId = toldOf(ready.messageId, MOST_MESSAGE_ID);
+  const head = headOf(surroundings, { envelopeFrom, sender, from: envelopeFrom, mimeFrom, details: ready });
   const entry = { headers: "", ...(messageId === undefined ? {} : { messageId }), addresses: [...recipients] };
   return {
     ok: true,
