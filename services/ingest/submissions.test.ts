@@ -54,6 +54,11 @@ describe("a submission", () => {
     ["no content type", without("contentType"), 415],
     ["another content type", { properties: { ...properties, contentType: "text/plain" } }, 415],
     ["no JSON", { message: undefined }, 400],
+    [
+      "JSON in Latin-1",
+      { content: Buffer.from(JSON.stringify({ ...job, subject: { content: "Grüße" } }), "latin1") },
+      400,
+    ],
     ["a mistake", { message: { ...job, subject: {} } }, 422],
     ["more values than are read", { message: undefined, content: Buffer.from(`[${"0,".repeat(200_000)}0]`) }, 422],
     ["more than 12 MB", { bytes: MAX_SUBMISSION_BYTES + 1 }, 413],

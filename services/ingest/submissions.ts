@@ -1,5 +1,6 @@
 // Submissions over the broker (operator contract, Broker contract for applications): a JobRequest from a user that some
 // account names, answered to `reply_to`, or parked with the problem where there is nobody to answer.
+import { isUtf8 } from "node:buffer";
 import { z } from "zod";
 import type { Delivery, Outgoing, SingleActor, Verdict } from "#shared/broker/actor.ts";
 import { replayedUserOf } from "#shared/broker/replayed-user.ts";
@@ -56,7 +57,7 @@ export async function readSubmission(
   if (message.bytes > MAX_SUBMISSION_BYTES)
     return refuse(problemOf(413, `over ${MAX_SUBMISSION_BYTES} bytes: submit jobs as large as this by REST or SMTP`));
   if (!JSON_TYPE.test(contentType ?? "")) return refuse(problemOf(415, "content-type should be application/json"));
-  if (message.message === undefined) return refuse(unread(message.content));
+  if (message.message === undefined || !isUtf8(message.content)) return refuse(unread(message.content));
   const read = await readJobRequest(
     { way: "broker", account, body: message.message, key: keyOf(messageId) },
     configuration,
@@ -72,7 +73,7 @@ function keyOf(messageId: string | undefined): GivenKey {
 
 /** Why a body was not read as JSON. */
 function unread(body: Buffer): Problem {
-  if (hasFewValues(body)) return problemOf(400, "the body is no JSON");
+  if (hasFewValues(body)) return problemOf(400, "the body is no JSON in UTF-8");
   return problemOf(422, "the submission has mistakes", [TOO_MANY_VALUES]);
 }
 
