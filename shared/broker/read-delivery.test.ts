@@ -26,10 +26,12 @@ it.each([
   expect(read).toMatchObject({ ok: true, delivery: { suspect } });
 });
 
-it("refuses a message that died of the delivery limit, but where dead letters are collected", () => {
+it("refuses a message that died of the delivery limit, but for dead letters and what died in an application's queue", () => {
   const dead = message({ headers: { "x-first-death-reason": "delivery_limit", "x-first-death-queue": "lane" } });
   expect(readDelivery(dead, "q", contracts)).toEqual({ ok: false, reason: "delivery limit reached in lane" });
-  expect(readDelivery(dead, QUEUES.deadLetters, { "": z.unknown() })).toMatchObject({ ok: true });
+  for (const queue of [QUEUES.deadLetters, QUEUES.submissions]) {
+    expect(readDelivery(dead, queue, { "": z.unknown() })).toMatchObject({ ok: true });
+  }
 });
 
 it("names what is wrong without saying what it was", () => {

@@ -6,7 +6,6 @@ import { traceparentOf } from "#shared/telemetry/propagate.ts";
 import { contextOfCaller } from "#shared/telemetry/propagators.ts";
 import { decodeBody, parse } from "./encoding.ts";
 import { HEADERS } from "./properties.ts";
-import { QUEUES } from "./topology.ts";
 
 export type ReadResult<M> = { ok: true; delivery: Delivery<M> } | { ok: false; reason: string };
 
@@ -16,13 +15,13 @@ const MOST_ISSUES = 5;
 
 export function readDelivery<M>(raw: ConsumeMessage, queue: string, contracts: Contracts<M>): ReadResult<M> {
   const headers: Record<string, unknown> = raw.properties.headers ?? {};
-  const deathReason = text(headers["x-first-death-reason"]);
-  if (deathReason === "delivery_limit" && queue !== QUEUES.deadLetters) {
-    return { ok: false, reason: `delivery limit reached in ${text(headers["x-first-death-queue"]) ?? "a queue"}` };
-  }
   const type = text(raw.properties.type) ?? "";
   const schema = contractOf(contracts, type);
   if (schema === undefined) return { ok: false, reason: `no message of type ${JSON.stringify(type)} is taken here` };
+  // What comes from outside may have died in any queue of its application's before, and says what it likes.
+  if (!schema.isFromOutside && text(headers["x-first-death-reason"]) === "delivery_limit") {
+    return { ok: false, reason: `delivery limit reached in ${text(headers["x-first-death-queue"]) ?? "a queue"}` };
+  }
   const { json, content } = schema.isFromOutside
     ? { json: parse(raw.content), content: raw.content }
     : decodeBody(raw.content);
