@@ -2,6 +2,7 @@
 // The minute slides: what counts is when the oldest of the last 10 failures was. What is remembered is bounded.
 import { LRUCache } from "lru-cache";
 import type { Clock } from "#shared/clock.ts";
+import { createSteadyClock } from "#shared/clock.ts";
 
 const WINDOW_MS = 60_000;
 const MOST_FOR_ACCOUNT = 10;
@@ -23,17 +24,19 @@ export function createFailedLogins(clock: Clock): FailedLogins {
     maxSize: 100_000,
     sizeCalculation: (times) => Math.max(1, times.length),
   });
+  // A clock that is set back makes no minute longer.
+  const steady = createSteadyClock(clock);
   const limitsOf = (account: string, address: string) => [
     { key: JSON.stringify([address, account]), most: MOST_FOR_ACCOUNT },
     { key: address, most: MOST_FOR_ADDRESS },
   ];
   const lastMinute = (key: string): readonly number[] =>
-    (failures.get(key) ?? []).filter((at) => clock.nowMs() - at < WINDOW_MS);
+    (failures.get(key) ?? []).filter((at) => steady.nowMs() - at < WINDOW_MS);
 
   return {
     blockedFor: (account, address) => {
       const oldest = limitsOf(account, address).map(({ key, most }) => lastMinute(key).at(-most) ?? -Infinity);
-      const leftMs = Math.max(...oldest) + WINDOW_MS - clock.nowMs();
+      const leftMs = Math.max(...oldest) + WINDOW_MS - steady.nowMs();
       return leftMs > 0 ? Math.ceil(leftMs / 1_000) : undefined;
     },
     left: (account, address) => {
@@ -44,7 +47,7 @@ export function createFailedLogins(clock: Clock): FailedLogins {
     },
     count: (account, address) => {
       for (const { key, most } of limitsOf(account, address))
-        failures.set(key, [...lastMinute(key), clock.nowMs()].slice(-most));
+        failures.set(key, [...lastMinute(key), steady.nowMs()].slice(-most));
     },
     forgive: (account, address) => {
       for (const { key } of limitsOf(account, address)) failures.set(key, lastMinute(key).slice(0, -1));
