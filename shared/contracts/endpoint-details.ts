@@ -2,7 +2,7 @@
 // Travels sealed as JSON in `head.endpoint`; replaces the account's defaults as a whole (contract, JobRequest over SMTP).
 import { z } from "zod";
 import { endpointUrl, mistakeOfNotificationHeader, mistakeOfNotificationHeaders } from "./endpoint-rules.ts";
-import { freeMap, headerText } from "./job-request-fields.ts";
+import { besideOtherMistakes, freeMap, headerText } from "./job-request-fields.ts";
 
 const AUTHORIZATION_TWICE = "Authorization beside authentication";
 
@@ -18,13 +18,17 @@ export const endpointDetailsSchema = z
       })
       .optional(),
   })
-  .superRefine((endpoint, context) => {
-    const mistake = mistakeOfNotificationHeaders(endpoint.headers ?? []);
-    if (mistake !== undefined) context.addIssue({ code: "custom", path: ["headers"], message: mistake });
-    const names = (endpoint.headers ?? []).map(({ name }) => name);
-    const given = names.find((name) => name.toLowerCase() === "authorization");
-    if (given !== undefined && endpoint.authentication !== undefined) {
-      context.addIssue({ code: "custom", path: ["headers", given], message: AUTHORIZATION_TWICE });
-    }
-  });
+  .superRefine(
+    (endpoint, context) => {
+      // With a mistake within they may be none.
+      const headers = Array.isArray(endpoint.headers) ? endpoint.headers : [];
+      const mistake = mistakeOfNotificationHeaders(headers);
+      if (mistake !== undefined) context.addIssue({ code: "custom", path: ["headers"], message: mistake });
+      const given = headers.find(({ name }) => name.toLowerCase() === "authorization");
+      if (given !== undefined && endpoint.authentication !== undefined) {
+        context.addIssue({ code: "custom", path: ["headers", given.name], message: AUTHORIZATION_TWICE });
+      }
+    },
+    { when: besideOtherMistakes },
+  );
 export type EndpointDetails = z.output<typeof endpointDetailsSchema>;

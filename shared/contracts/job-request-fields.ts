@@ -11,6 +11,11 @@ import { namedValues } from "./named-values.ts";
 export const MAX_REFERENCE_CHARACTERS = 50;
 
 const EMPTY = "must not be empty";
+
+/** `when` of a rule over several fields: it is looked at whatever else is wrong, for every mistake is told at once. */
+export const besideOtherMistakes = ({ value }: { value: unknown }): boolean =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
 export const NOT_WELL_FORMED = "not well-formed Unicode";
 
 export const plainText = z

@@ -6,6 +6,7 @@ import { hasAtMost } from "./characters.ts";
 import { endpointDetailsSchema } from "./endpoint-details.ts";
 import {
   attachment,
+  besideOtherMistakes,
   decodeInSchema,
   encodedFields,
   freeMap,
@@ -79,7 +80,10 @@ const recipient = z.strictObject({
       ...commonMailFields,
       listUnsubscribe: listUnsubscribe.optional(),
     })
-    .refine((mail) => (mail.to ?? mail.cc ?? mail.bcc) !== undefined, { error: "at least one of to, cc and bcc" }),
+    .refine(({ to, cc, bcc }) => [to, cc, bcc].some((list) => list !== undefined), {
+      error: "at least one of to, cc and bcc",
+      when: besideOtherMistakes,
+    }),
   reference: headerText.optional(),
 });
 
@@ -126,6 +130,12 @@ function freeOptions(): z.ZodType<{ messageSigning?: boolean }, unknown> {
     .transform(({ messageSigning }) => (messageSigning === undefined ? {} : { messageSigning }));
 }
 
+/** What is no body, or of no type, is a mistake by itself. */
+function isHtml(main: unknown): boolean {
+  if (typeof main !== "object" || main === null) return main !== undefined;
+  return !("contentType" in main) || main.contentType !== "text/plain";
+}
+
 export const jobRequestSchema = z
   .strictObject({
     subject,
@@ -144,10 +154,10 @@ export const jobRequestSchema = z
       .optional(),
     notification: z.strictObject({ endPoint: endpointDetailsSchema }).optional(),
   })
-  .superRefine((job, context) => {
-    if (job.alternative !== undefined && job.body?.contentType !== "text/html") {
-      context.addIssue({ code: "custom", path: ["alternative"], message: "stands beside an HTML body only" });
-    }
+  .refine(({ alternative: part, body: main }) => part === undefined || isHtml(main), {
+    path: ["alternative"],
+    error: "stands beside an HTML body only",
+    when: besideOtherMistakes,
   });
 export type JobRequest = z.output<typeof jobRequestSchema>;
 export type JobRequestEntry = JobRequest["recipients"][number];

@@ -1,0 +1,40 @@
+import { expect, it } from "vitest";
+import { jobRequestSchema } from "./job-request.ts";
+import { mistakesOf } from "./mistakes.ts";
+
+const job = {
+  subject: { content: "Hello" },
+  recipients: [{ mail: { to: [{ email: "to@example.com" }] } }],
+  mail: { from: { email: "a@acme.example" } },
+};
+const authentication = { method: "BASIC", user: "u", password: "p" };
+const ALTERNATIVE = "alternative";
+const AUTHORIZATION = "notification.endPoint.headers.Authorization";
+
+const pathsOf = (parts: object): string[] => {
+  const { error } = jobRequestSchema.safeParse({ ...job, ...parts });
+  return error === undefined ? [] : mistakesOf(error).map(({ path }) => path);
+};
+
+const endPoint = (details: object) => ({ notification: { endPoint: { authentication, ...details } } });
+
+it.each([
+  [{ alternative: { content: "t" }, subject: {} }, ["subject.content", ALTERNATIVE]],
+  [{ alternative: { content: "t" }, body: { content: "" } }, ["body.content", ALTERNATIVE]],
+  [{ recipients: [{ mail: { priority: "X" } }] }, ["recipients[0].mail.priority", "recipients[0].mail"]],
+  [endPoint({ url: "x", headers: { Authorization: "a" } }), ["notification.endPoint.url", AUTHORIZATION]],
+])("names what does not go together beside other mistakes: %j", (parts, paths) => {
+  expect(pathsOf(parts)).toEqual(paths);
+});
+
+it.each([
+  [{ alternative: { content: "t" }, body: "x" }, "body"],
+  [{ alternative: { content: "t" }, body: null }, "body"],
+  [{ alternative: { content: "t" }, body: { contentType: "text/html", content: "" } }, "body.content"],
+  [{ alternative: { content: "t" }, body: { contentType: "text/x", content: "b" } }, "body.contentType"],
+  [{ recipients: [{ mail: { to: null } }] }, "recipients[0].mail.to"],
+  [{ recipients: [{ mail: [] }] }, "recipients[0].mail"],
+  [endPoint({ url: "https://c.example", headers: "Authorization" }), "notification.endPoint.headers"],
+])("names one mistake once: %j", (parts, path) => {
+  expect(pathsOf(parts)).toEqual([path]);
+});
