@@ -193,6 +193,24 @@ describe("refusing", () => {
     expect(published).toEqual([]);
   });
 
+  it("makes few at once of jobs whose headers stand in each of many entries", async () => {
+    let [making, most] = [0, 0];
+    const { accept } = setUp({
+      contents: {
+        put: async (content) => {
+          most = Math.max(most, (making += 1));
+          await new Promise((resolve) => setTimeout(resolve, 1));
+          making -= 1;
+          return { kind: "inline", bytes: content.length };
+        },
+      },
+    });
+    const large = requestTo(1, { recipients: each(40), mail: { ...from, xHeaders: long(32) } });
+    const answers = await Promise.all(Array.from({ length: 10 }, () => accept(large)));
+    expect(new Set(answers.map(({ kind }) => kind))).toEqual(new Set(["accepted"]));
+    expect(most).toBe(3);
+  });
+
   it("takes 1,000 visible recipients with long names", async () => {
     const to = Array.from({ length: 1_000 }, (_, index) => ({
       email: `Maximilian Mustermann-Schneider <maximilian.mustermann-schneider.${index}@subsidiary.example>`,

@@ -16,6 +16,7 @@ import { ATTRIBUTES } from "#shared/telemetry/names.ts";
 import { traceparentOf } from "#shared/telemetry/propagate.ts";
 import { createKeyed } from "./idempotency.ts";
 import type { JobWatch } from "./job-watch.ts";
+import { createLargeJobs } from "./large-jobs.ts";
 import type { IngestMetrics } from "./metrics.ts";
 import { countMails, prepareJob, senderOf } from "./prepare-job.ts";
 import { problemOf } from "./problem.ts";
@@ -51,12 +52,10 @@ export function createAcceptor(parts: AcceptorParts): Accept {
   // A clock that is set meanwhile gives no wrong time of accepting.
   const steady = createSteadyClock(parts.clock);
   const acceptKeyed = createKeyed(parts.keys, parts.clock);
+  const withinLargeJobs = createLargeJobs(parts.clock);
   const perform = (submission: Submission, identity: Identity): Promise<Acceptance> =>
     publishJob(parts, submission, identity);
-  const run = async (submission: Submission): Promise<Acceptance> => {
-    const refusal = await refusalOf(parts, submission);
-    if (refusal !== undefined) return refusal;
-    if (!parts.broker.ready) return unavailable(parts.broker.blocked ?? "the broker is away");
+  const begin = (submission: Submission): Promise<Acceptance> => {
     const identity = {
       jobId: parts.clock.uuid(),
       suspect: submission.suspect === true,
@@ -65,6 +64,13 @@ export function createAcceptor(parts: AcceptorParts): Accept {
     return submission.idempotency === undefined
       ? perform(submission, identity)
       : acceptKeyed(submission, identity, perform);
+  };
+  const run = async (submission: Submission): Promise<Acceptance> => {
+    const refusal = await refusalOf(parts, submission);
+    if (refusal !== undefined) return refusal;
+    if (!parts.broker.ready) return unavailable(parts.broker.blocked ?? "the broker is away");
+    const acceptance = await withinLargeJobs(submission, () => begin(submission));
+    return acceptance ?? unavailable("too many large jobs at once");
   };
   return async (submission) => {
     const startedMs = steady.nowMs();
