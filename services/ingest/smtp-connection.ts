@@ -49,17 +49,36 @@ class StrictStream extends SMTPStream {
   }
 }
 
+export interface SubmissionConnectionOptions extends SMTPConnectionOptions {
+  limits: SessionLimits;
+  /** Called when we have ended the session, and when it is gone. */
+  onEnd: () => void;
+}
+
 export class SubmissionConnection extends SMTPConnection {
   readonly #limits: SessionLimits;
+  readonly #onEnd: () => void;
   #idleCommands = 0;
   #timer: NodeJS.Timeout | undefined;
   #armedMs = 0;
   #isDraining = false;
 
-  constructor(server: SMTPServer, socket: Socket, options: SMTPConnectionOptions & { limits: SessionLimits }) {
+  constructor(server: SMTPServer, socket: Socket, options: SubmissionConnectionOptions) {
     super(server, socket, options);
     this.#limits = options.limits;
-    socket.once("close", () => clearTimeout(this.#timer));
+    this.#onEnd = options.onEnd;
+  }
+
+  override close(): void {
+    super.close();
+    this.#onEnd();
+  }
+
+  /** Not by the socket's own events: with STARTTLS the library takes all listeners from it. */
+  override _onClose(): void {
+    super._onClose();
+    clearTimeout(this.#timer);
+    this.#onEnd();
   }
 
   /** Greets at once: the library waits 100 ms for early talkers, which every connection would pay for. */

@@ -5,7 +5,6 @@ import { createServer } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
 import type { SMTPServerOptions } from "smtp-server";
 import { SMTPServer } from "smtp-server";
-import type { SMTPConnectionOptions } from "smtp-server/lib/smtp-connection.js";
 import { MAX_ADDRESSES, MAX_MAIL_BYTES } from "#shared/contracts/job-request.ts";
 import { isRetriable } from "#shared/errors.ts";
 import type { Log } from "#shared/log.ts";
@@ -47,8 +46,8 @@ class SubmissionServer extends SMTPServer {
     this.on("error", (error) => log.debug({ err: error }, "ingest.smtp-session-failed"));
   }
 
-  override connect(socket: Socket, options?: SMTPConnectionOptions): void {
-    const connection = new SubmissionConnection(this, socket, { ...options, limits: this.#limits });
+  begin(socket: Socket, onEnd = (): void => undefined): void {
+    const connection = new SubmissionConnection(this, socket, { limits: this.#limits, onEnd });
     this.connections.add(connection);
     connection.on("error", (error: Error) => this.#log.debug({ err: error }, "ingest.smtp-session-failed"));
     connection.init();
@@ -138,14 +137,15 @@ function serverOptionsOf(options: SmtpListenerOptions, isImplicitTls: boolean): 
 
 /**
  * Counts connections by source address, from the first packet on: also those that never end their TLS handshake. One that
- * we have ended counts no more: the client may open its next before our side has heard of the close.
+ * we have ended counts no more: the client may open its next before our side has heard of the close. Answers what is to be
+ * called at the end of the session too, undefined where there are too many.
  */
-function createConnectionCount(most: number): (socket: Socket) => boolean {
+function createConnectionCount(most: number): (socket: Socket) => (() => void) | undefined {
   const open = new Map<string, number>();
   return (socket) => {
     const address = socket.remoteAddress ?? "";
     const count = open.get(address) ?? 0;
-    if (count >= most) return false;
+    if (count >= most) return undefined;
     open.set(address, count + 1);
     let isCounted = true;
     const leave = (): void => {
@@ -157,7 +157,7 @@ function createConnectionCount(most: number): (socket: Socket) => boolean {
     };
     socket.once("finish", leave);
     socket.once("close", leave);
-    return true;
+    return leave;
   };
 }
 
@@ -173,15 +173,20 @@ export function createSmtpListeners(options: SmtpListenerOptions): SmtpListeners
   const open = (isImplicitTls: boolean): { network: Server; smtp: SubmissionServer } => {
     const smtp = new SubmissionServer(serverOptionsOf(options, isImplicitTls), options.limits, options.log);
     if (!isImplicitTls) {
-      const take = (socket: Socket): void => (admit(socket) ? smtp.connect(socket) : refuse(socket));
+      const take = (socket: Socket): void => {
+        const leave = admit(socket);
+        if (leave === undefined) refuse(socket);
+        else smtp.begin(socket, leave);
+      };
       return { network: createServer({ noDelay: true }, take), smtp };
     }
     const { cert, key } = options.tls;
     const secure = { cert, key, minVersion: "TLSv1.2" as const, handshakeTimeout: TLS_HANDSHAKE_MS };
-    const handshakes = createTlsServer(secure, (socket) => smtp.connect(socket));
+    // Counted by the socket below: nobody takes its listeners.
+    const handshakes = createTlsServer(secure, (socket) => smtp.begin(socket));
     handshakes.on("tlsClientError", (error) => options.log.debug({ err: error }, "ingest.smtp-tls-failed"));
     const take = (socket: Socket): boolean =>
-      admit(socket) ? handshakes.emit("connection", socket) : socket.destroy().destroyed;
+      admit(socket) === undefined ? socket.destroy().destroyed : handshakes.emit("connection", socket);
     return { network: createServer({ noDelay: true }, take), smtp };
   };
   return {

@@ -124,6 +124,19 @@ it("takes so many connections from one address, others go on, and a closed one m
   });
 });
 
+it.each(["QUIT", "a cut connection"])("counts no session that STARTTLS began and %s ended", async (end) => {
+  const codes: number[] = [];
+  for (let sessions = 0; sessions <= MOST_CONNECTIONS; sessions += 1) {
+    const dialog = await SmtpDialog.open(system.smtpPort, { localAddress: "127.77.9.3" });
+    codes.push((await dialog.reply()).code);
+    await dialog.command("EHLO client.example");
+    await dialog.startTls();
+    if (end === "QUIT") await dialog.command("QUIT");
+    dialog.close();
+  }
+  expect(new Set(codes)).toEqual(new Set([220]));
+});
+
 it("SIGTERM: ends idle sessions, finishes the message in hand, exits 0", async () => {
   const [idle, busy] = [await SmtpDialog.open(system.smtpPort), await openSession(system.smtpPort, account)];
   await idle.reply();
