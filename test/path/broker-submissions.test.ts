@@ -156,6 +156,16 @@ describe("a job over the broker", () => {
   });
 });
 
+it("jobs whose answers their queue refuses hold up nobody", async () => {
+  const app = await application();
+  const replyTo = `app.${app.user}.full`;
+  const full = { "x-max-length": 0, "x-overflow": "reject-publish" };
+  await app.channel.assertQueue(replyTo, { exclusive: true, arguments: full });
+  await accepted(app, jobOf(app.account, [newRecipient()]));
+  for (let count = 0; count < 40; count += 1) publish(app, {}, { replyTo });
+  expect((await ask(app, jobOf(app.account, [newRecipient()]))).body).toEqual({ jobId: expect.any(String) });
+});
+
 describe("a refused job", () => {
   it("is answered with the problem and every mistake's path", async () => {
     const app = await application();
