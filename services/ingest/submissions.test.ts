@@ -1,10 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { systemClock } from "#shared/clock.ts";
 import type { Account, Configuration } from "#shared/routing/configuration.ts";
 import { fixedConfiguration } from "#test/support/fixed-configuration.ts";
 import { MAX_SUBMISSION_BYTES } from "#shared/contracts/asyncapi.ts";
+import { createSealer } from "#shared/secrets.ts";
+import { problemOf } from "./problem.ts";
 import type { SubmissionMessage } from "./submissions.ts";
-import { isOwnQueue, readSubmission, settle } from "./submissions.ts";
+import { createSubmissionsActor, isOwnQueue, readSubmission, settle } from "./submissions.ts";
 
 const account: Account = {
   _id: "acme",
@@ -89,6 +92,25 @@ describe("a submission", () => {
       }),
     );
   });
+});
+
+it("waits for the lease of a copy that died, also where that was begun by a clock 5 s ahead", async () => {
+  let waitedMs = 0;
+  const actor = createSubmissionsActor({
+    accept: async () =>
+      waitedMs < 10_000
+        ? { kind: "refused", problem: problemOf(409, "in progress") }
+        : { kind: "accepted", jobId: "first" },
+    configuration: fixedConfiguration({
+      ...domains,
+      accountOfBrokerUser: () => account,
+    } as Partial<Configuration> as Configuration),
+    sealer: createSealer(Buffer.alloc(32, 1)),
+    clock: { ...systemClock, sleep: async (ms) => void (waitedMs += ms) },
+  });
+  const place = { type: "", queue: "ingest.submissions", exchange: "", routingKey: "jobs" };
+  const verdict = await actor.handle({ ...messageOf(), ...place, headers: {}, traceparent: undefined });
+  expect(verdict).toMatchObject({ kind: "done", publish: [{ body: { jobId: "first" } }] });
 });
 
 describe("its answer", () => {

@@ -22,8 +22,8 @@ import { readJobRequest } from "./read-job-request.ts";
 import type { Accept, Acceptance, Submission } from "./submission.ts";
 
 const PREFETCH = 32;
-/** A first copy whose process died holds its key for a lease of 5 s: a second one waits that long. */
-const LEASE_TRIES = 8;
+/** A first copy whose process died holds its key for 5 s, or 10 by another clock: a second one waits longer than that. */
+const LEASE_TRIES = 12;
 const LEASE_WAIT_MS = 1_000;
 const STATUS_IN_PROGRESS = 409;
 /** In the reason of a dead letter, which is short. */

@@ -64,6 +64,11 @@ function freshKey(submission: KeyedSubmission): StoredKey {
   };
 }
 
+/** A lease that ends later than the clocks of replicas differ was written before this one was set back: it holds for nobody. */
+function isHeld({ leaseUntil }: StoredKey, now: Date): boolean {
+  return leaseUntil > now && leaseUntil <= after(now, 2 * LEASE_MS);
+}
+
 interface Insertion {
   key: StoredKey;
   isNew: boolean;
@@ -122,7 +127,7 @@ export function createIdempotencyKeys(store: Store): IdempotencyKeys {
     }
     if (seen.bodyHash !== submission.bodyHash) return { kind: "other-body" };
     if (seen.state === "done") return { kind: "done", jobId: seen.jobId };
-    if (seen.leaseUntil > now) return { kind: "in-progress", leaseUntil: seen.leaseUntil };
+    if (isHeld(seen, now)) return { kind: "in-progress", leaseUntil: seen.leaseUntil };
     const isOurs = await takeOver(seen, { ...next, jobId: seen.jobId, expiresAt: seen.expiresAt });
     const receivedAt = after(seen.expiresAt, -KEPT_MS);
     return isOurs

@@ -92,6 +92,15 @@ describe("idempotency keys", () => {
     expect(kinds.filter((kind) => kind === "in-progress")).toHaveLength(9);
   });
 
+  it("whose lease was written by a clock that was set back since are taken over", async () => {
+    const keys = createIdempotencyKeys(store);
+    await keys.begin(submission("set-back", { now: later(7_200_000) }));
+    expect(await keys.begin(submission("set-back", { jobId: "job-2" }))).toMatchObject({
+      kind: "taken-over",
+      jobId: "job-1",
+    });
+  });
+
   it("that come together are new once each", async () => {
     const keys = createIdempotencyKeys(store);
     const names = Array.from({ length: 60 }, (_, index) => `together-${index % 20}`);
