@@ -2,6 +2,7 @@
 // after every connect, whatever was lost.
 import type { ChannelModel } from "amqplib";
 import type { Clock } from "#shared/clock.ts";
+import { createSteadyClock } from "#shared/clock.ts";
 import type { Log } from "#shared/log.ts";
 import { createServerNames } from "#shared/telemetry/broker-servers.ts";
 import { createMessagingTelemetry } from "#shared/telemetry/messaging.ts";
@@ -62,8 +63,10 @@ class RuntimeBroker implements Broker {
   #closed: Promise<void> | undefined;
 
   constructor(options: BrokerOptions) {
-    const { log, clock } = options;
-    this.#options = options;
+    const { log } = options;
+    // All that is measured here lasts: a clock that is set gives up nothing, and keeps nobody waiting.
+    const clock = createSteadyClock(options.clock);
+    this.#options = { ...options, clock };
     const serverOf = createServerNames();
     const servers = {
       publishing: () => serverOf(this.#publishing.url),

@@ -3,10 +3,11 @@ import type { ReadableSpan } from "@opentelemetry/sdk-trace";
 import { expect, it, onTestFinished } from "vitest";
 import type { Broker } from "#shared/broker/actor.ts";
 import { QUEUES } from "#shared/broker/topology.ts";
+import { systemClock } from "#shared/clock.ts";
 import { ownPlace, testBacking } from "#test/support/backing.ts";
 import { eventually } from "#test/support/eventually.ts";
 import { takeSpans } from "#test/support/recorded-spans.ts";
-import type { Numbered } from "#test/support/runtime.ts";
+import type { Numbered, RuntimeOptions } from "#test/support/runtime.ts";
 import { connect, numberedContracts, toDue } from "#test/support/runtime.ts";
 import type { TcpProxy } from "#test/support/tcp-proxy.ts";
 import { startTcpProxy } from "#test/support/tcp-proxy.ts";
@@ -20,7 +21,7 @@ interface Setting {
   taken: Map<number, { unmarked: number }>;
 }
 
-async function behindProxy(): Promise<Setting> {
+async function behindProxy(options: RuntimeOptions = {}): Promise<Setting> {
   const place = await ownPlace(testBacking());
   const url = new URL(place.amqpUrl.split(",")[0] ?? "");
   const proxy = await startTcpProxy({ host: url.hostname, port: Number(url.port || 5_672) });
@@ -29,7 +30,7 @@ async function behindProxy(): Promise<Setting> {
     await place.remove();
   });
   url.host = `127.0.0.1:${proxy.port}`;
-  const broker = connect(url.href);
+  const broker = connect(url.href, options);
   await eventually(() => broker.ready);
   const taken: Setting["taken"] = new Map();
   broker.start<Numbered>({
@@ -81,6 +82,16 @@ it("notices connections that pass nothing on, says that it is not ready, and goe
   await eventually(() => setting.taken.has(1), BACK_MS);
   expect(setting.broker.ready).toBe(true);
 }, 120_000);
+
+it("gives up in time what is not confirmed, though the clock is set back meanwhile", async () => {
+  let aheadMs = 0;
+  const clock = { ...systemClock, nowMs: () => systemClock.nowMs() + aheadMs };
+  const { proxy, broker } = await behindProxy({ clock });
+  proxy.stall();
+  const published = broker.publish([toDue(0)], { timeoutMs: 300 });
+  aheadMs = -3_600_000;
+  await expect(published).rejects.toMatchObject({ code: "BROKER_UNAVAILABLE" });
+}, 30_000);
 
 it("carries on over slow connections", async () => {
   const setting = await behindProxy();

@@ -3,6 +3,7 @@ import { pino } from "pino";
 import { onTestFinished } from "vitest";
 import { z } from "zod";
 import type { Broker, Delivery, Outgoing } from "#shared/broker/actor.ts";
+import type { BrokerOptions } from "#shared/broker/broker.ts";
 import { connectBroker } from "#shared/broker/broker.ts";
 import type { DeadLetter } from "#shared/broker/dead-letter.ts";
 import { readDeadLetter } from "#shared/broker/dead-letter.ts";
@@ -21,10 +22,7 @@ export interface Runtime {
   another: () => Broker;
 }
 
-export interface RuntimeOptions {
-  amqpUrl?: string;
-  mostBytesHeld?: number;
-}
+export type RuntimeOptions = Partial<Pick<BrokerOptions, "mostBytesHeld" | "clock">>;
 
 export const numberedSchema = z.object({ version: z.literal(1), n: z.int() });
 export type Numbered = z.infer<typeof numberedSchema>;
@@ -35,14 +33,14 @@ export function toDue(n: number, more: Partial<Outgoing> = {}): Outgoing {
   return { exchange: EXCHANGES.due, routingKey: "lane", type: "mail", body: { version: 1, n }, ...more };
 }
 
-export function connect(amqpUrl: string, mostBytesHeld?: number): Broker {
+export function connect(amqpUrl: string, options: RuntimeOptions = {}): Broker {
   const level = process.env["WAYPOST_TEST_LOG"] ?? "silent";
   const broker = connectBroker({
     urls: amqpUrl.split(","),
     service: "test",
     log: pino({ level }),
     clock: systemClock,
-    ...(mostBytesHeld === undefined ? {} : { mostBytesHeld }),
+    ...options,
   });
   onTestFinished(() => broker.close(500));
   return broker;
@@ -51,7 +49,7 @@ export function connect(amqpUrl: string, mostBytesHeld?: number): Broker {
 export async function startRuntime(options: RuntimeOptions = {}): Promise<Runtime> {
   const place = await ownPlace(testBacking());
   onTestFinished(() => place.remove());
-  const broker = connect(place.amqpUrl, options.mostBytesHeld);
+  const broker = connect(place.amqpUrl, options);
   await eventually(() => broker.ready);
   return {
     broker,
