@@ -34,4 +34,8 @@ it("throws RequestCutShort when the client leaves, or has left", async () => {
   payload.destroy();
   await expect(body).rejects.toThrow(RequestCutShort);
   await expect(collectBody(payload, 50, 100)).rejects.toThrow(RequestCutShort);
+  const aborted = new PassThrough();
+  const upload = collectBody(aborted, 50, 100);
+  aborted.destroy(Object.assign(new Error("aborted"), { code: "ECONNRESET" }));
+  await expect(upload).rejects.toThrow(RequestCutShort);
 });

@@ -38,7 +38,8 @@ export async function collectBody(payload: Readable, length: number | undefined,
       payload.off("close", cut);
       resolve(wholeOf(blocks.all()));
     });
-    payload.once("error", reject);
+    // Node tells of a client that left in the middle by an error, before the close.
+    payload.once("error", cut);
     payload.once("close", cut);
   });
 }
