@@ -32,7 +32,7 @@ export function createDeadKeeper({ broker, clock, log, store, writer, terms }: D
     const deadline = new Date(clock.nowMs() + terms.deadlineMs).toISOString();
     const fresh = page.map(({ batch }) => ({ ...batch, attempts: 0, deadline }));
     await broker.publish(fresh.map((batch) => batchMessage(batch, ROUTING_KEYS.batch, true)));
-    await store.remove(page.map(({ _id }) => _id));
+    await store.remove(page);
   };
   return {
     keep: async (batch, { url, reason }) => {

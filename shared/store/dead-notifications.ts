@@ -55,7 +55,8 @@ export interface DeadNotifications extends DeadNotificationReader {
   add(dead: DeadNotification): Promise<void>;
   /** The first so many of those that are chosen and were dead before a moment. */
   take(choice: DeadChoice & { before: Date }, limit: number): Promise<readonly DeadNotification[]>;
-  remove(ids: readonly string[]): Promise<void>;
+  /** As they were taken: one that died again meanwhile stays. */
+  remove(taken: readonly DeadNotification[]): Promise<void>;
   erase(address: string): Promise<number>;
   forget(account: string): Promise<void>;
 }
@@ -141,7 +142,11 @@ export function createDeadNotifications(store: Store): DeadNotifications {
       }),
     add: (dead) => guard(async () => void (await collection.replaceOne({ _id: dead._id }, dead, { upsert: true }))),
     take: (choice, limit) => guard(() => collection.find(filterOf(choice)).sort({ _id: 1 }).limit(limit).toArray()),
-    remove: (ids) => guard(async () => void (await collection.deleteMany({ _id: { $in: [...ids] } }))),
+    remove: (taken) =>
+      guard(async () => {
+        if (taken.length === 0) return;
+        await collection.deleteMany({ $or: taken.map(({ _id, at }) => ({ _id, at })) });
+      }),
     erase: (address) => guardLong(() => eraseFrom(collection, address)),
     forget: (account) => guardLong(async () => void (await collection.deleteMany({ account }))),
   };

@@ -1,10 +1,17 @@
 // What no endpoint takes within WAYPOST_NOTIFY_DEADLINE is dead: kept with its reason, replayed with the same tags, erased and forgotten.
 import { afterAll, beforeAll, expect, it } from "vitest";
+import type { Outgoing } from "#shared/broker/actor.ts";
+import { systemClock } from "#shared/clock.ts";
+import { batchMessageSchema } from "#shared/contracts/batch.ts";
+import { createLog } from "#shared/log.ts";
+import { createDeadNotifications } from "#shared/store/dead-notifications.ts";
+import { createMailWriter } from "#shared/store/mail-writer.ts";
 import type { Endpoint } from "#test/support/endpoint.ts";
 import { startEndpoint } from "#test/support/endpoint.ts";
 import { eventually } from "#test/support/eventually.ts";
 import type { NotifierAlone } from "#test/support/notifier.ts";
 import { startNotifier, testJob, writeAccount } from "#test/support/notifier.ts";
+import { createDeadKeeper } from "../../services/notifier/dead.ts";
 
 let notifier: NotifierAlone;
 let endpoint: Endpoint;
@@ -61,6 +68,20 @@ it.each(["account", "ids"] as const)("is replayed by %s with the same tags, and 
   await eventually(() => endpoint.acknowledged.filter((item) => item.job.jobId === job.head.jobId).length === 3);
   expect(tagsOf(job.head.jobId)).toEqual(tags);
   expect(await notifier.dead(account)).toEqual([]);
+});
+
+it("stays in the list where it dies again before its replay is confirmed", async () => {
+  const { account, dead } = await dieOnce();
+  const store = createDeadNotifications(notifier.store);
+  const writer = createMailWriter(notifier.store);
+  const terms = { retentionMs: 86_400_000, deadlineMs: 2_000 };
+  const publish = async (messages: readonly Outgoing[]): Promise<void> => {
+    for (const { body } of messages) await keeper.keep(batchMessageSchema.parse(body), { url: "", reason: "again" });
+  };
+  const ports = { broker: { publish }, clock: systemClock, log: createLog("test", "silent"), store, writer, terms };
+  const keeper = createDeadKeeper(ports);
+  expect(await keeper.replay({ account })).toBe(1);
+  expect(await notifier.dead(account)).toMatchObject([{ id: dead?.id, reason: "again" }]);
 });
 
 it("dies with the reason where the account's endpoint was taken away", async () => {
