@@ -28,6 +28,7 @@ export function createNotes(writer: Pick<MailWriter, "note">, clock: Clock): Not
   const commit = createGroupCommit<NoteOfMails>({
     write: (notes) => writer.note(notes),
     max: MOST_IN_ONE_WRITE,
+    isRepeatable: true,
     pace: { everyMs: WRITE_EVERY_MS, clock },
   });
   return {

@@ -119,6 +119,7 @@ function startEvents({ broker, clock, log, settings, store }: Context, parts: Pa
       for (const { event, isLate } of items) if (!isLate) parts.figures.recordEnd(event.body);
     },
     max: MOST_EVENTS_IN_ONE_WRITE,
+    isRepeatable: true,
     pace: { everyMs: RECORD_EVERY_MS, busy: RECORD_BUSY, clock },
   });
   const recorded = async (event: RecordedEvent): Promise<boolean> => {

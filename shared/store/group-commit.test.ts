@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { StoreUnavailable } from "#shared/errors.ts";
 import { createGroupCommit } from "./group-commit.ts";
 
 it("writes together what comes while a write is on its way", async () => {
@@ -34,6 +35,30 @@ it("fails only the items of the write that failed", async () => {
   });
   const [one, two] = await Promise.allSettled([commit.add(1), commit.add(2)]);
   expect([one.status, two.status]).toEqual(["rejected", "fulfilled"]);
+});
+
+describe("one item that cannot be written", () => {
+  const start = (error: Error) => {
+    const writes: number[][] = [];
+    const write = async (items: readonly number[]): Promise<void> => {
+      writes.push([...items]);
+      if (items.includes(3)) throw error;
+    };
+    const commit = createGroupCommit<number>({ max: 10, write, isRepeatable: true });
+    return { writes, settled: () => Promise.allSettled([1, 2, 3, 4, 5].map((item) => commit.add(item))) };
+  };
+
+  it("fails alone where what comes with it can be written twice", async () => {
+    const { settled } = start(new Error("too large"));
+    const failed = (await settled()).map(({ status }) => status === "rejected");
+    expect(failed).toEqual([false, false, true, false, false]);
+  });
+
+  it("is not looked for where it is the database that is away", async () => {
+    const { settled, writes } = start(new StoreUnavailable("away"));
+    expect((await settled()).every(({ status }) => status === "rejected")).toBe(true);
+    expect(writes).toHaveLength(1);
+  });
 });
 
 /** A clock whose sleeps end when told. */

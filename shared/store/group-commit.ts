@@ -1,6 +1,7 @@
 // Group commit: single writes that come while another is on its way are written together once that one has returned.
 // At rest a write goes out at once; under load one goes out every few milliseconds, for small ones cost nearly as much.
 import type { Clock } from "#shared/clock.ts";
+import { isRetriable } from "#shared/errors.ts";
 
 export interface GroupCommit<T> {
   /** Resolves once the item is written; rejects with what its batch met. */
@@ -13,6 +14,8 @@ export interface GroupCommitOptions<T> {
   write: (items: readonly T[]) => Promise<void>;
   /** Most items in one write. */
   max: number;
+  /** Written twice is as written once: what one item breaks is written again in halves, so that it alone fails. */
+  isRepeatable?: true;
   pace?: GroupPace;
 }
 
@@ -30,7 +33,7 @@ interface Waiting<T> {
   reject: (error: unknown) => void;
 }
 
-export function createGroupCommit<T>({ write, max, pace }: GroupCommitOptions<T>): GroupCommit<T> {
+export function createGroupCommit<T>({ write, max, isRepeatable, pace }: GroupCommitOptions<T>): GroupCommit<T> {
   let waiting: Waiting<T>[] = [];
   let isWriting = false;
   let begunMs = 0;
@@ -48,6 +51,20 @@ export function createGroupCommit<T>({ write, max, pace }: GroupCommitOptions<T>
     isHurried = false;
     begunMs = clock.nowMs();
   };
+  const settle = async (batch: readonly Waiting<T>[]): Promise<void> => {
+    try {
+      await write(batch.map(({ item }) => item));
+      for (const { resolve } of batch) resolve();
+    } catch (error) {
+      if (isRepeatable !== true || batch.length === 1 || isRetriable(error)) {
+        for (const { reject } of batch) reject(error);
+        return;
+      }
+      const half = Math.ceil(batch.length / 2);
+      await settle(batch.slice(0, half));
+      await settle(batch.slice(half));
+    }
+  };
   const flush = async (): Promise<void> => {
     isWriting = true;
     while (waiting.length > 0) {
@@ -55,14 +72,7 @@ export function createGroupCommit<T>({ write, max, pace }: GroupCommitOptions<T>
       const batch = waiting.slice(0, max);
       waiting = waiting.slice(max);
       lastCount = batch.length;
-      await write(batch.map(({ item }) => item)).then(
-        () => {
-          for (const { resolve } of batch) resolve();
-        },
-        (error: unknown) => {
-          for (const { reject } of batch) reject(error);
-        },
-      );
+      await settle(batch);
     }
     isWriting = false;
   };
