@@ -67,6 +67,31 @@ describe("the batches of a job", () => {
     expect(batches.map(({ push }) => push.notifications.length)).toEqual([3, 1]);
   });
 
+  it("stay below the 16 MiB of a message, however long the addresses are", () => {
+    const longest = "😀".repeat(16_384);
+    const events = Array.from({ length: 100 }, (_, index) => {
+      const told = event(`mail ${index}`, "STARTED", index);
+      Object.assign(told.body.notification.meta.mail, { email: longest, from: longest, mimeFrom: longest });
+      return told;
+    });
+    const batches = batchesOf(events, { max: 100, deadline });
+    const sizes = batches.map((batch) => Buffer.byteLength(JSON.stringify(batch)));
+    expect(Math.max(...sizes)).toBeLessThan(16 * 1024 * 1024);
+    expect(batches.flatMap(({ push }) => push.notifications)).toEqual(events.map(({ body }) => body.notification));
+  });
+
+  it("hold a mail's points in the order of its life, though the clocks of two machines differ", () => {
+    const events = [
+      event("a", "STARTED", 100),
+      event("a", "PROCESSED", 101),
+      event("b", "STARTED", 102),
+      event("a", "DELIVERED", 90),
+    ];
+    const [batch] = batchesOf(events, { max: 9, deadline });
+    const points = batch?.push.notifications.map(({ meta }) => meta.mail.id + meta.event.type);
+    expect(points?.filter((point) => point.startsWith("a"))).toEqual(["aSTARTED", "aPROCESSED", "aDELIVERED"]);
+  });
+
   it("carry the job's meta, its sealed endpoint, its trace and the end of their tries", () => {
     const [batch] = batchesOf([event("a", "STARTED", 1)], { max: 3, deadline });
     expect(batch).toMatchObject({
