@@ -23,7 +23,7 @@ const recordHeaderSchema = z
 
 export interface EventsOptions {
   collector: Collector;
-  /** Resolves once the event is in the record, written with others; answers whether it lost against another end. */
+  /** Resolves once the event is in the record, written with others; answers whether it is to be notified. */
   recorded(event: RecordedEvent): Promise<boolean>;
   mark: Mark;
   hasEndpoint(event: RecordedEvent): boolean;
@@ -38,9 +38,9 @@ export function createEventHandler(options: EventsOptions): (delivery: Delivery<
     // Asked for before and after: between the two the record may have marked it as one whose end is told.
     const hadEndpoint = options.hasEndpoint(event);
     options.mark.begin(event);
-    const isLate = await options.recorded(event);
+    const isOnRecord = await options.recorded(event);
     options.mark.end(event);
-    if (!isLate && (hadEndpoint || options.hasEndpoint(event))) await options.collector.add(event, suspect);
+    if (isOnRecord && (hadEndpoint || options.hasEndpoint(event))) await options.collector.add(event, suspect);
     return { kind: "done", publish: [] };
   };
 }

@@ -4,7 +4,7 @@ import type { TrackedFact, TrackedMail } from "#shared/contracts/make-event.ts";
 import { makeEvent } from "#shared/contracts/make-event.ts";
 import type { MailRecord } from "#shared/store/mails.ts";
 import type { RecordedEvent } from "./record.ts";
-import { isLate, mergeEvents } from "./record.ts";
+import { isLate, isOnRecord, mergeEvents } from "./record.ts";
 
 const AT = new Date("2026-11-24T10:00:00.000Z");
 const MAIL: TrackedMail = {
@@ -102,6 +102,21 @@ describe("the record of a mail", () => {
     expect(mergeEvents(late, [BOUNCED], TERMS)).toBe(late);
   });
 
+  it("tells a repetition of a point from another telling of it, which is not notified", () => {
+    const ended = merge(undefined, LIFE);
+    const again = event("DELIVERED", 60, { attempt: 2 });
+    expect(mergeEvents(ended, [again], TERMS)).toBe(ended);
+    expect([DELIVERED, again, BOUNCED].map((each) => isOnRecord(ended, each))).toEqual([true, false, false]);
+  });
+
+  it("has no DEFERRED after its end, of somebody who had not heard of that", () => {
+    const ended = merge(undefined, LIFE);
+    const waiting = event("DEFERRED", 5);
+    expect(mergeEvents(ended, [waiting], TERMS)).toBe(ended);
+    expect(isOnRecord(ended, waiting)).toBe(false);
+    expect(merge(merge(undefined, [STARTED, DELIVERED]), [DEFERRED]).points).toHaveLength(3);
+  });
+
   it("is the same object after a repetition", () => {
     const ended = merge(undefined, LIFE);
     expect(mergeEvents(ended, LIFE, TERMS)).toBe(ended);
@@ -125,6 +140,8 @@ describe("the record of a mail", () => {
     const erased: MailRecord = { ...merge(undefined, [STARTED]), email: "erased", recipient: "erased", erased: true };
     const smtp = { reason: "<to@example.org> unknown", dsn: "5.1.1" };
     const after = merge(erased, [event("HARD_BOUNCE", 5, { description: "to@example.org bounced", smtp })]);
-    expect(JSON.stringify(after)).not.toContain("to@example.org");
+    const late = merge(after, [event("SOFT_BOUNCE", 6, { smtp })]);
+    expect(late.late).toHaveLength(1);
+    expect(JSON.stringify(late)).not.toContain("to@example.org");
   });
 });

@@ -129,25 +129,33 @@ function withEnd(mail: MailRecord, point: MailPoint, { hasEndpoint }: RecordTerm
   };
 }
 
+const kept = (mail: MailRecord, point: MailPoint): MailPoint => (mail.erased === true ? erasePoint(point) : point);
+
 function withPoint(mail: MailRecord, point: MailPoint, terms: RecordTerms): MailRecord {
   const { type, subType, state } = point.event;
-  const points = [...mail.points, mail.erased === true ? erasePoint(point) : point];
+  const points = [...mail.points, kept(mail, point)];
   const progress = PROGRESS[type];
   if (progress < mail.progress) return { ...mail, points };
   const moved = { ...mail, points, type, subType, state, progress };
   return state === "FINISHED" ? withEnd(moved, point, terms) : moved;
 }
 
+/** Told of a mail that waits by somebody who had not heard of its end yet: nothing follows an end. */
+function isDeferredAfterEnd({ finishedAt }: MailRecord, { event: { type, ts } }: MailPoint): boolean {
+  return type === "DEFERRED" && finishedAt !== undefined && Date.parse(ts) > finishedAt.getTime();
+}
+
 function addEvent(mail: MailRecord, event: RecordedEvent, terms: RecordTerms): MailRecord {
   const point = pointOf(event);
   const known = mail.points.find(({ tag }) => tag === point.tag);
+  if (known === undefined && isDeferredAfterEnd(mail, point)) return withAttempt(mail, event.record.attempt);
   if (known === undefined) {
     return withPoint(withAttempt(withFacts(mail, event), event.record.attempt), point, terms);
   }
   if (point.event.state !== "FINISHED" || isSameEnd(known, point)) return withAttempt(mail, event.record.attempt);
   const isKept = mail.late?.some((late) => isSameEnd(late, point)) === true;
   const told = withAttempt(mail, event.record.attempt);
-  return isKept ? told : { ...told, late: [...(mail.late ?? []), point] };
+  return isKept ? told : { ...told, late: [...(mail.late ?? []), kept(mail, point)] };
 }
 
 /** The record with these events of its mail added; the same object where they say nothing new. */
@@ -162,6 +170,16 @@ export function mergeEvents(
   const after = events.reduce((mail, event) => addEvent(mail, event, terms), before);
   const isChanged = after !== before || existing === undefined;
   return isChanged ? { ...after, version: before.version + 1 } : before;
+}
+
+/**
+ * Whether it is this telling of the point that is on record, or a repetition of it. Where somebody came to the same point a
+ * second time the one on record is notified, when its own message is handled, and no other.
+ */
+export function isOnRecord(record: MailRecord, event: RecordedEvent): boolean {
+  const point = pointOf(event);
+  const known = record.points.find(({ tag }) => tag === point.tag);
+  return known !== undefined && known.event.ts === point.event.ts && isSameEnd(known, point);
 }
 
 /** Whether this end lost against the one on record: it is never notified. */

@@ -4,10 +4,10 @@ import type { MailWriter } from "#shared/store/mail-writer.ts";
 import type { MailRecord } from "#shared/store/mails.ts";
 import { StoreUnavailable } from "#shared/errors.ts";
 import type { RecordedEvent, RecordTerms } from "./record.ts";
-import { isLate, mailIdOfEvent, mergeEvents } from "./record.ts";
+import { isLate, isOnRecord, mailIdOfEvent, mergeEvents } from "./record.ts";
 
 export interface Recorder {
-  /** Resolves once all are written; answers, in order, whether each lost against another end of its mail. */
+  /** Resolves once all are written; answers, in order, whether each is on record and so to be notified. */
   record(events: readonly RecordedEvent[]): Promise<readonly boolean[]>;
 }
 
@@ -83,13 +83,12 @@ async function mergeOnce(options: RecorderOptions, groups: readonly Group[]): Pr
   return refused.size === 0 && replaced === moved.length ? merges : undefined;
 }
 
-/** Merges again until nobody wrote in between. Answers the late events. */
-async function writeMerged(options: RecorderOptions, groups: readonly Group[]): Promise<ReadonlySet<RecordedEvent>> {
+/** Merges again until nobody wrote in between. */
+async function writeMerged(options: RecorderOptions, groups: readonly Group[]): Promise<readonly Merge[]> {
+  if (groups.length === 0) return [];
   for (let round = 0; round < MOST_ROUNDS; round += 1) {
     const merges = await mergeOnce(options, groups);
-    if (merges !== undefined) {
-      return new Set(merges.flatMap(({ after, events }) => events.filter((event) => isLate(after, event))));
-    }
+    if (merges !== undefined) return merges;
     await options.clock.sleep(ROUND_PAUSE_MS * (1 + round * options.clock.random()));
   }
   throw new StoreUnavailable("the record of a mail changes faster than it can be merged");
@@ -99,11 +98,16 @@ export function createRecorder(options: RecorderOptions): Recorder {
   return {
     record: async (events) => {
       const groups = groupByMail(events, options.termsOf);
-      const unsure = await writeUnseen(options.writer, groups);
-      if (unsure.length === 0) return events.map(() => false);
-      const late = await writeMerged(options, unsure);
-      for (const event of late) options.onLate(event);
-      return events.map((event) => late.has(event));
+      const merges = await writeMerged(options, await writeUnseen(options.writer, groups));
+      for (const { after, events: merged } of merges) {
+        for (const event of merged) if (isLate(after, event)) options.onLate(event);
+      }
+      const written = new Map(groups.map(({ mailId, alone }) => [mailId, alone]));
+      for (const { mailId, after } of merges) written.set(mailId, after);
+      return events.map((event) => {
+        const record = written.get(mailIdOfEvent(event));
+        return record !== undefined && isOnRecord(record, event);
+      });
     },
   };
 }

@@ -111,12 +111,12 @@ function startEvents({ broker, clock, log, settings, store }: Context, parts: Pa
       log.error({ mailId: notification.meta.mail.id, type: notification.meta.event.type }, "record.late");
     },
   });
-  const commit = createGroupCommit<{ event: RecordedEvent; isLate: boolean }>({
+  const commit = createGroupCommit<{ event: RecordedEvent; isOnRecord: boolean }>({
     write: async (items) => {
-      const late = await recorder.record(items.map(({ event }) => event));
-      for (const [index, item] of items.entries()) item.isLate = late[index] === true;
+      const onRecord = await recorder.record(items.map(({ event }) => event));
+      for (const [index, item] of items.entries()) item.isOnRecord = onRecord[index] === true;
       parts.figures.countRecorded(items.length);
-      for (const { event, isLate } of items) if (!isLate) parts.figures.recordEnd(event.body);
+      for (const { event, isOnRecord } of items) if (isOnRecord) parts.figures.recordEnd(event.body);
     },
     max: MOST_EVENTS_IN_ONE_WRITE,
     isRepeatable: true,
@@ -124,9 +124,9 @@ function startEvents({ broker, clock, log, settings, store }: Context, parts: Pa
   });
   const recorded = async (event: RecordedEvent): Promise<boolean> => {
     await findConfirmed(parts.configuration, accountOf(event));
-    const item = { event, isLate: false };
+    const item = { event, isOnRecord: false };
     await commit.add(item);
-    return item.isLate;
+    return item.isOnRecord;
   };
   const isIdle = async (): Promise<boolean> => consumption.inHand === 0 && (await broker.depth(QUEUES.events)) === 0;
   const mark = createMark({ replica: clock.uuid(), marks: createRecordMarks(store), clock, isIdle });

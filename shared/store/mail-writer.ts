@@ -52,6 +52,8 @@ function appendOperation(addition: MailRecord): AnyBulkWriteOperation<MailRecord
     erased: { $exists: false },
     progress: { $lte: addition.progress },
     "points.tag": { $nin: addition.points.map(({ tag }) => tag) },
+    // An end that no attempt was made for tells of the last one before it.
+    ...(addition.attempts.length === 0 ? {} : { "attempts.at": { $nin: addition.attempts.map(({ at }) => at) } }),
   };
   const update: UpdateFilter<MailRecord> = {
     $set: movedFields(addition),

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { createRecordMarks } from "#shared/store/marks.ts";
 import { mailsOf } from "#shared/store/mails.ts";
+import { anAttempt } from "#test/support/build-mail.ts";
 import type { Endpoint } from "#test/support/endpoint.ts";
 import { startEndpoint } from "#test/support/endpoint.ts";
 import { eventually } from "#test/support/eventually.ts";
@@ -69,6 +70,23 @@ it("records a repeated point once, and tells it again with the same tag", async 
   await eventually(() => endpoint.of(job.mails[0]?.mailId ?? "").length === 6);
   expect(new Set(endpoint.of(job.mails[0]?.mailId ?? "").map(({ meta }) => meta.tag)).size).toBe(3);
   await recordOf(job, 3);
+});
+
+it("tells an end once that somebody came to again, and shows its last attempt once", async () => {
+  const job = await newJob();
+  const attempt = anAttempt();
+  const record = { lane: attempt.lane, relay: "relay.example.net", attempt };
+  const deferred = job.event(0, { point: "DEFERRED", record });
+  await notifier.publish([...job.life(0).slice(0, 2), deferred]);
+  await recordOf(job, 3);
+  const mailId = job.mails[0]?.mailId ?? "";
+  await notifier.publish([job.event(0, { point: "SOFT_BOUNCE", record })]);
+  await eventually(() => endpoint.of(mailId).length === 4);
+  await notifier.publish([job.event(0, { point: "SOFT_BOUNCE", record, at: new Date(Date.now() + 1_000) }), deferred]);
+  // What was published with it is told again: by then the end would have been, too.
+  await eventually(() => endpoint.of(mailId).length === 5);
+  expect(endpoint.of(mailId).filter(({ meta }) => meta.event.state === "FINISHED")).toHaveLength(1);
+  expect((await recordOf(job, 4)).attempts).toHaveLength(1);
 });
 
 it("keeps a second, different end as late: counted, never told", async () => {
