@@ -111,8 +111,9 @@ export function createMailReader(store: Store): MailReader {
     search: (query) => guardLong(() => searchMails(store, query)),
     waiting: (account, lane) =>
       guardLong(() => mails.countDocuments({ account, open: true, ...(lane === undefined ? {} : { lane }) })),
+    // Where nothing is awaited, all mails of the account are looked at.
     awaitsNotification: (account) =>
-      guard(async () => isPresent((await mails.findOne({ account, awaitsNotification: true })) ?? undefined)),
+      guardLong(async () => isPresent((await mails.findOne({ account, awaitsNotification: true })) ?? undefined)),
     overdue: (moment, limit) =>
       guard(async () => {
         const found = mails

@@ -45,6 +45,11 @@ function endedFields(record: MailRecord): UpdateFilter<MailRecord> {
   };
 }
 
+/** The endpoint may have been configured since the mail began. */
+function awaitedEnd({ open, awaitsNotification }: MailRecord): Partial<MailRecord> {
+  return open !== true && awaitsNotification === true ? { awaitsNotification } : {};
+}
+
 function appendOperation(addition: MailRecord): AnyBulkWriteOperation<MailRecord> {
   const filter: Filter<MailRecord> = {
     _id: addition._id,
@@ -56,7 +61,7 @@ function appendOperation(addition: MailRecord): AnyBulkWriteOperation<MailRecord
     ...(addition.attempts.length === 0 ? {} : { "attempts.at": { $nin: addition.attempts.map(({ at }) => at) } }),
   };
   const update: UpdateFilter<MailRecord> = {
-    $set: movedFields(addition),
+    $set: { ...movedFields(addition), ...awaitedEnd(addition) },
     $push: {
       points: { $each: addition.points },
       ...(addition.attempts.length === 0 ? {} : { attempts: { $each: addition.attempts } }),

@@ -99,6 +99,22 @@ it("dies with the reason where the account's endpoint was taken away", async () 
   expect(dead?.reason).toBe("the account has no endpoint");
 });
 
+it("is awaited where the endpoint was configured after the mail had begun", async () => {
+  status = 500;
+  const account = await notifier.account();
+  const job = testJob(account);
+  const [started, processed, delivered] = job.life(0);
+  if (started === undefined || processed === undefined || delivered === undefined) throw new Error("a whole life");
+  await notifier.publish([started, processed]);
+  await eventually(async () => (await notifier.reader.mail(job.mails[0]?.mailId ?? ""))?.type === "PROCESSED");
+  await writeAccount(notifier, { ...account, notification: { url: endpoint.url } });
+  // The notifier knows of it by then.
+  await notifier.command({ command: "test-endpoint", account: account._id, url: endpoint.url });
+  await notifier.publish([delivered]);
+  await eventually(() => tagsOf(job.head.jobId).size > 0);
+  expect(await notifier.reader.awaitsNotification(account._id)).toBe(true);
+});
+
 it("erases a recipient from record and dead notifications", async () => {
   const { job, account } = await dieOnce();
   const [mail] = job.mails;
