@@ -56,7 +56,7 @@ function overdueMailOf(record: MailRecord): OverdueMail {
     ...trackedMailOfRecord(record),
     attempts: record.attempts.reduce((most, attempt) => Math.max(most, attempt.attempt), 0),
     lane: record.lane,
-    relay: record.relay,
+    relay: record.route === "relay" ? record.relay : undefined,
   };
 }
 

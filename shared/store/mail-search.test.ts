@@ -10,6 +10,10 @@ describe("a search finds by either spelling", () => {
   });
 
   it.each(["Relais.Müller.example", "relais.xn--mller-kva.example"])("a relay: %s", (route) => {
-    expect(mailFilter({ route })).toEqual({ $and: [{ relay: "relais.xn--mller-kva.example" }] });
+    expect(mailFilter({ route })).toMatchObject({ $and: [{ relay: "relais.xn--mller-kva.example" }] });
   });
+});
+
+it("finds no mail of a relay that left it for the default route", () => {
+  expect(mailFilter({ route: "relay.example.net" })).toMatchObject({ $and: [{ route: "relay" }] });
 });

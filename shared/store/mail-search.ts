@@ -41,7 +41,7 @@ const STATE_FILTERS: Readonly<Record<NonNullable<MailQuery["state"]>, Filter<Mai
 
 function routeFilter(route: string): Filter<MailRecord> {
   if (route === "mx" || route === "relay") return { route };
-  return { relay: toALabels(route) ?? route.toLowerCase() };
+  return { route: "relay", relay: toALabels(route) ?? route.toLowerCase() };
 }
 
 /** Where the page after a mail begins. */

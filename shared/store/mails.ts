@@ -52,7 +52,7 @@ export interface MailRecord {
   /** The job's own endpoint, sealed; kept until the mail has ended, for points that the sweep makes. */
   endpoint?: string;
   route?: "relay" | "mx";
-  /** Name of the relay; absent on the default route. */
+  /** Name of the relay, the last one where the mail takes the default route by now; absent where it always did. */
   relay?: string;
   lane?: string;
   /** Of the farthest tracking point; never goes back when points come out of order. */
