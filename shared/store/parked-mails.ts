@@ -30,6 +30,8 @@ export const PARKED_JOBS = {
   jobId: { $exists: true },
   replayedAt: { $exists: false },
 };
+/** A tracking point that lies there says nothing of its mail, which goes on. */
+const NO_POINT = { $ne: "event" } as const;
 
 type JobLetter = Pick<StoredDeadLetter, "_id" | "reason"> & { jobId: string };
 
@@ -82,7 +84,7 @@ export function createParkedMails(store: Store): ParkedMails {
     reasonsOf: (mailIds) =>
       guard(async () => {
         const found = await letters
-          .find({ mailId: { $in: [...mailIds] }, replayedAt: { $exists: false }, ...FROM_WAYPOST })
+          .find({ mailId: { $in: [...mailIds] }, type: NO_POINT, replayedAt: { $exists: false }, ...FROM_WAYPOST })
           .project<Pick<StoredDeadLetter, "mailId" | "reason">>({ mailId: 1, reason: 1 })
           .toArray();
         return new Map(

@@ -234,5 +234,6 @@ it("has those jobs ended whose deadline is over, the oldest first, and none that
   expect(await unknownJobs(store, ["early", "submitted"])).toEqual(new Set(["submitted"]));
   await letters.add(aLetter("mail", { mailId: "m7", queue: QUEUES.due, type: "mail" }), Buffer.alloc(0));
   await letters.add(aLetter("no mail", { mailId: "m8", queue: QUEUES.submissions, type: "mail" }), Buffer.alloc(0));
-  expect(await parked.reasonsOf(["m7", "m8"])).toEqual(new Map([["m7", "why"]]));
+  await letters.add(aLetter("its point", { mailId: "told", queue: QUEUES.events, type: "event" }), Buffer.alloc(0));
+  expect(await parked.reasonsOf(["m7", "m8", "told"])).toEqual(new Map([["m7", "why"]]));
 });
