@@ -45,7 +45,8 @@ function start(mostWaiting = 100) {
     enable: async () => 0,
     forget: async () => undefined,
   };
-  const board: Board = createBoard({ endpoints, clock, log: createLog("test", "silent"), mostWaiting, keptMs: 60_000 });
+  const log = createLog("test", "silent");
+  const board: Board = createBoard({ endpoints, clock, log, mostWaiting, mostOfAccount: 200, keptMs: 60_000 });
   return {
     looks,
     looking,
@@ -78,6 +79,16 @@ describe("the board of endpoints", () => {
     const next = board.admit(DETAILS);
     first?.end(OK);
     expect((await next).kind).toBe("turn");
+  });
+
+  it("lets an account in that often and no more, however many endpoints its jobs name", async () => {
+    const { board } = start();
+    const urls = Array.from({ length: 201 }, (_, n) => `https://job.example.com/${n}`);
+    const [first, ...others] = await Promise.all(urls.map((url) => board.admit({ ...DETAILS, url })));
+    expect(others.filter(({ kind }) => kind === "parked")).toHaveLength(1);
+    expect((await board.admit({ ...DETAILS, account: "other" })).kind).toBe("turn");
+    if (first !== undefined) turnOf(first).end(OK);
+    expect((await board.admit(DETAILS)).kind).toBe("turn");
   });
 
   it("parks those that wait for an endpoint that went silent", async () => {

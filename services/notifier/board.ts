@@ -30,6 +30,8 @@ export interface BoardOptions {
   log: Log;
   /** Batches that may wait for a turn in this replica, over all endpoints. */
   mostWaiting: number;
+  /** POSTs that all endpoints of an account may have in flight: each of its jobs may name another, and all may hang. */
+  mostOfAccount: number;
   /** How long the state of an endpoint that came with a job is kept. */
   keptMs: number;
 }
@@ -50,13 +52,16 @@ class EndpointBoard implements Board {
   readonly #log: Log;
   readonly #entries = new LRUCache<string, Entry>({ max: MOST_ENDPOINTS });
   readonly #mostWaiting: number;
+  readonly #mostOfAccount: number;
+  readonly #inFlight = new Map<string, number>();
   readonly #keptMs: number;
   readonly #looks: GroupCommit<Entry>;
   #waiting = 0;
   #isLooking = false;
 
-  constructor({ endpoints, clock, log, mostWaiting, keptMs }: BoardOptions) {
+  constructor({ endpoints, clock, log, mostWaiting, mostOfAccount, keptMs }: BoardOptions) {
     this.#mostWaiting = mostWaiting;
+    this.#mostOfAccount = mostOfAccount;
     this.#keptMs = keptMs;
     this.#looks = createGroupCommit({ write: (entries) => this.#lookAt(entries), max: MOST_IN_ONE_LOOK });
     this.#endpoints = endpoints;
@@ -69,6 +74,7 @@ class EndpointBoard implements Board {
     entry.isJobs = details.isJobs === true;
     if (this.#clock.nowMs() - entry.lookedMs >= LOOKED_AT_FOR_MS) await this.#look(entry);
     const nowMs = this.#clock.nowMs();
+    if (this.#inFlightOf(entry) >= this.#mostOfAccount) return parkedFor(entry, nowMs);
     if (roomOf(entry, nowMs) > 0) return { kind: "turn", turn: this.#begin(entry) };
     // An endpoint may hold three times what is left free: one alone three quarters of all, many a fair share each.
     const free = this.#mostWaiting - this.#waiting;
@@ -155,12 +161,20 @@ class EndpointBoard implements Board {
     entry.health = healthy(this.#clock.nowMs());
   }
 
+  #inFlightOf({ account }: Entry): number {
+    return this.#inFlight.get(account) ?? 0;
+  }
+
   #begin(entry: Entry): Turn {
     const id = Symbol("turn");
     entry.inFlight.set(id, this.#clock.nowMs());
+    this.#inFlight.set(entry.account, this.#inFlightOf(entry) + 1);
     return {
       end: (outcome) => {
         entry.inFlight.delete(id);
+        const others = this.#inFlightOf(entry) - 1;
+        if (others > 0) this.#inFlight.set(entry.account, others);
+        else this.#inFlight.delete(entry.account);
         this.#learn(entry, outcome);
         admitWaiting(entry, this.#clock.nowMs());
       },

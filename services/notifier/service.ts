@@ -44,7 +44,7 @@ const MOST_EVENTS_IN_ONE_WRITE = 500;
 const RECORD_EVERY_MS = 10;
 /** From a thousand points a second on: a mail's points then come to be written together, most of them as one insert. */
 const RECORD_BUSY = { items: 10, everyMs: 80 };
-/** Above what all endpoints that hang hold (board.ts), so that the others go on. */
+/** Above what an endpoint, or an account, that hangs holds (board.ts), so that the others go on. */
 const BATCHES_IN_HAND = 500;
 const COMMANDS_IN_HAND = 4;
 const POST_TIMEOUT_MS = 10_000;
@@ -79,7 +79,14 @@ async function build({ settings, log, clock, broker, store }: Context) {
     dead,
     figures: createFigures(),
     poster: createPoster({ client, clock }),
-    board: createBoard({ endpoints, clock, log, mostWaiting: BATCHES_IN_HAND * 0.9, keptMs: deadlineMs + DAY_MS }),
+    board: createBoard({
+      endpoints,
+      clock,
+      log,
+      mostWaiting: BATCHES_IN_HAND * 0.9,
+      mostOfAccount: BATCHES_IN_HAND * 0.4,
+      keptMs: deadlineMs + DAY_MS,
+    }),
     collector: createCollector({
       broker,
       clock,

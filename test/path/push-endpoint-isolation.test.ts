@@ -1,5 +1,5 @@
 // An endpoint that hangs or fails holds up no other, and has a bound on what is posted to it at once.
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
 import type { Account } from "#shared/routing/configuration.ts";
 import type { Endpoint } from "#test/support/endpoint.ts";
 import { startEndpoint } from "#test/support/endpoint.ts";
@@ -25,9 +25,9 @@ afterAll(async () => {
 });
 
 /** Median ms from tracking points to their POST. */
-async function lagOf(account: Account): Promise<number> {
+async function lagOf(account: Account, rounds = 15): Promise<number> {
   const lags: number[] = [];
-  for (let round = 0; round < 15; round += 1) {
+  for (let round = 0; round < rounds; round += 1) {
     const job = testJob(account);
     const began = Date.now();
     await notifier.publish(job.life(0));
@@ -58,4 +58,18 @@ it("tells all of them once it answers again", async () => {
   const told = () => new Set(hanging.acknowledged.map(({ meta }) => meta.tag));
   await eventually(() => told().size >= 900, 50_000);
   expect(told().size).toBe(900);
+});
+
+it("posts to a healthy endpoint at once while the jobs of an account name 600 endpoints that hang", async () => {
+  const silent = await startEndpoint(() => ({ hang: true }));
+  onTestFinished(() => silent.close());
+  const bad = await notifier.account();
+  const good = await notifier.account({ url: healthy.url });
+  const jobs = Array.from({ length: 600 }, (_, n) => {
+    const endpoint = notifier.sealer.seal(JSON.stringify({ url: `${silent.url}/${n}` }));
+    return testJob(bad, 1, { endpoint });
+  });
+  await notifier.publish(jobs.flatMap((job) => job.life(0)));
+  await eventually(() => silent.openConnections >= 150);
+  expect(await lagOf(good, 1)).toBeLessThan(4_000);
 });
