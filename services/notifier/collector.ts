@@ -37,6 +37,8 @@ interface Seen {
 }
 
 const MOST_JOBS_SEEN = 10_000;
+/** Of one job: the last point of a larger one waits for its quiet time, as its others do. */
+const MOST_FINISHED_SEEN = 100;
 
 /** The message that carries a batch. */
 export function batchMessage(batch: BatchMessage, routingKey: string, suspect?: boolean): Outgoing {
@@ -65,7 +67,7 @@ function createJobMemory(): JobMemory {
       const seen = jobs.get(jobId) ?? { mails: undefined, finished: new Set<string>() };
       seen.mails ??= record.mails;
       const { mail, event } = body.notification.meta;
-      if (event.state === "FINISHED") seen.finished.add(mail.id);
+      if (event.state === "FINISHED" && seen.finished.size < MOST_FINISHED_SEEN) seen.finished.add(mail.id);
       jobs.set(jobId, seen);
       return seen;
     },
