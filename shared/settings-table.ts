@@ -198,7 +198,13 @@ export const SETTINGS = define({
     meaning: "then push notifications are kept as dead and can be replayed",
   },
   WAYPOST_NOTIFY_BATCH: { schema: count, default: "100", meaning: "most notifications in one POST" },
-  WAYPOST_NOTIFY_LINGER: { schema: duration, default: "1s", meaning: "longest wait to fill one" },
+  WAYPOST_NOTIFY_LINGER: {
+    schema: duration.refine((ms) => ms <= 600_000, {
+      error: "at most 10m: the broker takes a message back after 30 minutes",
+    }),
+    default: "1s",
+    meaning: "longest wait to fill one",
+  },
   WAYPOST_DNS_SERVERS: {
     schema: listOf(isDnsServer, "IP addresses of DNS servers with their ports: 192.0.2.53:53,[2001:db8::53]:53"),
     optional: true,

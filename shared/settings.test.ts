@@ -83,6 +83,11 @@ it("takes whole addresses, with ports and without", () => {
   expect(readSettings("delivery", { ...base, ...addresses })).toMatchObject({ ok: true });
 });
 
+it("lets no tracking point wait for its POST until the broker takes it back", () => {
+  const read = readSettings("notifier", { ...base, WAYPOST_NOTIFY_LINGER: "1h" });
+  expect(read.ok ? [] : read.problems).toEqual([expect.stringContaining("WAYPOST_NOTIFY_LINGER is")]);
+});
+
 it("shows no secret in a message", () => {
   const read = readSettings("ingest", { ...base, WAYPOST_SECRET_KEY: "hunter2" });
   expect(read.ok ? "" : read.problems.join()).toContain("WAYPOST_SECRET_KEY is not valid: it should be 32 bytes");
