@@ -47,6 +47,13 @@ it("is closed where this machine lacks the dedicated IP", () => {
   });
 });
 
+it("of a dedicated IP that no account has any more is open everywhere, so that its mails are routed again", () => {
+  const ofIp = { kind: "mx-ip", name: "delivery.mx.ip.192.0.2.9", address: "192.0.2.9" } as const;
+  const without = ground(RELAY, { lane: ofIp }, { dedicatedIp: "192.0.2.9" });
+  expect(planLane(without)).toMatchObject({ kind: "closed", cause: "address" });
+  expect(planLane(ground(RELAY, { lane: ofIp }, { dedicatedIp: "192.0.2.10" }))).toMatchObject({ kind: "open" });
+});
+
 it("forwards what is in it once the relay is not in use, suspended, held or not", () => {
   for (const relay of [
     { ...RELAY, enabled: false, held: true },

@@ -31,12 +31,15 @@ export function relayInUse(lane: Lane, configuration: Configuration): Relay | un
   return relay?.enabled === true && relay.removed === undefined ? relay : undefined;
 }
 
+/** The address that the lane's mails must leave from; none any more where no account has it: they are routed again. */
 export function sourceAddressOf(lane: Lane, configuration: Configuration): string | undefined {
   switch (lane.kind) {
     case "relay":
       return accountOf(lane.account, configuration)?.dedicatedIp;
     case "mx-ip":
-      return lane.address;
+      return configuration.accounts().some(({ dedicatedIp }) => dedicatedIp === lane.address)
+        ? lane.address
+        : undefined;
     case "mx":
       return undefined;
   }

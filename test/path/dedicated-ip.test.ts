@@ -49,6 +49,23 @@ it("that no replica has: the lane is left alone, with an alarm, and drains once 
   expect(relay.accepted.at(-1)?.remoteAddress).toBe("127.88.0.8");
 });
 
+it("that no replica has: mails of the default route go on once no account has it any more", async () => {
+  const exchanger = await startMailServer({ port: system.mxPort });
+  const domain = `${uniqueLabel("mx")}.example`;
+  system.dns.set(domain, { mx: [{ preference: 10, exchange: exchanger.host }] });
+  const account = await system.account({ dedicatedIp: "192.0.2.78" });
+  const [mailId = ""] = await system.hand(account, { recipients: [`to@${domain}`] });
+  const alarm = { event: "lane.no_source_address", lane: "delivery.mx.ip.192.0.2.78" };
+  await eventually(() =>
+    system.logs("delivery").some(({ event, lane }) => event === alarm.event && lane === alarm.lane),
+  );
+  await system.control.put(`/v1/accounts/${account.name}`, { customerNo: "4711" });
+  const mail = await system.ended(mailId);
+  expect(mail.trackingPoints.at(-1)?.meta.event.type).toBe("DELIVERED");
+  expect(exchanger.accepted).toHaveLength(1);
+  await exchanger.close();
+});
+
 it("of IPv6 takes the relay by its AAAA alone, and never another address of ours", async () => {
   const v6 = await startMailServer({ address: "::1", port: relay.port, options: { name: "v6.relay.test" } });
   const name = `${uniqueLabel("both")}.relay.test`;
