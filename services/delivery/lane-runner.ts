@@ -38,6 +38,8 @@ const MX_UNPROVEN_CONNECTIONS = 2;
 const LOOK_AT_LASTING_EVERY_MS = 1_000;
 const BULK_PROBE_AFTER_MS = 300;
 const MOST_DOMAINS = 2_000;
+/** Without a mail for so long, its next one is let in as a probe: whether the domain is remembered makes no difference. */
+const SUSPENDED_KEPT_MS = 3_600_000;
 /** Before a mailbox is looked at that nothing has said anything of. */
 const LONGEST_SLEEP_MS = 60_000;
 
@@ -267,8 +269,9 @@ export class LaneRunner {
   }
 
   #forgetIdle(): void {
-    for (const [name, destination] of this.#destinations) {
-      if (destination.isIdle && !destination.isSuspended) this.#destinations.delete(name);
+    const keptSinceMs = this.#ports.clock.nowMs() - SUSPENDED_KEPT_MS;
+    for (const [name, { isIdle, isSuspended, lastUsedMs }] of this.#destinations) {
+      if (isIdle && (!isSuspended || lastUsedMs < keptSinceMs)) this.#destinations.delete(name);
     }
   }
 }
