@@ -1,6 +1,11 @@
 import { describe, expect, it } from "vitest";
+import type { Delivery } from "#shared/broker/actor.ts";
+import { systemClock } from "#shared/clock.ts";
+import type { MailMessage } from "#shared/contracts/mail.ts";
+import type { Configuration } from "#shared/routing/configuration.ts";
 import { aConfiguration, aMail, aRelay, DEADLINE } from "#test/support/build-mail.ts";
-import { decideDue } from "./due.ts";
+import type { DuePorts } from "./due.ts";
+import { createDueActor, decideDue } from "./due.ts";
 
 const now = new Date("2026-03-01T13:00:00.000Z");
 
@@ -38,4 +43,26 @@ describe("a due mail", () => {
   it("of an account that is gone fails", () => {
     expect(decideDue(aMail(), aConfiguration({ accounts: [] }), now)).toMatchObject({ kind: "failed" });
   });
+});
+
+/** Where the mail goes by a configuration that is known, and one that is asked for. */
+async function handled(known: Configuration, confirmed: Configuration): Promise<string | undefined> {
+  const ports = {
+    configuration: { current: () => known, confirmed: async () => confirmed },
+    lanes: { ensure: async () => false },
+    clock: { ...systemClock, now: () => new Date(now) },
+    metrics: { countDue: () => undefined },
+    signer: { sign: async (fates: unknown) => fates },
+  } as unknown as DuePorts;
+  const delivery = { message: aMail(), content: Buffer.alloc(5), suspect: false } as Delivery<MailMessage>;
+  const [verdict] = await createDueActor(ports, { prefetch: 1, batch: 1 }).handleBatch([delivery]);
+  return verdict?.kind === "done" ? verdict.publish[0]?.exchange : undefined;
+}
+
+it("does not end a mail whose account was made a moment ago", async () => {
+  const unknown = aConfiguration({ accounts: [] });
+  const known = aConfiguration({ relays: [aRelay()] });
+  expect(await handled(unknown, known)).toBe("waypost.mails");
+  expect(await handled(known, unknown)).toBe("waypost.mails");
+  expect(await handled(unknown, unknown)).toBe("waypost.events");
 });

@@ -11,7 +11,7 @@ import type { Ledger } from "#shared/store/ledger.ts";
 import type { RouteDecision } from "./decide-route.ts";
 import { decideRoute } from "./decide-route.ts";
 import type { JobPorts } from "./jobs.ts";
-import { ensureLanes } from "./jobs.ts";
+import { configurationFor, ensureLanes } from "./jobs.ts";
 import type { JobSigner } from "./sign.ts";
 
 export type DuePorts = Pick<JobPorts, "configuration" | "lanes" | "clock" | "metrics" | "signer" | "broker"> & {
@@ -39,7 +39,7 @@ export function decideDue(mail: MailMessage, configuration: Configuration, now: 
 }
 
 async function handleDue(ports: DuePorts, deliveries: readonly Delivery<MailMessage>[]): Promise<Verdict[]> {
-  const configuration = ports.configuration.current();
+  const configuration = await configurationFor(deliveries, ports);
   const now = ports.clock.now();
   const decided = await Promise.all(
     deliveries.map(async (delivery) => {

@@ -4,7 +4,7 @@ import { laneMailboxes } from "#shared/broker/topology.ts";
 import type { Clock } from "#shared/clock.ts";
 import { changedMessage } from "#shared/contracts/configuration-changed.ts";
 import { sizeOfMails } from "#shared/contracts/job-size.ts";
-import type { JobMessage } from "#shared/contracts/mail.ts";
+import type { JobMessage, MailMessage } from "#shared/contracts/mail.ts";
 import { jobMessageSchema } from "#shared/contracts/mail.ts";
 import type { Log } from "#shared/log.ts";
 import type { Configuration, ConfigurationPort } from "#shared/routing/configuration.ts";
@@ -70,7 +70,7 @@ async function handleJobs(ports: JobPorts, deliveries: readonly Delivery<JobMess
   const suppressions = await ports.suppressions.find(
     gathered.flatMap(({ delivery, recipients }) => suppressionKeysOf(delivery.message.head, recipients)),
   );
-  const configuration = await configurationFor(gathered, ports);
+  const configuration = await configurationFor(deliveries, ports);
   const split = await Promise.all(
     gathered.map((job) => {
       const { message, content } = job.delivery;
@@ -89,8 +89,11 @@ async function handleJobs(ports: JobPorts, deliveries: readonly Delivery<JobMess
 }
 
 /** The configuration as it is now; an account that ingest knew is not missing from it. */
-async function configurationFor(jobs: readonly GatheredJob[], { configuration }: JobPorts): Promise<Configuration> {
-  const accounts = new Set(jobs.map(({ delivery }) => delivery.message.head.account));
+export async function configurationFor(
+  deliveries: readonly Delivery<JobMessage | MailMessage>[],
+  { configuration }: Pick<JobPorts, "configuration">,
+): Promise<Configuration> {
+  const accounts = new Set(deliveries.map(({ message }) => message.head.account));
   const isKnown = [...accounts].every((name) => configuration.current().account(name) !== undefined);
   return isKnown ? configuration.current() : configuration.confirmed();
 }
