@@ -3,6 +3,7 @@
 import { LRUCache } from "lru-cache";
 import type { Clock } from "#shared/clock.ts";
 import type { JobMessage } from "#shared/contracts/mail.ts";
+import { trackedMailOf } from "#shared/contracts/outgoing.ts";
 import { WaypostError } from "#shared/errors.ts";
 import type { Log } from "#shared/log.ts";
 import type { Configuration, SenderDomain } from "#shared/routing/configuration.ts";
@@ -119,10 +120,9 @@ function problemOf(error: unknown): { problem: string } {
 function signedFate(fate: MailFate, signature: Signature | { problem: string }): MailFate {
   if (fate.kind !== "routed" || fate.route.kind !== "mx") return fate;
   if (!("problem" in signature)) return { ...fate, mail: { ...fate.mail, signature } };
-  const { head, mailId, email, recipient, messageId } = fate.mail;
   return {
     kind: "failed",
-    mail: { head, mailId, email, recipient, messageId },
+    mail: trackedMailOf(fate.mail),
     reason: `the mail cannot be signed: ${signature.problem}`,
   };
 }
