@@ -83,6 +83,19 @@ describe("a mail that the server cannot take as it is", () => {
     expect(message.toString()).toContain("Gr=FC=DFe");
   });
 
+  it("is not encoded twice where a part is encoded already and has bytes outside ASCII even so", async () => {
+    const part = (type: string, encoding: string, body: string): string =>
+      `--x\r\nContent-Type: ${type}\r\nContent-Transfer-Encoding: ${encoding}\r\n\r\n${body}\r\n`;
+    const text = part("text/plain; charset=utf-8", "Quoted-Printable", "Gr=C3=BC=C3=9Fe und =\r\nKüsse");
+    const attached = part("application/pdf", "base64", `${Buffer.from("%PDF").toString("base64")}\r\nü`);
+    const tree = `${PLAIN}Content-Type: multipart/mixed; boundary=x\r\n\r\n${text}${attached}--x--\r\n`;
+    const { message } = await sent(tree);
+    expect(isAscii(message)).toBe(true);
+    const parsed = await simpleParser(message);
+    expect(parsed.text?.trim()).toBe("Grüße und Küsse");
+    expect(parsed.attachments[0]?.content.toString()).toBe("%PDF");
+  });
+
   it("is signed as it goes out, and its signature counts towards its size", async () => {
     const sign = async (pieces: MessagePieces) => [Buffer.from(`Signs: ${bytesOf(pieces)}\r\n`), ...pieces];
     const { message } = await sent(EIGHT_BIT);

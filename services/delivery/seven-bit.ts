@@ -38,7 +38,20 @@ function withEncoding(headers: string, encoding: string): string {
 
 const join = ({ headers, body }: Part): Buffer => Buffer.concat([Buffer.from(`${headers}\r\n`, "latin1"), body]);
 
-function encodeLeaf({ headers, body }: Part, type: string): Part {
+/** Encoded as it says, but for some bytes: encoded once more it would be read by nobody. */
+function encodeStrayBytes({ headers, body }: Part, encoding: string): Part | undefined {
+  // What is not of its alphabet is ignored (RFC 2045 §6.8).
+  if (encoding === "base64") return { headers, body: Buffer.from(body.filter((byte) => byte < 0x80)) };
+  if (body.length > MOST_QUOTED) return undefined;
+  const quoted = body
+    .toString("latin1")
+    .replace(/[\u0080-\u00ff]/g, (byte) => `=${byte.charCodeAt(0).toString(16).toUpperCase()}`);
+  return { headers, body: Buffer.from(quoted, "latin1") };
+}
+
+function encodeLeaf({ headers, body }: Part, type: string): Part | undefined {
+  const encoding = fieldOf(headers, "Content-Transfer-Encoding")?.toLowerCase() ?? "7bit";
+  if (/^(?:base64|quoted-printable)$/.test(encoding)) return encodeStrayBytes({ headers, body }, encoding);
   if (/^text\//i.test(type) && body.length <= MOST_QUOTED) {
     return { headers: withEncoding(headers, "quoted-printable"), body: encodeQuotedPrintable(body) };
   }
