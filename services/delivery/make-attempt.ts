@@ -55,7 +55,7 @@ export interface AttemptMaker {
   unrecorded(key: LedgerKey): Attempt | undefined;
   /** Resolves once it is on disk, however long the database is away, to the outcome that stands of this attempt. */
   record(mail: MailMessage, attempt: Attempt): Promise<Attempt>;
-  /** Ends what is under way: unsent before the final dot, uncertain behind it. What cannot be recorded by now is given back. */
+  /** Ends what is under way: unsent before the final dot, uncertain behind it. Nothing is begun after it. What cannot be recorded by now is given back. */
   abandonAll(): void;
   readonly running: number;
 }
@@ -70,6 +70,7 @@ class Maker implements AttemptMaker {
   readonly #ports: MakerPorts;
   readonly #running = new Set<Running>();
   #owners = 0;
+  #isOver = false;
   readonly #outcomes: Outcomes;
 
   constructor(ports: MakerPorts) {
@@ -100,11 +101,13 @@ class Maker implements AttemptMaker {
   }
 
   abandonAll(): void {
+    this.#isOver = true;
     for (const { controller } of this.#running) controller.abort();
     this.#outcomes.giveUp();
   }
 
   async make(request: AttemptRequest): Promise<AttemptMade> {
+    if (this.#isOver) return { kind: "abandoned" };
     const mail = request.delivery.message;
     const span = startAttemptSpan(mail, request.found.kind);
     const running: Running = { controller: new AbortController(), session: undefined, onAnswered: stepEvents(span) };

@@ -17,6 +17,7 @@ import { findUntoldMails } from "#shared/store/untold-mails.ts";
 import { createCommandsActor } from "./commands.ts";
 import type { DeliverPorts } from "./deliver-mail.ts";
 import { deliverMail } from "./deliver-mail.ts";
+import { drain } from "./drain.ts";
 import { Gossip } from "./gossip.ts";
 import type { LanePorts } from "./lane-runner.ts";
 import { LaneSet } from "./lane-set.ts";
@@ -157,11 +158,12 @@ export async function startDelivery(context: Context): Promise<RunningService> {
       preparation.stop();
       gossip.stop();
       listing.close();
-      await Promise.all([notices.stop(), commands.cancel()]);
-      const drainMs = Math.max(0, settings.WAYPOST_DRAIN_SECONDS * 1_000 - LAST_VERDICTS_MS);
-      const timer = setTimeout(() => attempts.abandonAll(), drainMs);
-      await lanes.stop();
-      clearTimeout(timer);
+      await drain({
+        lanes,
+        attempts,
+        others: [() => notices.stop(), () => commands.cancel()],
+        withinMs: settings.WAYPOST_DRAIN_SECONDS * 1_000 - LAST_VERDICTS_MS,
+      });
       await parts.configuration.close();
     },
   };
