@@ -1,21 +1,27 @@
 // What control asks of delivery: verify a relay, look hosts up, forget a lane's breaker. Answered to reply_to.
-import type { Delivery, Outgoing, SingleActor, Verdict } from "#shared/broker/actor.ts";
+import type { Broker, Delivery, Outgoing, SingleActor, Verdict } from "#shared/broker/actor.ts";
 import { commandsQueueOf } from "#shared/broker/topology.ts";
 import type { Clock } from "#shared/clock.ts";
 import type { Command, CommandMessage, CommandReply } from "#shared/contracts/command.ts";
 import { commandMessageSchema } from "#shared/contracts/command.ts";
+import type { HandedCommand } from "#shared/contracts/relay-health.ts";
+import type { Log } from "#shared/log.ts";
 import type { Configuration, Relay } from "#shared/routing/configuration.ts";
 import type { SmtpTimeouts } from "#shared/settings-schedules.ts";
+import type { Gossip } from "./gossip.ts";
 import type { LaneSet } from "./lane-set.ts";
 import type { RelayPlace, TargetPorts } from "./target.ts";
 import { verifyRelay } from "./verify.ts";
 
 export interface CommandPorts {
+  broker: Pick<Broker, "publish">;
   clock: Clock;
+  log: Log;
   /** As of now, where the database answers: an operator verifies what was just changed. */
   configuration: () => Promise<Configuration | undefined>;
   lanes: LaneSet;
   targets: TargetPorts;
+  others: Pick<Gossip, "replicaWith" | "handOn">;
   timeouts: SmtpTimeouts;
   helloName: string;
 }
@@ -23,6 +29,7 @@ export interface CommandPorts {
 /** A verification is waited for by somebody: no step lasts longer, whatever attempts may. */
 const LONGEST_STEP_MS = 10_000;
 const LONGEST_VERIFICATION_MS = 25_000;
+const REPLY_MS = 10_000;
 
 type VerifyCommand = Extract<Command, { command: "verify-relay" }>;
 
@@ -90,10 +97,40 @@ async function answer(ports: CommandPorts, command: Command): Promise<CommandRep
   }
 }
 
-function replyTo({ properties }: Delivery<CommandMessage>, body: CommandReply): Outgoing[] {
-  const { replyTo: routingKey, correlationId } = properties;
+type Asker = Pick<Delivery<CommandMessage>["properties"], "replyTo" | "correlationId">;
+
+function replyTo({ replyTo: routingKey, correlationId }: Asker, body: CommandReply): Outgoing[] {
   if (routingKey === undefined) return [];
   return [{ exchange: "", routingKey, type: "reply", body, correlationId, transient: true }];
+}
+
+/** Who is to do it, where this machine lacks the account's dedicated IP and another's has it. */
+async function otherFor(
+  { configuration, targets, others }: CommandPorts,
+  command: Command,
+): Promise<string | undefined> {
+  if (command.command !== "verify-relay") return undefined;
+  const address = (await configuration())?.account(command.account)?.dedicatedIp;
+  return address === undefined || targets.isLocal(address) ? undefined : others.replicaWith(address);
+}
+
+async function answerOrHandOn(ports: CommandPorts, { message, properties }: Delivery<CommandMessage>) {
+  const { command } = message;
+  const { replyTo: asker, correlationId } = properties;
+  const to = await otherFor(ports, command);
+  if (to === undefined || asker === undefined || correlationId === undefined) {
+    return replyTo(properties, await answer(ports, command));
+  }
+  return [ports.others.handOn({ to, command, replyTo: asker, correlationId })];
+}
+
+/** What another replica handed on to this one. Who asked waits for it and no longer: an answer that is lost is no fault. */
+export async function answerHanded(ports: CommandPorts, handed: HandedCommand): Promise<void> {
+  try {
+    await ports.broker.publish(replyTo(handed, await answer(ports, handed.command)), { timeoutMs: REPLY_MS });
+  } catch (error) {
+    ports.log.warn({ command: handed.command.command, err: error }, "command.unanswered");
+  }
 }
 
 export function createCommandsActor(ports: CommandPorts): SingleActor<CommandMessage> {
@@ -103,7 +140,7 @@ export function createCommandsActor(ports: CommandPorts): SingleActor<CommandMes
     prefetch: 8,
     handle: async (delivery): Promise<Verdict> => ({
       kind: "done",
-      publish: replyTo(delivery, await answer(ports, delivery.message.command)),
+      publish: await answerOrHandOn(ports, delivery),
     }),
   };
 }

@@ -1,9 +1,10 @@
-// What delivery replicas tell each other over waypost.relay-health: all lanes every 2 s, a suspension or a resumption at once.
-import type { Broker } from "#shared/broker/actor.ts";
+// What delivery replicas tell each other over waypost.relay-health: all lanes every 2 s, a suspension or a resumption at once;
+// and commands that they hand on to the one that has the dedicated IP for them.
+import type { Broker, Outgoing } from "#shared/broker/actor.ts";
 import { EXCHANGES } from "#shared/broker/topology.ts";
 import type { Clock } from "#shared/clock.ts";
 import { MESSAGE_VERSION } from "#shared/contracts/mail.ts";
-import type { LaneHealth, RelayHealthMessage } from "#shared/contracts/relay-health.ts";
+import type { HandedCommand, LaneHealth, RelayHealthMessage } from "#shared/contracts/relay-health.ts";
 import { relayHealthMessageSchema } from "#shared/contracts/relay-health.ts";
 import type { Log } from "#shared/log.ts";
 import type { Configuration } from "#shared/routing/configuration.ts";
@@ -16,6 +17,14 @@ export const REPORT_MS = 2_000;
 /** A replica that has said nothing for this long is gone. */
 const FORGOTTEN_MS = 10_000;
 const PUBLISH_MS = 2_000;
+/** By then every replica that knows the configuration has said which addresses it has. */
+const HEARD_WITHIN_MS = REPORT_MS + 500;
+const LISTEN_MS = 100;
+
+interface Heard {
+  ms: number;
+  addresses: readonly string[];
+}
 
 export interface GossipPorts {
   broker: Broker;
@@ -24,12 +33,14 @@ export interface GossipPorts {
   replica: string;
   configuration: () => Configuration | undefined;
   isLocal: LocalAddresses;
+  /** A command that another replica handed on to this one. */
+  onHanded(handed: HandedCommand): void;
 }
 
 export class Gossip {
   readonly #ports: GossipPorts;
   readonly #lanes: LaneSet;
-  readonly #heard = new Map<string, { ms: number; addresses: readonly string[] }>();
+  readonly #heard = new Map<string, Heard>();
   readonly #alarmed = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
   #isHearing = false;
@@ -65,12 +76,28 @@ export class Gossip {
     this.#say("change", [runner.health]);
   }
 
+  /** A replica that has this address, by what is heard until all that there are have had time to say so. */
+  async replicaWith(address: string): Promise<string | undefined> {
+    const { clock } = this.#ports;
+    const until = clock.nowMs() + HEARD_WITHIN_MS;
+    for (;;) {
+      const found = this.#heardOf().find(([, { addresses }]) => addresses.includes(address));
+      if (found !== undefined || clock.nowMs() >= until) return found?.[0];
+      await clock.sleep(LISTEN_MS);
+    }
+  }
+
+  handOn(handed: HandedCommand): Outgoing {
+    return this.#message("change", [], handed);
+  }
+
   hear(message: RelayHealthMessage): void {
     if (message.replica === this.#ports.replica) return;
     this.#heard.set(message.replica, { ms: this.#ports.clock.nowMs(), addresses: message.addresses });
     this.#isHearing = true;
     for (const health of message.lanes) this.#act(health, message);
     this.#isHearing = false;
+    if (message.handed?.to === this.#ports.replica) this.#ports.onHanded(message.handed);
   }
 
   #act(health: LaneHealth, message: RelayHealthMessage): void {
@@ -85,7 +112,14 @@ export class Gossip {
   }
 
   #say(kind: RelayHealthMessage["kind"], lanes: LaneHealth[]): void {
-    const { broker, clock, replica, log } = this.#ports;
+    const { broker, log } = this.#ports;
+    void broker.publish([this.#message(kind, lanes)], { timeoutMs: PUBLISH_MS }).catch((error: unknown) => {
+      log.debug({ err: error }, "relay-health.unsaid");
+    });
+  }
+
+  #message(kind: RelayHealthMessage["kind"], lanes: LaneHealth[], handed?: HandedCommand): Outgoing {
+    const { clock, replica } = this.#ports;
     const body: RelayHealthMessage = {
       version: MESSAGE_VERSION,
       replica,
@@ -93,11 +127,14 @@ export class Gossip {
       kind,
       lanes,
       addresses: this.#dedicated().filter((address) => this.#ports.isLocal(address)),
+      ...(handed === undefined ? {} : { handed }),
     };
-    const message = { exchange: EXCHANGES.relayHealth, routingKey: "", type: "relay-health", body, transient: true };
-    void broker.publish([message], { timeoutMs: PUBLISH_MS }).catch((error: unknown) => {
-      log.debug({ err: error }, "relay-health.unsaid");
-    });
+    return { exchange: EXCHANGES.relayHealth, routingKey: "", type: "relay-health", body, transient: true };
+  }
+
+  #heardOf(): [replica: string, said: Heard][] {
+    const heardSince = this.#ports.clock.nowMs() - FORGOTTEN_MS;
+    return [...this.#heard].filter(([, { ms }]) => ms > heardSince);
   }
 
   #dedicated(): string[] {
@@ -109,8 +146,7 @@ export class Gossip {
   #alarm(): void {
     const configuration = this.#ports.configuration();
     if (configuration === undefined) return;
-    const heardSince = this.#ports.clock.nowMs() - FORGOTTEN_MS;
-    const known = new Set([...this.#heard.values()].flatMap(({ ms, addresses }) => (ms > heardSince ? addresses : [])));
+    const known = new Set(this.#heardOf().flatMap(([, { addresses }]) => addresses));
     for (const runner of this.#lanes.runners) {
       const address = sourceAddressOf(runner.lane, configuration);
       const isMissing = address !== undefined && !this.#ports.isLocal(address) && !known.has(address);

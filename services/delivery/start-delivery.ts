@@ -6,6 +6,7 @@ import type { Configuration, ConfigurationPort } from "#shared/routing/configura
 import { createSealer } from "#shared/secrets.ts";
 import type { RunningService, ServiceContext } from "#shared/service-definition.ts";
 import { EXCHANGES } from "#shared/broker/topology.ts";
+import type { HandedCommand } from "#shared/contracts/relay-health.ts";
 import { changedContracts } from "#shared/contracts/configuration-changed.ts";
 import { followConfiguration } from "#shared/follow-configuration.ts";
 import { createLanes } from "#shared/store/lanes.ts";
@@ -14,7 +15,8 @@ import { createContents } from "#shared/store/contents.ts";
 import { createLedger } from "#shared/store/ledger.ts";
 import { prepareWhenThere } from "#shared/store/prepare.ts";
 import { findUntoldMails } from "#shared/store/untold-mails.ts";
-import { createCommandsActor } from "./commands.ts";
+import type { CommandPorts } from "./commands.ts";
+import { answerHanded, createCommandsActor } from "./commands.ts";
 import type { DeliverPorts } from "./deliver-mail.ts";
 import { deliverMail } from "./deliver-mail.ts";
 import { drain } from "./drain.ts";
@@ -110,6 +112,24 @@ function deliverPortsOf({ store, clock }: Context, parts: Parts, attempts: Attem
   };
 }
 
+function commandPortsOf(
+  { broker, clock, log, settings }: Context,
+  parts: Parts,
+  { lanes, gossip }: { lanes: LaneSet; gossip: Gossip },
+): CommandPorts {
+  return {
+    broker,
+    clock,
+    log,
+    configuration: () => parts.configuration.confirmed().catch(() => parts.known()),
+    lanes,
+    targets: parts.mx,
+    others: gossip,
+    timeouts: settings.WAYPOST_SMTP_TIMEOUTS,
+    helloName: settings.WAYPOST_HOSTNAME,
+  };
+}
+
 export async function startDelivery(context: Context): Promise<RunningService> {
   const { broker, clock, log, store, settings } = context;
   const parts = await partsOf(context);
@@ -126,22 +146,15 @@ export async function startDelivery(context: Context): Promise<RunningService> {
     onTurn: (runner) => gossip.tell(runner),
   };
   const lanes = new LaneSet(ports);
-  const gossip = new Gossip({ ...ports, replica: parts.replica, configuration: parts.known }, lanes);
+  const onHanded = (handed: HandedCommand): void => void answerHanded(commandPorts, handed);
+  const gossip = new Gossip({ ...ports, replica: parts.replica, onHanded }, lanes);
+  const commandPorts = commandPortsOf(context, parts, { lanes, gossip });
   const preparation = prepareWhenThere(() => parts.ledger.prepare(), { clock, log });
   parts.metrics.observeLanes(() => lanes.runners.map((runner) => runner.health));
   const unfollow = parts.configuration.onChange(() => lanes.follow());
   const listing = createLanes(store, clock, log).watch((listed) => lanes.list(listed));
   broker.listen(EXCHANGES.changed, changedContracts, () => listing.lookSoon());
-  const commands = broker.start(
-    createCommandsActor({
-      clock,
-      configuration: () => parts.configuration.confirmed().catch(() => parts.known()),
-      lanes,
-      targets: parts.mx,
-      timeouts: settings.WAYPOST_SMTP_TIMEOUTS,
-      helloName: settings.WAYPOST_HOSTNAME,
-    }),
-  );
+  const commands = broker.start(createCommandsActor(commandPorts));
   gossip.start();
   const notices = startWaitingNotices({
     broker,

@@ -1,5 +1,6 @@
 // What delivery replicas tell each other, and control, of their lanes (waypost.relay-health, transient).
 import { z } from "zod";
+import { commandSchema } from "./command.ts";
 import { MESSAGE_VERSION } from "./mail.ts";
 
 export const laneHealthSchema = z.object({
@@ -14,6 +15,16 @@ export const laneHealthSchema = z.object({
 });
 export type LaneHealth = z.infer<typeof laneHealthSchema>;
 
+/** A command that one replica took and another can do: it has the dedicated IP to speak from. The answer goes to `replyTo`. */
+export const handedCommandSchema = z.object({
+  /** The replica that is to do it. */
+  to: z.string(),
+  command: commandSchema,
+  replyTo: z.string(),
+  correlationId: z.string(),
+});
+export type HandedCommand = z.infer<typeof handedCommandSchema>;
+
 export const relayHealthMessageSchema = z.object({
   version: z.literal(MESSAGE_VERSION),
   replica: z.string(),
@@ -23,5 +34,6 @@ export const relayHealthMessageSchema = z.object({
   lanes: z.array(laneHealthSchema),
   /** Local addresses (dedicated IPs) that this replica can send from. */
   addresses: z.array(z.string()).default([]),
+  handed: handedCommandSchema.optional(),
 });
 export type RelayHealthMessage = z.infer<typeof relayHealthMessageSchema>;
