@@ -8,6 +8,7 @@ import { relayLaneName } from "#shared/routing/lane.ts";
 import { createSigningRule } from "#shared/signing/signing-rule.ts";
 import type { ClaimAnswer } from "#shared/store/ledger.ts";
 import { aConfiguration, aHead, aMail, anAttempt, aRelay } from "#test/support/build-mail.ts";
+import { Bodies } from "./bodies.ts";
 import type { DeliverPorts } from "./deliver-mail.ts";
 import { deliverMail } from "./deliver-mail.ts";
 import type { Place } from "./destination.ts";
@@ -29,6 +30,7 @@ interface Scene {
   steps: string[];
   isClaimLost: boolean;
   destination: Destination;
+  bodies: DeliverPorts["bodies"];
   deliver(changes?: Partial<MailMessage>, suspect?: boolean): Promise<string>;
 }
 
@@ -42,6 +44,7 @@ function setUp(): Scene {
     steps: [],
     isClaimLost: false,
     destination: new Destination({ clock: systemClock, connections: () => 1, onChange: () => undefined }),
+    bodies: new Bodies(async () => Buffer.from("hello")),
     deliver: async (changes = {}, suspect = false) => {
       const deadline = new Date(Date.now() + 3_600_000).toISOString();
       const mail = aMail({ head: aHead({ deadline }), lane: NAME, ...changes });
@@ -84,7 +87,7 @@ function portsOf(scene: Scene): DeliverPorts {
       make: async () => ask("sends", scene.isClaimLost ? { kind: "claim-lost" } : { kind: "made", attempt: DELIVERED }),
     } as unknown as DeliverPorts["attempts"],
     signing: createSigningRule(),
-    fetchContent: async () => undefined,
+    bodies: scene.bodies,
   };
 }
 
@@ -136,4 +139,16 @@ it("a mail that was taken before an operator's hold is not sent after it, and co
   expect(await waiting).toBe("waypost.mails put back");
   expect(await scene.deliver()).toBe("waypost.mails put back");
   expect(scene.steps).toEqual([]);
+});
+
+it("a mail whose stored body finds no room steps aside, and leaves its place to the next", async () => {
+  const scene = setUp();
+  const content = { kind: "stored", id: "large", bytes: 20_000_000 } as const;
+  const { bodies } = scene;
+  scene.bodies = { hold: async () => "put-back" };
+  expect(await scene.deliver({ content })).toBe("waypost.wait.5s put back");
+  expect(scene.steps).toEqual([]);
+  scene.bodies = bodies;
+  expect(await scene.deliver({ content })).toBe("waypost.events");
+  expect(scene.steps).toEqual(["sends"]);
 });

@@ -22,6 +22,7 @@ import type { Route } from "#shared/routing/route.ts";
 import { route } from "#shared/routing/route.ts";
 import type { SigningRule } from "#shared/signing/signing-rule.ts";
 import type { Ledger, LedgerKey } from "#shared/store/ledger.ts";
+import type { Bodies, HeldBody } from "./bodies.ts";
 import { CLAIM_AFTER_MS } from "./claim-watch.ts";
 import type { AttemptMade, AttemptMaker } from "./make-attempt.ts";
 import type { Destination, Place } from "./destination.ts";
@@ -41,14 +42,17 @@ export interface DeliverPorts {
   metrics: DeliveryMetrics;
   attempts: AttemptMaker;
   signing: SigningRule;
-  /** The body of a mail that travels in the store; undefined where it is gone. */
-  fetchContent(id: string): Promise<Buffer | undefined>;
+  /** Those of mails whose body travels in the store. */
+  bodies: Pick<Bodies, "hold">;
 }
 
 const done = (...publish: Outgoing[]): Verdict => ({ kind: "done", publish });
 const keyOf = (mail: MailMessage): LedgerKey => ({ mailId: mail.mailId, attempt: mail.attempt });
 
-/** A mail of the default route whose domain has had no connection free for this long steps aside for the others of its shard. */
+/**
+ * A mail of the default route whose domain has had no connection free for this long steps aside for the others of its shard;
+ * one whose body finds no room, for the others of its lane.
+ */
 const PATIENCE_MS = 1_000;
 
 const LONGEST_STALE_MS = 300_000;
@@ -77,6 +81,8 @@ function routeHere(
 /** An operator's hold counts for what was taken before it, too. */
 const isHeld = (found: SendingRoute): boolean => found.kind === "relay" && found.relay.held;
 
+const isOver = (mail: MailMessage, { clock }: DeliverPorts): boolean => Date.parse(mail.head.deadline) <= clock.nowMs();
+
 const destinationName = (found: SendingRoute): string => (found.kind === "relay" ? RELAY : found.domain);
 
 export async function deliverMail(
@@ -87,13 +93,12 @@ export async function deliverMail(
   const { message: mail, content } = delivery;
   const carried: CarriedMail = { mail, content };
   const takenMs = ports.steady.nowMs();
-  const isOver = (): boolean => Date.parse(mail.head.deadline) <= ports.clock.nowMs();
   await untilFresh(ports);
   const before = ports.configuration.current();
   const found = routeHere(mail, runner.lane, { configuration: before, ports });
   const known = await askLedger(ports, delivery);
   if (known !== undefined) return known;
-  if (isOver()) return done(mailToExpired(carried));
+  if (isOver(mail, ports)) return done(mailToExpired(carried));
   if (found === undefined) return done(mailToDue(putBack(carried)));
   if (isHeld(found)) return done(mailToLane(putBack(carried), ports.clock.now()));
 
@@ -108,22 +113,62 @@ export async function deliverMail(
     return done(setAside(carried, troubleOf(found.domain, destination)));
   }
   try {
-    // What counts is the configuration at the start of the attempt, and time may have passed before the gate.
-    await untilFresh(ports);
-    const configuration = ports.configuration.current();
-    const now = configuration === before ? found : routeHere(mail, runner.lane, { configuration, ports });
-    if (isOver()) return done(mailToExpired(carried));
-    if (now === undefined || destinationName(now) !== destinationName(found)) {
-      return done(mailToDue(putBack(carried)));
-    }
-    if (isHeld(now)) return done(mailToLane(putBack(carried), ports.clock.now()));
-    const hasWaited = ports.steady.nowMs() - takenMs > CLAIM_AFTER_MS;
-    const claimsFirst = delivery.suspect || mail.putBack === true || hasWaited;
-    return await attemptHere(ports, { delivery, found: now, configuration, destination, place, claimsFirst });
+    return await startHere(ports, { delivery, runner, found, before, destination, place, takenMs });
   } finally {
     // Not before the outcome is recorded: a kill can double no more mails than there are places.
     place.leave();
   }
+}
+
+interface Entered {
+  delivery: Delivery<MailMessage>;
+  runner: LaneRunner;
+  /** The route by the configuration `before`. */
+  found: SendingRoute;
+  before: Configuration;
+  destination: Destination;
+  place: Place;
+  takenMs: number;
+}
+
+/** What has its place needs its body there, and the configuration's word once more: time has passed since. */
+async function startHere(ports: DeliverPorts, entered: Entered): Promise<Verdict> {
+  const { message: mail, content } = entered.delivery;
+  const held = await holdBody(ports, { mail, content }, entered.destination);
+  if (held === "put-back") return done(mailToTier(putBack({ mail, content }), SUSPECT_TIER_MS));
+  try {
+    await untilFresh(ports);
+    return await startWith(ports, entered, held);
+  } finally {
+    held.leave();
+  }
+}
+
+/** A body that travels with its mail is there; for a stored one there has to be room. */
+async function holdBody(
+  { bodies }: DeliverPorts,
+  { mail, content }: CarriedMail,
+  destination: Destination,
+): Promise<HeldBody | "put-back"> {
+  if (mail.content.kind === "stored") return bodies.hold(mail.content, destination, PATIENCE_MS);
+  return { read: async () => content, leave: () => undefined };
+}
+
+/** What counts is the configuration at the start of the attempt. */
+async function startWith(ports: DeliverPorts, entered: Entered, held: HeldBody): Promise<Verdict> {
+  const { delivery, runner, found, before, destination, place, takenMs } = entered;
+  const { message: mail, content } = delivery;
+  const carried: CarriedMail = { mail, content };
+  const configuration = ports.configuration.current();
+  const now = configuration === before ? found : routeHere(mail, runner.lane, { configuration, ports });
+  if (isOver(mail, ports)) return done(mailToExpired(carried));
+  if (now === undefined || destinationName(now) !== destinationName(found)) {
+    return done(mailToDue(putBack(carried)));
+  }
+  if (isHeld(now)) return done(mailToLane(putBack(carried), ports.clock.now()));
+  const hasWaited = ports.steady.nowMs() - takenMs > CLAIM_AFTER_MS;
+  const claimsFirst = delivery.suspect || mail.putBack === true || hasWaited;
+  return attemptHere(ports, { delivery, held, found: now, configuration, destination, place, claimsFirst });
 }
 
 /** A mail that only waits for the configuration has no copy: it is not given back for that, which would make it suspect. */
@@ -171,6 +216,7 @@ function troubleOf(domain: string, { breaker, isSuspended }: Destination): strin
 
 export interface AttemptHere {
   delivery: Delivery<MailMessage>;
+  held: HeldBody;
   found: SendingRoute;
   configuration: Configuration;
   destination: Destination;
@@ -191,7 +237,7 @@ async function attemptHere(ports: DeliverPorts, here: AttemptHere): Promise<Verd
   // Once more: a copy without a claim may have been sent while this one waited for its place.
   const known = claim === undefined ? undefined : await askOutcome(ports, carried);
   if (known !== undefined) return known;
-  const body = mail.content.kind === "inline" ? content : await ports.fetchContent(mail.content.id);
+  const body = await here.held.read();
   if (body === undefined) return done(contentMissing(carried, ports.clock.now()));
   const made: AttemptMade = await ports.attempts.make({
     ...here,

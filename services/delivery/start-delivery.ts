@@ -15,6 +15,7 @@ import { createContents } from "#shared/store/contents.ts";
 import { createLedger } from "#shared/store/ledger.ts";
 import { prepareWhenThere } from "#shared/store/prepare.ts";
 import { findUntoldMails } from "#shared/store/untold-mails.ts";
+import { Bodies } from "./bodies.ts";
 import type { CommandPorts } from "./commands.ts";
 import { answerHanded, createCommandsActor } from "./commands.ts";
 import type { DeliverPorts } from "./deliver-mail.ts";
@@ -108,7 +109,7 @@ function deliverPortsOf({ store, clock }: Context, parts: Parts, attempts: Attem
     metrics: parts.metrics,
     attempts,
     signing: createSigningRule(),
-    fetchContent: (id) => contents.find(id),
+    bodies: new Bodies((id) => contents.find(id)),
   };
 }
 
