@@ -83,3 +83,18 @@ it("lets a probe in though the clock was set back by hours since its suspension"
   nowMs -= 7_200_000;
   expect(await destination.enter("interactive")).not.toBe("put-back");
 });
+
+it("stays open after an operator's resume, though a replica that has not heard of it still tells of the suspension", async () => {
+  let nowMs = 1_000_000;
+  const clock = { ...systemClock, nowMs: () => nowMs };
+  const destination = new Destination({ clock, connections: () => 10, onChange: () => undefined });
+  const told = { reason: "refused", sinceMs: nowMs };
+  destination.told(told);
+  expect(destination.isSuspended).toBe(true);
+  nowMs += 60_000;
+  destination.reset();
+  destination.told(told);
+  expect(destination.isSuspended).toBe(false);
+  destination.told({ ...told, sinceMs: nowMs + 1 });
+  expect(destination.isSuspended).toBe(true);
+});

@@ -141,8 +141,9 @@ export class Destination {
       this.#become(resumed(this.#breaker, this.#options.connections(), this.#options.clock.nowMs()));
   }
 
+  /** What others still tell of before counts no more than before a success. */
   reset(): void {
-    this.#become(CLOSED);
+    this.#become({ ...CLOSED, lastSuccessMs: this.#options.clock.nowMs() });
   }
 
   /** The configuration changed: more may be let in. */
