@@ -50,7 +50,8 @@ export class PublishChannel {
     const channel = await model.createConfirmChannel();
     channel.on("error", (error) => log.warn({ err: error }, "broker.publish_channel_closed"));
     channel.on("return", onReturn);
-    channel.on("close", () => {
+    // Before amqplib fails what is unconfirmed: that is lost with the channel, and not refused.
+    channel.prependListener("close", () => {
       this.lose(channel);
       if (this.#model === model) void this.#reopen(model);
     });

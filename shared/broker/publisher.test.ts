@@ -29,6 +29,16 @@ class SilentChannel extends EventEmitter {
   refusals: (() => void)[] = [];
   #sent: object = {};
 
+  /** As amqplib's: what is unconfirmed fails with the channel. */
+  constructor() {
+    super();
+    this.on("close", () => this.refuseAll());
+  }
+
+  refuseAll(): void {
+    for (const refuse of this.refusals.splice(0)) refuse();
+  }
+
   sendMessage(fields: object, properties: object, content: Buffer): void {
     this.#sent = { fields, properties, content };
   }
@@ -94,19 +104,47 @@ it("ends the span of a message that comes back as unroutable when nobody waits f
   publisher.close();
 });
 
-it("waits for no reply that its queue refuses, or that nobody confirms", async () => {
-  const { publisher, channel, attach } = setUp();
-  await attach();
-  const reply = { ...MESSAGE, exchange: "", transient: true };
-  const refused = publisher.publish([reply], {}).promise;
-  for (let tries = 0; tries < 3; tries += 1) {
-    for (const refuse of channel.refusals.splice(0)) refuse();
+const reply = { ...MESSAGE, exchange: "", transient: true };
+const point = { ...MESSAGE, mayBeUnrouted: true };
+
+async function refuse(channel: SilentChannel, times: number): Promise<void> {
+  for (let tries = 0; tries < times; tries += 1) {
+    channel.refuseAll();
     await vi.advanceTimersByTimeAsync(100);
   }
+}
+
+it.each([
+  ["reply", reply],
+  ["tracking point", point],
+])("waits for no %s that a queue of somebody else's refuses", async (_, message) => {
+  const { publisher, channel, attach } = setUp();
+  await attach();
+  const refused = publisher.publish([message], {}).promise;
+  await refuse(channel, 3);
   await refused;
+  expect(failures()).toEqual(["refused"]);
+  publisher.close();
+});
+
+it("waits for no reply that nobody confirms", async () => {
+  const { publisher, attach } = setUp();
+  await attach();
   const unconfirmed = publisher.publish([reply], {}).promise;
   await vi.advanceTimersByTimeAsync(11_000);
   await unconfirmed;
-  expect(failures()).toEqual(["refused", "refused"]);
   publisher.close();
+});
+
+it("publishes a tracking point again that was lost with its channel, as often as that happens", async () => {
+  const { publisher, channel, attach } = setUp();
+  await attach();
+  const published = publisher.publish([point], {}).promise;
+  for (let lost = 0; lost < 5; lost += 1) {
+    channel.emit("close");
+    await vi.advanceTimersByTimeAsync(100);
+  }
+  expect(failures()).toEqual([]);
+  publisher.close();
+  await expect(published).rejects.toThrow("stopping");
 });

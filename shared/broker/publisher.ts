@@ -22,8 +22,10 @@ const FIRST_BACKOFF_MS = 20;
 const LONGEST_BACKOFF_MS = 3_000;
 /** A message that stays unroutable although its queues were declared again: some seconds of trying. */
 const MOST_RETURNS = 8;
-/** A reply goes to whatever queue it was asked to: one that is full refuses it for ever, and nobody is to wait for that. */
-const MOST_REFUSALS_OF_TRANSIENT = 3;
+/** Of what goes to queues that others declare: one that is full refuses it for ever, and nobody is to wait for that. */
+const MOST_REFUSALS = 3;
+/** A full queue refuses every tracking point. */
+const SAY_REFUSED_EVERY_MS = 10_000;
 
 export interface PublisherOptions {
   log: Log;
@@ -37,6 +39,7 @@ export class Publisher {
   readonly #channel: PublishChannel;
   #blocked: string | undefined;
   #isTopologyDeclared = false;
+  #saidRefusedMs = -Infinity;
   #waiting: Entry[] = [];
   readonly #outstanding = new Outstanding();
   readonly #packer = new Packer((pack) => {
@@ -180,6 +183,8 @@ export class Publisher {
       entry.job.confirmOne();
     } else if (error === null) {
       this.#onReturned(entry);
+    } else if (this.#channel.current !== undefined && isForOthers(entry) && entry.failures + 1 >= MOST_REFUSALS) {
+      this.#letGo(entry);
     } else {
       this.#again(entry, true);
     }
@@ -191,7 +196,6 @@ export class Publisher {
   #again(entry: Entry, isUnknown: boolean): void {
     if (entry.job.isOver) return this.#abandon(entry);
     entry.failures += 1;
-    if (entry.message.transient === true && entry.failures >= MOST_REFUSALS_OF_TRANSIENT) return this.#letGo(entry);
     if (isUnknown) entry.suspect = true;
     this.#options.telemetry.countRepublish(isUnknown ? "unconfirmed" : "returned");
     if (this.#channel.current === undefined) {
@@ -232,10 +236,14 @@ export class Publisher {
     for (const entry of over) this.#abandon(entry);
   }
 
-  /** What nobody need be there for is no failure of whoever published it. */
+  /** A queue of somebody else's that takes nothing is no failure of whoever published it. */
   #letGo(entry: Entry): void {
     const { exchange, routingKey } = entry.message;
-    this.#options.log.warn({ exchange, routingKey }, "broker.transient_refused");
+    const now = this.#options.clock.nowMs();
+    if (now - this.#saidRefusedMs >= SAY_REFUSED_EVERY_MS) {
+      this.#saidRefusedMs = now;
+      this.#options.log.warn({ exchange, routingKey }, "broker.refused");
+    }
     this.#end(entry, "refused");
     entry.job.confirmOne();
   }
@@ -269,6 +277,11 @@ export class Publisher {
       else this.#again(entry, true);
     }
   }
+}
+
+/** A reply, or a tracking point for whoever has bound a queue: our own queues refuse nothing. */
+function isForOthers({ message }: Entry): boolean {
+  return message.transient === true || message.mayBeUnrouted === true;
 }
 
 function isChannelClosed(error: unknown): boolean {

@@ -156,11 +156,36 @@ describe("a job over the broker", () => {
   });
 });
 
+/** Of one relay, by its connections. */
+const MORE_THAN_IN_HAND = 60;
+
+/** A queue of the application that takes nothing: each message to it is nacked. */
+async function fullQueueOf(app: Application): Promise<string> {
+  const queue = `app.${app.user}.full`;
+  const full = { "x-max-length": 0, "x-overflow": "reject-publish" };
+  await app.channel.assertQueue(queue, { exclusive: true, arguments: full });
+  return queue;
+}
+
+it("a queue that takes no more tracking points holds up no mail, and no other queue", async () => {
+  const app = await application();
+  await app.channel.bindQueue(await fullQueueOf(app), "waypost.events", `${app.account.name}.#`);
+  const queue = `app.${app.user}.events`;
+  await app.channel.assertQueue(queue, { exclusive: true });
+  await app.channel.bindQueue(queue, "waypost.events", `${app.account.name}.#`);
+  const tags = new Set<string>();
+  const keep = (message: ConsumeMessage | null): void =>
+    void (message && tags.add(String(message.properties.messageId)));
+  await app.channel.consume(queue, keep, { noAck: true });
+  const recipients = Array.from({ length: MORE_THAN_IN_HAND }, newRecipient);
+  await accepted(app, jobOf(app.account, recipients));
+  await eventually(() => recipients.every((recipient) => relay.recipients.includes(recipient)));
+  await eventually(() => tags.size === 3 * MORE_THAN_IN_HAND);
+});
+
 it("jobs whose answers their queue refuses hold up nobody", async () => {
   const app = await application();
-  const replyTo = `app.${app.user}.full`;
-  const full = { "x-max-length": 0, "x-overflow": "reject-publish" };
-  await app.channel.assertQueue(replyTo, { exclusive: true, arguments: full });
+  const replyTo = await fullQueueOf(app);
   await accepted(app, jobOf(app.account, [newRecipient()]));
   for (let count = 0; count < 40; count += 1) publish(app, {}, { replyTo });
   expect((await ask(app, jobOf(app.account, [newRecipient()]))).body).toEqual({ jobId: expect.any(String) });
