@@ -21,6 +21,11 @@ export class Refusal extends Error {
   }
 }
 
+/** What was asked for does not exist; any other refusal says nothing of that. */
+export function isNotFound(error: unknown): boolean {
+  return error instanceof Refusal && problemSchema.safeParse(error.problem).data?.status === 404;
+}
+
 /** The flags of a verb do not go together: exit 2. */
 export class Misuse extends Error {
   override readonly name = "Misuse";

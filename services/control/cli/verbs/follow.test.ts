@@ -17,7 +17,7 @@ async function followed(mailCount: number, looks: readonly Look[]): Promise<stri
     const id = path.split("/").at(-1) ?? "";
     if (path.startsWith("/v1/jobs/")) return { mailCount, mails: Object.keys(seen()).map((mailId) => ({ mailId })) };
     const types = seen()[id];
-    if (types === undefined) throw new Refusal("there is no such mail");
+    if (types === undefined) throw new Refusal("there is no such mail", { status: 404 });
     const trackingPoints = types.map((type) => ({ meta: { tag: `${id} ${type}`, event: { ...AT, type } } }));
     const hasEnded = types.includes("DELIVERED");
     return { mailId: id, email: "one@b.example", state: hasEnded ? "FINISHED" : "INITIAL", trackingPoints };
@@ -42,3 +42,19 @@ it("goes on until every mail of the job has ended, those too that are not record
 it("tells of both mails that a job has for one address", async () => {
   expect(await followed(2, [{ m1: ["DELIVERED"], m2: ["DELIVERED"] }])).toEqual(["DELIVERED/X", "DELIVERED/X"]);
 });
+
+it.each([401, 503, undefined])(
+  "says at once what keeps it from looking, not that there is no such job: %s",
+  async (status) => {
+    const asked: string[] = [];
+    const get = async (path: string): Promise<unknown> => {
+      asked.push(path);
+      throw new Refusal("cannot be asked", { status });
+    };
+    const system = { controlUrl: "http://127.0.0.1:1", adminToken: "token" };
+    const output = { write: () => undefined, isJson: false };
+    const following = follow({ client: { get } as unknown as Client, system, output }, "job");
+    await expect(following).rejects.toThrow("cannot be asked");
+    expect(asked).toEqual(["/v1/mails/job"]);
+  },
+);

@@ -5,7 +5,7 @@ import type { Clock } from "#shared/clock.ts";
 import { systemClock } from "#shared/clock.ts";
 import type { CliContext, Verbs } from "../context.ts";
 import { collect, encode, given, show } from "../context.ts";
-import { Misuse, Refusal, submitJob } from "../client.ts";
+import { isNotFound, Misuse, submitJob } from "../client.ts";
 import type { Row } from "../print.ts";
 import { pointLine, table, timeline } from "../print.ts";
 
@@ -119,7 +119,7 @@ async function mailsOf({ client }: CliContext, id: string): Promise<Traced> {
   try {
     return { mails: [(await client.get(`/v1/mails/${encode(id)}`)) as MailView], count: 1 };
   } catch (error) {
-    if (!(error instanceof Refusal)) throw error;
+    if (!isNotFound(error)) throw error;
   }
   const job = (await client.get(`/v1/jobs/${encode(id)}`)) as { mails: { mailId: string }[]; mailCount?: number };
   const mails = job.mails.map(async ({ mailId }) => (await client.get(`/v1/mails/${encode(mailId)}`)) as MailView);
@@ -134,7 +134,7 @@ async function recordedMailsOf(context: CliContext, id: string, untilMs: number)
   try {
     return await mailsOf(context, id);
   } catch (error) {
-    if (!(error instanceof Refusal) || systemClock.nowMs() > untilMs) throw error;
+    if (!isNotFound(error) || systemClock.nowMs() > untilMs) throw error;
     return { mails: [], count: 1 };
   }
 }
