@@ -4,7 +4,7 @@
 export const ERROR_CODES = {
   BROKER_UNAVAILABLE: "The broker cannot be reached, is blocked by an alarm, or did not confirm in time.",
   UNROUTABLE: "The broker had no queue for a message; the queue is declared again and the message published again.",
-  STORE_UNAVAILABLE: "MongoDB cannot be reached, has no primary, or did not answer in time.",
+  STORE_UNAVAILABLE: "MongoDB cannot be reached, has no primary, refuses the user, or did not answer in time.",
   CONFIGURATION_STALE: "The configuration could not be confirmed for 5 seconds; routing and new attempts pause.",
   SETTINGS_INVALID: "An environment variable is wrong or missing; the service exits with 78.",
   PORT_TAKEN: "A listening port is in use; the service exits with 78.",

@@ -12,8 +12,29 @@ it("takes a bulk write that lost its connection for a database that is away", ()
   expect(isFault(bulk)).toBe(true);
 });
 
+it("takes a bulk write that missed its majority for a database that is away, whatever else it met", () => {
+  const missed = { code: 189, errmsg: "Primary stepped down while waiting for replication" };
+  const bulk = Object.assign(Object.create(MongoBulkWriteError.prototype) as MongoBulkWriteError, {
+    code: 11_000,
+    result: { getWriteConcernError: () => missed },
+  });
+  expect(isFault(bulk)).toBe(true);
+});
+
 it("takes a duplicate key for the request's own mistake", () => {
   expect(isFault(new MongoServerError({ message: "E11000 duplicate key", code: 11_000 }))).toBe(false);
+});
+
+it.each([
+  [13, 'not authorized on waypost to execute command { insert: "outcomes" }'],
+  [18, "Authentication failed."],
+  [43, "cursor id 123 not found"],
+  [189, "Primary stepped down while waiting for replication"],
+  [13_436, "node is not in primary or recovering state"],
+])("takes the answer %i for a database that is away: it says nothing of the request", async (code, message) => {
+  const answered = guard(() => Promise.reject(new MongoServerError({ message, code })));
+  await expect(answered).rejects.toSatisfy(isRetriable);
+  await expect(answered).rejects.toThrow(/^MongoDB does not serve: \w+$/);
 });
 
 it("takes what the socket throws while a command is written for a database that is away", () => {

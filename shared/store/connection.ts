@@ -30,6 +30,22 @@ const ANSWERED_WITHIN_MS = 12_000;
 /** For what looks at many documents, or makes an index of them. */
 const LONG_WORK_MS = 120_000;
 const DUPLICATE_KEY = 11_000;
+/** Answers that say something of the server, of rights or of disks, and nothing of the request. */
+const SERVER_TROUBLES: ReadonlyMap<unknown, string> = new Map([
+  [6, "HostUnreachable"],
+  [7, "HostNotFound"],
+  [13, "Unauthorized"],
+  [18, "AuthenticationFailed"],
+  [43, "CursorNotFound"],
+  [89, "NetworkTimeout"],
+  [91, "ShutdownInProgress"],
+  [133, "FailedToSatisfyReadPreference"],
+  [134, "ReadConcernMajorityNotAvailableYet"],
+  [189, "PrimarySteppedDown"],
+  [262, "ExceededTimeLimit"],
+  [13_436, "NotPrimaryOrSecondary"],
+  [14_031, "OutOfDiskSpace"],
+]);
 
 /** The driver gives up for good when its first connect fails: it is made to connect until it has once been connected. */
 async function connectOnce(client: MongoClient, closed: AbortSignal): Promise<void> {
@@ -85,8 +101,15 @@ export function isFault(error: unknown): boolean {
   if (!(error instanceof MongoError)) return false;
   // What broke a bulk write stands inside: `read ECONNRESET` is a MongoBulkWriteError around a MongoNetworkError.
   if (error instanceof MongoBulkWriteError && isFault(error.errorResponse)) return true;
+  if (error instanceof MongoBulkWriteError && error.result?.getWriteConcernError() !== undefined) return true;
+  if (SERVER_TROUBLES.has(error.code)) return true;
   if (error.hasErrorLabel("RetryableWriteError") || error.hasErrorLabel("TransientTransactionError")) return true;
   return /not primary|pool|topology|closed|interrupted|no primary|timed out/i.test(error.message);
+}
+
+function troubleOf(error: unknown): string {
+  const trouble = error instanceof MongoError ? SERVER_TROUBLES.get(error.code) : undefined;
+  return trouble === undefined ? "MongoDB cannot be reached or has no primary" : `MongoDB does not serve: ${trouble}`;
 }
 
 /** Rejects after `ms`, until it is disposed of. */
@@ -106,7 +129,7 @@ export async function guard<T>(work: () => Promise<T>, withinMs = ANSWERED_WITHI
   try {
     return await Promise.race([work(), late.reached]);
   } catch (error) {
-    if (isFault(error)) throw new StoreUnavailable("MongoDB cannot be reached or has no primary", error);
+    if (isFault(error)) throw new StoreUnavailable(troubleOf(error), error);
     throw error;
   }
 }
