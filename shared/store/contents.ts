@@ -62,7 +62,7 @@ async function* readChunks(collection: Collection<StoredChunk>, id: string): Asy
       yield chunk.data;
     }
   } finally {
-    await cursor.close().catch(() => undefined);
+    await guard(() => cursor.close()).catch(() => undefined);
   }
   if (left !== 0) throw missing(id);
 }
