@@ -32,6 +32,8 @@ class SilentChannel extends EventEmitter {
   /** As amqplib's: what is unconfirmed fails with the channel. */
   constructor() {
     super();
+    // Attached again, it stands for another one.
+    this.setMaxListeners(Infinity);
     this.on("close", () => this.refuseAll());
   }
 
@@ -136,12 +138,27 @@ it("waits for no reply that nobody confirms", async () => {
   publisher.close();
 });
 
+it("lets a reply go that is lost with its channel again and again, which it may be what breaks", async () => {
+  const { publisher, channel, attach } = setUp();
+  await attach();
+  const lost = publisher.publish([reply], {}).promise;
+  for (let times = 0; times < 3; times += 1) {
+    channel.emit("close");
+    await attach();
+    await vi.advanceTimersByTimeAsync(100);
+  }
+  await lost;
+  expect(failures()).toEqual(["refused"]);
+  publisher.close();
+});
+
 it("publishes a tracking point again that was lost with its channel, as often as that happens", async () => {
   const { publisher, channel, attach } = setUp();
   await attach();
   const published = publisher.publish([point], {}).promise;
   for (let lost = 0; lost < 5; lost += 1) {
     channel.emit("close");
+    await attach();
     await vi.advanceTimersByTimeAsync(100);
   }
   expect(failures()).toEqual([]);

@@ -24,6 +24,11 @@ const LONGEST_BACKOFF_MS = 3_000;
 const MOST_RETURNS = 8;
 /** Of what goes to queues that others declare: one that is full refuses it for ever, and nobody is to wait for that. */
 const MOST_REFUSALS = 3;
+/**
+ * A transient message is sent no oftener: an application chooses where its reply goes, and a direct reply-to that names nobody
+ * breaks the connection to RabbitMQ 3.10, for all that is published over it.
+ */
+const MOST_TRANSIENT_SENDS = 3;
 /** A full queue refuses every tracking point. */
 const SAY_REFUSED_EVERY_MS = 10_000;
 
@@ -196,6 +201,7 @@ export class Publisher {
   #again(entry: Entry, isUnknown: boolean): void {
     if (entry.job.isOver) return this.#abandon(entry);
     entry.failures += 1;
+    if (entry.message.transient === true && entry.failures >= MOST_TRANSIENT_SENDS) return this.#letGo(entry);
     if (isUnknown) entry.suspect = true;
     this.#options.telemetry.countRepublish(isUnknown ? "unconfirmed" : "returned");
     if (this.#channel.current === undefined) {
@@ -236,7 +242,7 @@ export class Publisher {
     for (const entry of over) this.#abandon(entry);
   }
 
-  /** A queue of somebody else's that takes nothing is no failure of whoever published it. */
+  /** What nobody need be there for, or a queue of somebody else's does not take, is no failure of whoever published it. */
   #letGo(entry: Entry): void {
     const { exchange, routingKey } = entry.message;
     const now = this.#options.clock.nowMs();

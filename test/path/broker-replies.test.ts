@@ -1,9 +1,9 @@
 // Questions to a service with their answers, and telling everybody who listens.
 import { expect, it } from "vitest";
 import { z } from "zod";
-import { commandsQueueOf, EXCHANGES } from "#shared/broker/topology.ts";
+import { commandsQueueOf, EXCHANGES, QUEUES } from "#shared/broker/topology.ts";
 import { eventually } from "#test/support/eventually.ts";
-import { startRuntime } from "#test/support/runtime.ts";
+import { startRuntime, toDue } from "#test/support/runtime.ts";
 
 it("asks a service and gets its reply", async () => {
   const { broker, another } = await startRuntime();
@@ -32,6 +32,14 @@ it("asks a service and gets its reply", async () => {
 it("says so when a service does not answer in time", async () => {
   const { broker } = await startRuntime();
   await expect(broker.request("router", {}, 200)).rejects.toMatchObject({ code: "BROKER_UNAVAILABLE" });
+});
+
+it("gives a reply up that breaks the connection each time, and publishes all else that goes over it", async () => {
+  const { broker } = await startRuntime();
+  const nobody = { exchange: "", routingKey: "amq.rabbitmq.reply-to.x.y", type: "", body: {}, transient: true };
+  await Promise.all([broker.publish([nobody]), broker.publish([toDue(1)])]);
+  await broker.publish([toDue(2)]);
+  expect(await broker.depth(QUEUES.due)).toBeGreaterThanOrEqual(2);
 });
 
 it("tells all who listen to an exchange, and nobody who was away", async () => {
