@@ -1,4 +1,5 @@
-// The system that `npm start` runs in a clone, as it tells the command line of it in .waypost/running.json.
+// The system that `npm start` runs in a clone, as it tells the command line of it in .waypost/running.json: first its process
+// alone, and the rest once all is up.
 import { existsSync, readFileSync } from "node:fs";
 import { z } from "zod";
 
@@ -7,8 +8,8 @@ export const RUNNING_FILE = "running.json";
 /** What `npm start` runs is on this machine: a file that came with something downloaded leads nowhere else. */
 const localUrl = z.url({ protocol: /^http$/, hostname: /^127\.0\.0\.1$/ });
 
-const runningSchema = z.object({
-  pid: z.int().positive(),
+const startSchema = z.object({ pid: z.int().positive() });
+const runningSchema = startSchema.extend({
   controlUrl: localUrl,
   adminToken: z.string(),
   ingestUrl: localUrl,
@@ -21,13 +22,18 @@ export type RunningSystem = z.infer<typeof runningSchema>;
 
 /** What the file says, while the process that wrote it lives: a killed one leaves its file behind. */
 export function readRunning(file: string): RunningSystem | undefined {
-  const running = parse(file);
-  return running !== undefined && isStart(running.pid) ? running : undefined;
+  return read(file, runningSchema);
 }
 
-function parse(file: string): RunningSystem | undefined {
+/** The `npm start` that wrote the file and lives, also while it is bringing things up. */
+export function readStart(file: string): number | undefined {
+  return read(file, startSchema)?.pid;
+}
+
+function read<T extends { pid: number }>(file: string, schema: z.ZodType<T>): T | undefined {
   try {
-    return runningSchema.parse(JSON.parse(readFileSync(file, "utf8")));
+    const found = schema.parse(JSON.parse(readFileSync(file, "utf8")));
+    return isStart(found.pid) ? found : undefined;
   } catch {
     return undefined;
   }

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { RunningSystem } from "#shared/running-system.ts";
-import { readRunning, RUNNING_FILE } from "#shared/running-system.ts";
+import { readStart, RUNNING_FILE } from "#shared/running-system.ts";
 
 export const ROOT = resolve(import.meta.dirname, "../..");
 /** The tests of `npm start` have one of their own. */
@@ -28,9 +28,9 @@ function readJson<T>(file: string): T | undefined {
   }
 }
 
-function writePrivate(file: string, content: object): void {
+function writePrivate(file: string, content: object, flag: "w" | "wx" = "w"): void {
   mkdirSync(HOME, { recursive: true, mode: 0o700 });
-  writeFileSync(file, `${JSON.stringify(content, undefined, 2)}\n`, { mode: 0o600 });
+  writeFileSync(file, `${JSON.stringify(content, undefined, 2)}\n`, { mode: 0o600, flag });
 }
 
 /** Made once; kept, so that what was encrypted can be read after a restart. */
@@ -45,10 +45,18 @@ export function keptCredentials(): Credentials {
   return kept;
 }
 
-/** The process id of another `npm start` of this clone that runs now. */
-export function alreadyRunning(): number | undefined {
-  const pid = readRunning(RUNNING)?.pid;
-  return pid === process.pid ? undefined : pid;
+/** The process id of another `npm start` of this clone, also one that has just begun; where there is none, the next finds this one. */
+export function otherStart(): number | undefined {
+  const other = readStart(RUNNING);
+  if (other !== undefined) return other;
+  try {
+    forgetRunning();
+    writePrivate(RUNNING, { pid: process.pid }, "wx");
+    return undefined;
+  } catch {
+    // Another was quicker; or nothing can be written here, which whoever writes next says.
+    return readStart(RUNNING);
+  }
 }
 
 export function tellRunning(running: RunningSystem): void {

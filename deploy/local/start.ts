@@ -10,7 +10,7 @@ import type { DemoServers } from "./demo-servers.ts";
 import { DEMO_HOST, startDemoServers } from "./demo-servers.ts";
 import type { Credentials } from "./instance.ts";
 import { compileServices } from "./compile-services.ts";
-import { alreadyRunning, forgetRunning, keptCredentials, LOCAL_DIRECTORY, tellRunning } from "./instance.ts";
+import { forgetRunning, keptCredentials, LOCAL_DIRECTORY, otherStart, tellRunning } from "./instance.ts";
 import { farewell, say, welcome } from "./messages.ts";
 import { endProcessesOf } from "./processes.ts";
 import type { LocalPorts, LocalServices } from "./service-processes.ts";
@@ -133,7 +133,7 @@ async function start(running: Running): Promise<void> {
 }
 
 async function main(): Promise<void> {
-  const other = alreadyRunning();
+  const other = otherStart();
   if (other !== undefined) {
     say(`Waypost already runs in this clone (process ${other}): end it with Ctrl-C first`);
     process.exitCode = 1;

@@ -99,6 +99,8 @@ it("starts again on its data after everything was killed, and leaves no process 
   process.kill(first.child.pid ?? 0, "SIGKILL");
   await endProcessesOf(local, 0);
   const again = start("again.log");
+  await eventually(() => again.output().includes("RabbitMQ: starting"), UP_MS);
+  expect(await start("beside.log").exit).toBe(1);
   await untilUp(again);
   const mailIds = [...before.matchAll(/"mailId": ?"([0-9a-f]+)"/g)].map(([, id]) => id);
   const after = await waypost("npx waypost mails --json");

@@ -5,7 +5,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { findSystem, runningSystemOf } from "../../services/control/cli/connection.ts";
+import { findSystem, startOf } from "../../services/control/cli/connection.ts";
 
 const facts = {
   controlUrl: "http://127.0.0.1:8081",
@@ -39,7 +39,7 @@ afterAll(() => {
 
 it("is what a living `npm start` told", () => {
   tell(start.pid);
-  expect(runningSystemOf(clone)).toEqual({ pid: start.pid, ...facts });
+  expect(startOf(clone)).toBe(start.pid);
   expect(find(NO_SETTINGS)).toEqual({ ok: true, system: { pid: start.pid, ...facts } });
 });
 
@@ -75,9 +75,15 @@ it.each([
   expect(find(settings)).toEqual({ ok: false, problem: expect.stringMatching(problem) as string });
 });
 
+it("is none while `npm start` is bringing it up, and yet holds up a second start and a reset", () => {
+  writeFileSync(join(clone, ".waypost/running.json"), JSON.stringify({ pid: start.pid }));
+  expect(startOf(clone)).toBe(start.pid);
+  expect(find(NO_SETTINGS)).toMatchObject({ ok: false });
+});
+
 it("is none where another process has the number of a killed one", () => {
   tell(process.pid);
-  expect(runningSystemOf(clone)).toBeUndefined();
+  expect(startOf(clone)).toBeUndefined();
   expect(find(NO_SETTINGS)).toMatchObject({ ok: false });
 });
 
@@ -93,5 +99,5 @@ it("is none once `npm start` was killed", async () => {
   const ended = new Promise((resolve) => start.once("exit", resolve));
   start.kill("SIGKILL");
   await ended;
-  expect(runningSystemOf(clone)).toBeUndefined();
+  expect(startOf(clone)).toBeUndefined();
 });

@@ -1,7 +1,7 @@
 // Finds the system that the command line speaks to: the environment first, then what `npm start` keeps in .waypost/.
 import { lstatSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { readRunning, RUNNING_FILE } from "#shared/running-system.ts";
+import { readRunning, readStart, RUNNING_FILE } from "#shared/running-system.ts";
 import type { RunningSystem } from "#shared/running-system.ts";
 import type { CliSettings } from "#shared/settings.ts";
 import { SETTINGS } from "#shared/settings-table.ts";
@@ -67,7 +67,7 @@ export function findSystem(settings: CliSettings, places: Places): Found {
   return mistake === undefined ? { ok: true, system } : { ok: false, problem: mistake };
 }
 
-/** The system that `npm start` runs in this project now. */
-export function runningSystemOf(project: string): RunningSystem | undefined {
-  return readRunning(fileIn(project));
+/** The process id of the `npm start` of this project, from its first moment on. */
+export function startOf(project: string): number | undefined {
+  return readStart(fileIn(project));
 }

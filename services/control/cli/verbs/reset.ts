@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { Refusal } from "../client.ts";
 import type { Terminal } from "../confirmed.ts";
 import { confirmed } from "../confirmed.ts";
-import { runningSystemOf } from "../connection.ts";
+import { startOf } from "../connection.ts";
 import type { Output, Verbs } from "../context.ts";
 import { show } from "../context.ts";
 
@@ -35,7 +35,7 @@ async function removeContainerData(local: string): Promise<void> {
 export async function reset({ project, isSure, terminal, output }: Reset): Promise<void> {
   const data = join(project, ".waypost");
   if (!existsSync(data)) return show(output, { removed: false }, () => "there is no data: nothing to remove");
-  if (runningSystemOf(project) !== undefined) {
+  if (startOf(project) !== undefined) {
     throw new Refusal("the system is running: end `npm start` with Ctrl-C first", { title: "running" });
   }
   const question = `Remove all data and credentials in ${data}? [y/N] `;
