@@ -37,9 +37,9 @@ export class BackingUnavailable extends Error {
   override readonly name = "BackingUnavailable";
 }
 
-/** AMQP_URL or MONGODB_URI is not what it should be. Exit 78. */
-export class BackingMisnamed extends Error {
-  override readonly name = "BackingMisnamed";
+/** AMQP_URL, MONGODB_URI or another setting is not what it should be. Exit 78. */
+export class SettingsWrong extends Error {
+  override readonly name = "SettingsWrong";
 }
 
 const EXIT_UNAVAILABLE = 69;
@@ -47,7 +47,7 @@ const EXIT_UNAVAILABLE = 69;
 /** What a run ends with that could not begin. */
 export function exitCodeOf(error: unknown): number {
   if (error instanceof BackingUnavailable) return EXIT_UNAVAILABLE;
-  return error instanceof BackingMisnamed ? EXIT_CONFIG : 1;
+  return error instanceof SettingsWrong ? EXIT_CONFIG : 1;
 }
 
 interface Part<T> {
@@ -156,7 +156,7 @@ function databaseKind(options: BackingOptions): Kind<DatabasePart> {
 /** Whether a variable names one. Throws where it is wrong, or nobody is there. */
 async function isGiven(kind: { name: string; variable: string }, given: Given): Promise<boolean> {
   if (given.kind === "none") return false;
-  if (given.kind === "wrong") throw new BackingMisnamed(given.problem);
+  if (given.kind === "wrong") throw new SettingsWrong(given.problem);
   if (await anyAnswers(given.places)) return true;
   const places = given.places.map(({ host, port }) => `${host}:${port}`).join(", ");
   throw new BackingUnavailable(
@@ -186,7 +186,7 @@ async function both<A extends Part<unknown>, B extends Part<unknown>>(a: Promise
   throw first.status === "rejected" ? first.reason : (second as PromiseRejectedResult).reason;
 }
 
-/** Brings both up, side by side. Throws BackingMisnamed, or BackingUnavailable where there is no way to have one of them. */
+/** Brings both up, side by side. Throws SettingsWrong, or BackingUnavailable where there is no way to have one of them. */
 export async function startBacking(options: BackingOptions): Promise<Backing> {
   removeStalePolicy();
   const given = { broker: await givenBroker(), database: await givenDatabase() };

@@ -16,6 +16,8 @@ export interface Child {
   readonly name: string;
   readonly pid: number;
   readonly exited: Promise<Exit>;
+  /** Has its stdout and stderr. */
+  readonly logFile: string;
   readonly isRunning: boolean;
   signal(signal: NodeJS.Signals): void;
   /** SIGTERM, and SIGKILL to its whole group when it has not ended after `graceMs`. */
@@ -66,6 +68,7 @@ export function startChild(definition: ChildDefinition): Child {
     name: definition.name,
     pid,
     exited,
+    logFile: definition.logFile,
     get isRunning() {
       return isRunning && pid > 0;
     },

@@ -1,10 +1,14 @@
 // The six services as processes of their own, on the default ports or the next free ones.
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ServiceName } from "#shared/broker/topology.ts";
 import { SERVICES } from "#shared/broker/topology.ts";
+import { EXIT_CONFIG } from "#shared/exit-codes.ts";
+import type { SettingName } from "#shared/settings-table.ts";
 import { SETTINGS } from "#shared/settings-table.ts";
-import { healthPortOf } from "#shared/settings.ts";
+import { effectiveSettings, healthPortOf } from "#shared/settings.ts";
+import { SettingsWrong } from "./backing.ts";
 import { LOCAL_DIRECTORY, ROOT } from "./instance.ts";
 import { nextFreePort } from "./ports.ts";
 import type { Child } from "./processes.ts";
@@ -20,20 +24,31 @@ export interface LocalPorts {
 
 const READY_MS = 60_000;
 
-/** Ports that the environment sets are taken as they are; of the defaults, the next free ones. */
+function portSetTo(variable: SettingName): number | undefined {
+  const setting = effectiveSettings().find(({ name }) => name === variable);
+  if (setting?.problem !== undefined) throw new SettingsWrong(setting.problem);
+  return setting?.origin === "environment" ? Number(setting.value) : undefined;
+}
+
+/** Ports that the environment sets are taken as they are; of the defaults, the next free ones. Throws SettingsWrong. */
 export async function choosePorts(): Promise<LocalPorts> {
-  const taken = new Set<number>();
-  const choose = async (variable: string, normal: number): Promise<number> => {
-    const set = Number(process.env[variable] ?? 0);
-    const port = set > 0 ? set : await nextFreePort(normal, taken);
+  const set = {
+    http: portSetTo("WAYPOST_HTTP_PORT"),
+    smtp: portSetTo("WAYPOST_SMTP_PORT"),
+    smtps: portSetTo("WAYPOST_SMTPS_PORT"),
+    control: portSetTo("WAYPOST_CONTROL_PORT"),
+  };
+  const taken = new Set(Object.values(set).filter((port) => port !== undefined));
+  const free = async (normal: number | string): Promise<number> => {
+    const port = await nextFreePort(Number(normal), taken);
     taken.add(port);
     return port;
   };
-  const http = await choose("WAYPOST_HTTP_PORT", Number(SETTINGS.WAYPOST_HTTP_PORT.default));
-  const smtp = await choose("WAYPOST_SMTP_PORT", Number(SETTINGS.WAYPOST_SMTP_PORT.default));
-  const control = await choose("WAYPOST_CONTROL_PORT", Number(SETTINGS.WAYPOST_CONTROL_PORT.default));
+  const http = set.http ?? (await free(SETTINGS.WAYPOST_HTTP_PORT.default));
+  const smtp = set.smtp ?? (await free(SETTINGS.WAYPOST_SMTP_PORT.default));
+  const control = set.control ?? (await free(SETTINGS.WAYPOST_CONTROL_PORT.default));
   const health: Partial<Record<ServiceName, number>> = {};
-  for (const service of SERVICES) health[service] = await choose("", healthPortOf(service, undefined));
+  for (const service of SERVICES) health[service] = await free(healthPortOf(service, undefined));
   return { http, smtp, control, health: health as Record<ServiceName, number> };
 }
 
@@ -82,13 +97,21 @@ async function isReady(port: number): Promise<boolean> {
   }
 }
 
+/** What ended a service before it was ready: wrong settings in its own words, which stand in the log beside its JSON lines. */
+async function endOf({ name, exited, logFile }: Child): Promise<Error> {
+  const { code } = await exited;
+  if (code !== EXIT_CONFIG) return new Error(`${name} ended: see ${logFile}`);
+  const lines = readFileSync(logFile, "utf8").trim().split("\n");
+  return new SettingsWrong(lines.filter((line) => !line.startsWith("{")).join("\n"));
+}
+
 /** Resolves when every service says that it is ready. Throws when one ends or is not ready in time. */
 export async function untilReady(services: LocalServices, ports: LocalPorts): Promise<void> {
   const end = Date.now() + READY_MS;
   for (const service of SERVICES) {
     const child = services.children.find(({ name }) => name === service);
     while (!(await isReady(ports.health[service]))) {
-      if (child?.isRunning !== true) throw new Error(`${service} ended: see ${logFileOf(service)}`);
+      if (child?.isRunning === false) throw await endOf(child);
       if (Date.now() > end) throw new Error(`${service} is not ready: see ${logFileOf(service)}`);
       await sleep(50);
     }

@@ -102,11 +102,11 @@ async function start(running: Running): Promise<void> {
   rmSync(join(LOCAL_DIRECTORY, "log"), { recursive: true, force: true });
   const compiling = compileServices(LOCAL_DIRECTORY);
   compiling.catch(() => undefined);
+  const ports = await choosePorts();
   running.backing = await startBacking({ directory: LOCAL_DIRECTORY, keepData: true, report: say });
   say(`${running.backing.parts.join(" and ")}: up`);
 
   const received: string[] = [];
-  const ports = await choosePorts();
   running.demo = await startDemoServers(
     {
       mailReceived: (from, to) => say(`DEMO mail server: took a mail from <${from}> to <${to.join(">, <")}>`),
@@ -148,8 +148,8 @@ async function main(): Promise<void> {
   } catch (error) {
     if (running.isStopping) return;
     running.isStopping = true;
-    say(error instanceof Error ? error.message : String(error));
-    if (error instanceof Error && error.cause instanceof Error) say(error.cause.message);
+    console.error(error instanceof Error ? error.message : String(error));
+    if (error instanceof Error && error.cause instanceof Error) console.error(error.cause.message);
     await stop(running);
     process.exit(exitCodeOf(error));
   }

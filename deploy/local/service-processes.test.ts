@@ -1,0 +1,51 @@
+// Settings under `npm start`: ports that are set and those that are chosen, and what a service says that ends for its own.
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, expect, it, onTestFinished, vi } from "vitest";
+import { SERVICES } from "#shared/broker/topology.ts";
+import { SettingsWrong } from "./backing.ts";
+import { freePort } from "./ports.ts";
+import type { Child, Exit } from "./processes.ts";
+import { choosePorts, untilReady } from "./service-processes.ts";
+
+afterEach(() => vi.unstubAllEnvs());
+
+it("chooses no default port that another variable sets", async () => {
+  vi.stubEnv("WAYPOST_CONTROL_PORT", "8080");
+  const { http, control } = await choosePorts();
+  expect({ control, isShared: http === control }).toEqual({ control: 8080, isShared: false });
+});
+
+it("says that a port which is set is none, and takes no other in its place", async () => {
+  vi.stubEnv("WAYPOST_SMTP_PORT", "mail");
+  const problem = 'WAYPOST_SMTP_PORT is "mail": it should be a port from 1 to 65535';
+  await expect(choosePorts()).rejects.toThrow(new SettingsWrong(problem));
+});
+
+/** An ingest that has ended, with what it wrote before. */
+function ended(exit: Exit, written: string): Child {
+  const folder = mkdtempSync(join(tmpdir(), "waypost-ended-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const logFile = join(folder, "ingest.log");
+  writeFileSync(logFile, written);
+  const exited = Promise.resolve(exit);
+  return { name: "ingest", pid: 1, exited, logFile, isRunning: false, signal: () => undefined, stop: () => exited };
+}
+
+async function waitFor(child: Child): Promise<void> {
+  const port = await freePort();
+  const health = Object.fromEntries(SERVICES.map((service) => [service, port])) as Record<
+    (typeof SERVICES)[number],
+    number
+  >;
+  await untilReady({ children: [child], stop: async () => undefined }, { http: 0, smtp: 0, control: 0, health });
+}
+
+it("shows what a service says of its settings, for the same exit code, and the log of one that ends otherwise", async () => {
+  const mistake = "WAYPOST_HTTP_PORT is 8080: it should be a free port, this one is taken on 127.0.0.1";
+  const misled = ended({ code: 78, signal: null }, `{"level":"warn"}\n${mistake}\n`);
+  await expect(waitFor(misled)).rejects.toThrow(new SettingsWrong(mistake));
+  const crashed = ended({ code: 1, signal: null }, '{"level":"fatal"}\n');
+  await expect(waitFor(crashed)).rejects.toThrow(new Error(`ingest ended: see ${crashed.logFile}`));
+});
