@@ -1,7 +1,7 @@
 #!/bin/sh
 # Gives an application a user of RabbitMQ that may submit jobs and hear the events of its own account, and nothing else.
 #   deploy/broker/permit-application.sh <user> <account> [vhost]        (where rabbitmqctl works)
-# The account's brokerUser must then be set to <user>: waypost account set <account> --broker-user <user>
+# The account's brokerUser must then be set to <user>, among all else that the account has: `waypost account set` replaces it.
 set -eu
 if [ $# -lt 2 ]; then
   echo "usage: $0 <user> <account> [vhost]" >&2

@@ -11,6 +11,8 @@ export interface DemoAccess {
   ingestUrl: string;
   adminToken: string;
   password: string;
+  /** Of the broker that was brought up, whose user submits as the demo account; a broker that was there is somebody's. */
+  amqpUrl?: string;
 }
 
 interface MailView {
@@ -35,8 +37,10 @@ async function call<T>(access: DemoAccess, path: string, body?: object): Promise
 /** Sets up the account, its domain and its relay; doing it again changes nothing. */
 export async function setUpDemo(access: DemoAccess, servers: { smtpPort: number; endpointUrl: string }): Promise<void> {
   const account = `/v1/accounts/${DEMO_ACCOUNT}`;
+  const { password, amqpUrl } = access;
   const notification = { url: servers.endpointUrl };
-  await call(access, account, { customerNo: "10001", tenant: "Demo", password: access.password, notification });
+  const broker = amqpUrl === undefined ? {} : { brokerUser: new URL(amqpUrl).username };
+  await call(access, account, { customerNo: "10001", tenant: "Demo", password, notification, ...broker });
   await call(access, `${account}/domains/${DEMO_DOMAIN}`, {});
   const relay = { host: DEMO_HOST, port: servers.smtpPort };
   await call(access, `${account}/domains/${DEMO_DOMAIN}/relay`, relay);

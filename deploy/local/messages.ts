@@ -29,6 +29,10 @@ function indented(json: string): string {
     .join("\n");
 }
 
+function brokerLine({ amqpUrl }: DemoAccess): string {
+  return amqpUrl === undefined ? "" : `\nDEMO broker    ${amqpUrl}   (as the demo account: docs/examples)`;
+}
+
 function curlLine(access: DemoAccess): string {
   const job = JSON.stringify(demoJob()).replaceAll("'", "’");
   return `  curl -u ${DEMO_ACCOUNT}:${access.password} -H 'content-type: application/json' \\\n    -d '${job}' \\\n    ${access.ingestUrl}/v1/jobs`;
@@ -47,7 +51,7 @@ Submit jobs    ${access.ingestUrl}/v1/jobs   (SMTP: 127.0.0.1:${ports.smtp}, STA
 Console, API   ${access.controlUrl}/   (described at /docs; token ${access.adminToken})
 DEMO account   ${DEMO_ACCOUNT}, password ${access.password}, sender domain ${DEMO_DOMAIN}
 DEMO relay     ${DEMO_HOST}, a demo mail server on 127.0.0.1:${demo.smtpPort}: it takes everything and keeps nothing
-DEMO endpoint  ${demo.endpointUrl}
+DEMO endpoint  ${demo.endpointUrl}${brokerLine(access)}
 Logs           .waypost/local/log/
 
 Send the next one:

@@ -76,12 +76,13 @@ function reportDeaths(running: Running, services: LocalServices): void {
   }
 }
 
-function accessOf(ports: LocalPorts, credentials: Credentials): DemoAccess {
+function accessOf(ports: LocalPorts, credentials: Credentials, { amqpUrl, managementUrl }: Backing): DemoAccess {
   return {
     controlUrl: `http://127.0.0.1:${ports.control}`,
     ingestUrl: `http://127.0.0.1:${ports.http}`,
     adminToken: process.env["WAYPOST_ADMIN_TOKEN"] ?? credentials.adminToken,
     password: credentials.demoPassword,
+    ...(managementUrl === undefined ? {} : { amqpUrl }),
   };
 }
 
@@ -122,7 +123,7 @@ async function start(running: Running): Promise<void> {
   await untilReady(running.services, ports);
   say("every service is ready");
 
-  const access = accessOf(ports, credentials);
+  const access = accessOf(ports, credentials, running.backing);
   await setUpDemo(access, running.demo);
   const { adminToken, password, controlUrl, ingestUrl } = access;
   const demo = { account: DEMO_ACCOUNT, password };

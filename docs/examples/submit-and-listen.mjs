@@ -19,6 +19,13 @@ const user = decodeURIComponent(url.username);
 const connection = await connect(url.toString(), { noDelay: true });
 const channel = await connection.createConfirmChannel();
 
+/** What Promise.withResolvers gives, which Node 20 does not have. */
+function promised() {
+  let resolve;
+  const promise = new Promise((settle) => (resolve = settle));
+  return { promise, resolve };
+}
+
 /** Every tracking point of the account. Bind before submitting, or the first ones are missed. */
 async function listen(onEvent) {
   const { queue } = await channel.assertQueue(`app.${user}.${randomUUID()}`, { exclusive: true, autoDelete: true });
@@ -32,7 +39,7 @@ async function listen(onEvent) {
 
 /** Submits a job and resolves with its id. The same `messageId` again answers the same id and sends nothing twice. */
 async function submit(job, messageId) {
-  const answer = Promise.withResolvers();
+  const answer = promised();
   const receive = (message) => answer.resolve(JSON.parse(message.content.toString()));
   await channel.consume("amq.rabbitmq.reply-to", receive, { noAck: true });
   channel.publish("waypost.submissions", "jobs", Buffer.from(JSON.stringify(job)), {
@@ -52,7 +59,7 @@ async function submit(job, messageId) {
 
 const seen = new Set();
 const events = [];
-const ended = Promise.withResolvers();
+const ended = promised();
 let open = recipients.length;
 
 /** Shows what there is of the job so far. Events come at least once: `tag` tells repetitions. */
@@ -67,7 +74,7 @@ function show(jobId) {
   if (open === 0) ended.resolve();
 }
 
-const submitted = Promise.withResolvers();
+const submitted = promised();
 await listen((event) => {
   events.push(event);
   void submitted.promise.then(show);

@@ -71,6 +71,7 @@ it("shows a relayed mail's timeline, its push notification, the URLs and the dem
   expect(shown).toMatch(/STARTED +PROCESSING_STARTED/);
   expect(shown).toMatch(/DELIVERED +OK +mail delivered +relay mail\.demo\.example/);
   expect(shown).toContain('"relay": "mail.demo.example"');
+  expect(shown).toMatch(/DEMO broker +amqp:\/\/waypost:\w+@\S+:\d+ /);
   expect(shown).toMatch(/DEMO account +demo, password \S+, sender domain demo\.example/);
   expect(shown).toContain("DEMO mail server: took a mail from <sender@demo.example> to <ada@recipient.example>");
 });

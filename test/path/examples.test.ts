@@ -1,6 +1,7 @@
 // The examples under docs/examples, run as their README says.
 import type { ChildProcessWithoutNullStreams } from "node:child_process";
 import { spawn, spawnSync } from "node:child_process";
+import { delimiter } from "node:path";
 import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
 import { uniqueLabel } from "#test/support/addresses.ts";
 import type { CommonSystem } from "#test/support/common-system.ts";
@@ -36,11 +37,17 @@ beforeAll(async () => {
 });
 afterAll(() => relay.close());
 
+/** Without the project's own Node: the machine's may be older, and runs an example as the README says. */
+const machinesPath = (process.env["PATH"] ?? "")
+  .split(delimiter)
+  .filter((folder) => !folder.includes("node_modules"))
+  .join(delimiter);
+
 function run(
   command: string,
   args: readonly string[],
 ): { child: ChildProcessWithoutNullStreams; output: () => string } {
-  const child = spawn(command, args, { cwd: ROOT, env: { ...process.env, AMQP_URL: amqpUrl } });
+  const child = spawn(command, args, { cwd: ROOT, env: { ...process.env, PATH: machinesPath, AMQP_URL: amqpUrl } });
   onTestFinished(() => void child.kill());
   let output = "";
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk: Buffer) => (output += chunk.toString()));
@@ -48,7 +55,7 @@ function run(
 }
 
 const submit = (recipients: readonly string[]): ReturnType<typeof run> =>
-  run(process.execPath, ["docs/examples/submit-and-listen.mjs", account.name, account.sender, ...recipients]);
+  run("node", ["docs/examples/submit-and-listen.mjs", account.name, account.sender, ...recipients]);
 
 it("submit-and-listen.mjs submits a job and tells its mails' lives to their end", async () => {
   const recipients = [1, 2].map(() => `${uniqueLabel("to")}@recipient.example`);
