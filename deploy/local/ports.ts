@@ -12,7 +12,7 @@ const HIGHEST = 32_000;
 const GIVEN_MS = 60_000;
 
 /** Marks the port as given, over all processes of the machine; false where it is. Without a place for marks every port is free. */
-function give(port: number): boolean {
+export function give(port: number): boolean {
   const directory = join(tmpdir(), "waypost-ports");
   const mark = join(directory, String(port));
   try {
@@ -22,9 +22,13 @@ function give(port: number): boolean {
   } catch (error) {
     if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) return true;
   }
-  const now = Date.now();
-  if (now - statSync(mark).mtimeMs < GIVEN_MS) return false;
-  utimesSync(mark, now / 1_000, now / 1_000);
+  try {
+    const now = Date.now();
+    if (now - statSync(mark).mtimeMs < GIVEN_MS) return false;
+    utimesSync(mark, now / 1_000, now / 1_000);
+  } catch {
+    // Another user's mark, which is old and may not be touched.
+  }
   return true;
 }
 
