@@ -6,8 +6,6 @@ export const ERROR_CODES = {
   UNROUTABLE: "The broker had no queue for a message; the queue is declared again and the message published again.",
   STORE_UNAVAILABLE: "MongoDB cannot be reached, has no primary, refuses the user, or did not answer in time.",
   CONFIGURATION_STALE: "The configuration could not be confirmed for 5 seconds; routing and new attempts pause.",
-  SETTINGS_INVALID: "An environment variable is wrong or missing; the service exits with 78.",
-  PORT_TAKEN: "A listening port is in use; the service exits with 78.",
   SECRET_UNREADABLE: "A stored secret cannot be opened with WAYPOST_SECRET_KEY or WAYPOST_SECRET_KEY_PREVIOUS.",
   CONTENT_MISSING: "The stored body of a mail is no longer there; the mail ends as DROPPED / PROCESSING_FAILED.",
 } as const;

@@ -1,6 +1,5 @@
 // SMTP submission (contract, JobRequest over SMTP; operator contract, Environment): its listeners, with their TLS.
 import type { Clock } from "#shared/clock.ts";
-import { WaypostError } from "#shared/errors.ts";
 import type { Log } from "#shared/log.ts";
 import type { Confirmable } from "#shared/routing/find-confirmed.ts";
 import type { SettingsOf } from "#shared/settings.ts";
@@ -62,13 +61,13 @@ export async function checkSmtpTls(settings: SmtpParts["settings"], clock: Clock
   return tls.ok ? [] : tls.problems;
 }
 
-/** Listens for SMTP submissions. Throws WaypostError SETTINGS_INVALID for a TLS pair that is none. */
+/** Listens for SMTP submissions. Throws for a TLS pair that is none. */
 export async function startSmtp(parts: SmtpParts): Promise<Smtp> {
   const { settings, configuration, authenticator, accept, clock, log } = parts;
   const hostname = settings.WAYPOST_HOSTNAME;
   const files = { cert: settings.WAYPOST_SMTP_TLS_CERT, key: settings.WAYPOST_SMTP_TLS_KEY };
   const tls = await loadTls(files, hostname, clock);
-  if (!tls.ok) throw new WaypostError("SETTINGS_INVALID", tls.problems.join("; "), { retriable: false });
+  if (!tls.ok) throw new Error(tls.problems.join("; "));
   if (tls.pair.isSelfSigned) log.warn({ hostname }, "ingest.smtp-self-signed");
   const tiers = TIERS.map(({ above, atOnce }) => ({ above, places: createLargePlaces(atOnce, PLACE_WAIT_MS, clock) }));
   const listeners = createSmtpListeners({
