@@ -135,6 +135,7 @@ it("waits for no reply that nobody confirms", async () => {
   const unconfirmed = publisher.publish([reply], {}).promise;
   await vi.advanceTimersByTimeAsync(11_000);
   await unconfirmed;
+  expect(failures()).toEqual(["refused"]);
   publisher.close();
 });
 
