@@ -29,7 +29,18 @@ function entry(n: number, more: { bytes?: number; record?: string; isPacked?: fa
   const { bytes: body, contentType } = encodeBody(message);
   const job = more.job ?? new PublishJob(1, undefined);
   const none = { record: more.record, span: undefined, traceparent: undefined };
-  return { message, body, contentType, job, ...none, suspect: false, sentAtMs: 0, failures: 0, returned: false };
+  return {
+    message,
+    body,
+    contentType,
+    job,
+    ...none,
+    suspect: false,
+    sentAtMs: 0,
+    failures: 0,
+    returns: 0,
+    returned: false,
+  };
 }
 
 it("sends what one call brings at once, when nothing was sent just before", () => {

@@ -166,3 +166,18 @@ it("publishes a tracking point again that was lost with its channel, as often as
   publisher.close();
   await expect(published).rejects.toThrow("stopping");
 });
+
+it("publishes a message again that was unconfirmed for long and then finds its queue deleted", async () => {
+  const { publisher, channel, attach } = setUp();
+  await attach();
+  const published = publisher.publish([MESSAGE], {}).promise;
+  for (let tries = 0; tries < 10; tries += 1) {
+    channel.refuseAll();
+    await vi.advanceTimersByTimeAsync(5_000);
+  }
+  channel.confirms[10]?.(null);
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect(channel.confirms).toHaveLength(12);
+  publisher.close();
+  await expect(published).rejects.toThrow("stopping");
+});

@@ -135,6 +135,7 @@ export class Publisher {
       suspect: message.suspect ?? options.suspect ?? false,
       sentAtMs: 0,
       failures: 0,
+      returns: 0,
       returned: false,
     };
   }
@@ -219,13 +220,14 @@ export class Publisher {
   #onReturned(entry: Entry): void {
     if (entry.job.isOver) return this.#abandon(entry);
     const { exchange, routingKey, declareIfUnroutable } = entry.message;
-    if (entry.failures >= MOST_RETURNS) {
+    if (entry.returns >= MOST_RETURNS) {
       return this.#giveUp(
         entry,
         new WaypostError("UNROUTABLE", `no queue takes ${exchange} with key ${routingKey}`, { retriable: false }),
       );
     }
-    this.#options.log.info({ exchange, routingKey, failures: entry.failures }, "broker.unroutable");
+    entry.returns += 1;
+    this.#options.log.info({ exchange, routingKey, returns: entry.returns }, "broker.unroutable");
     const { declarer } = this.#options;
     const restored =
       declareIfUnroutable === undefined ? declarer.restoreTopology() : declarer.restore(declareIfUnroutable());
