@@ -102,6 +102,12 @@ export const MAIL_INDEXES: readonly IndexDescription[] = [
   { name: "late", key: { receivedAt: -1 }, partialFilterExpression: { "late.tag": { $exists: true } } },
   { name: "open", key: NEWEST, ...OPEN },
   { name: "openByLane", key: { account: 1, lane: 1 }, ...OPEN },
+  // Most mails are recorded with their end at once, and never stand in it.
+  {
+    name: "untold",
+    key: { account: 1, lane: 1, receivedAt: 1 },
+    partialFilterExpression: { open: true, type: "PROCESSED" },
+  },
   { name: "openByDeadline", key: { deadline: 1 }, ...OPEN },
   { name: "retention", key: { expiresAt: 1 }, expireAfterSeconds: 0 },
 ];

@@ -1,7 +1,9 @@
 // Mails that wait in a lane and of which nothing has been told since they were processed: read from the record.
+import type { Filter } from "mongodb";
 import type { TrackedMail } from "#shared/contracts/make-event.ts";
 import type { Store } from "./connection.ts";
 import { guard } from "./connection.ts";
+import type { MailRecord } from "./mails.ts";
 import { mailsOf } from "./mails.ts";
 import { trackedMailOfRecord } from "./recorded-mail.ts";
 
@@ -12,18 +14,15 @@ export interface LaneOfAccount {
   name: string;
 }
 
+export function untoldFilter({ account, name }: LaneOfAccount, before: Date): Filter<MailRecord> {
+  return { open: true, account, lane: name, type: "PROCESSED", receivedAt: { $lt: before }, deadline: { $gt: before } };
+}
+
 /** Oldest first, accepted before `moment`. Throws StoreUnavailable. */
 export function findUntoldMails(store: Store, lane: LaneOfAccount, window: { before: Date; limit: number }) {
   return guard(async (): Promise<UntoldMail[]> => {
     const found = await mailsOf(store)
-      .find({
-        open: true,
-        account: lane.account,
-        lane: lane.name,
-        type: "PROCESSED",
-        receivedAt: { $lt: window.before },
-        deadline: { $gt: window.before },
-      })
+      .find(untoldFilter(lane, window.before))
       .sort({ receivedAt: 1 })
       .limit(window.limit)
       .toArray();

@@ -10,7 +10,7 @@ import { createMailWriter } from "#shared/store/mail-writer.ts";
 import type { MailQuery } from "#shared/store/mail-search.ts";
 import { mailFilter } from "#shared/store/mail-search.ts";
 import { ensureMailIndexes, MAIL_ORDER, mailsOf } from "#shared/store/mails.ts";
-import { findUntoldMails } from "#shared/store/untold-mails.ts";
+import { findUntoldMails, untoldFilter } from "#shared/store/untold-mails.ts";
 import type { OwnPlace } from "#test/support/backing.ts";
 import { ownPlace, testBacking } from "#test/support/backing.ts";
 import { fillRecord } from "#test/support/record.ts";
@@ -173,6 +173,12 @@ describe("a search of 200,000 mails", () => {
     const { overdue, ...counts } = await reader.audit({ since: new Date(late.getTime() - 24 * 3_600_000), now: late });
     expect(counts).toEqual({ mails: 0, finished: 0, alive: 0, late: [] });
     expect(overdue).toHaveLength(1_000);
+  });
+
+  it("looks at no mail of a closed lane that was told of already", async () => {
+    const lane = { account: "acct-7", name: "delivery.relay.acct-7.example.com" };
+    const { examined } = await explain(untoldFilter(lane, new Date(NEWEST.getTime() + 1_000)), { receivedAt: 1 });
+    expect(examined).toBe(0);
   });
 
   it("asks nothing of the record, reading or writing, that scans the collection", async () => {
