@@ -13,9 +13,15 @@ export function isKnownCharset(charset: string): boolean {
   }
 }
 
+/** The platform's UTF-16 is little-endian whatever the mark says, which Java writes big-endian (RFC 2781 §4.3). */
+function labelOf(charset: string, [first, second]: Uint8Array): string {
+  if (UTF_8.test(charset)) return "utf-8";
+  return /^utf-?16$/i.test(charset) && first === 0xfe && second === 0xff ? "utf-16be" : charset;
+}
+
 /** The text of bytes in a known charset; undefined where they are no text in it. */
 export function decodeBytes(bytes: Uint8Array, charset: string): string | undefined {
-  const label = UTF_8.test(charset) ? "utf-8" : charset;
+  const label = labelOf(charset, bytes);
   try {
     return new TextDecoder(label, { fatal: true, ignoreBOM: false }).decode(bytes);
   } catch (error) {
