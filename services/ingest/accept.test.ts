@@ -193,6 +193,15 @@ describe("refusing", () => {
     expect(published).toEqual([]);
   });
 
+  it("lets other work in between while it makes many entries", async () => {
+    let turns = 0;
+    const count = (): void => void ((turns += 1), (next = setImmediate(count)));
+    let next = setImmediate(count);
+    await setUp().accept(requestTo(1, { recipients: each(100), mail: { ...from, xHeaders: long(64) } }));
+    clearImmediate(next);
+    expect(turns).toBeGreaterThan(5);
+  });
+
   it("makes few at once of jobs whose headers stand in each of many entries", async () => {
     let [making, most] = [0, 0];
     const { accept } = setUp({

@@ -16,6 +16,8 @@ import type { ReadyMessage, Submission } from "./submission.ts";
 
 /** Headers, references and addresses: they travel in one message, whose JSON is twice as long where all has to be escaped. */
 const MAX_ENTRIES_BYTES = 7 * 1024 * 1024;
+/** Of entries that are made before other work gets a turn: some 50 ms. */
+const BYTES_AT_ONCE = 512 * 1024;
 /** Of all mails without their content, in characters: the router makes them at once. */
 const MAX_TOGETHER = 128 * 1024 * 1024;
 
@@ -138,7 +140,7 @@ async function prepareRequest(request: JobRequest, surroundings: Surroundings): 
   });
   const { body, alternative, attachments } = request;
   const content = await composeContent({ body, alternative, attachments, seed: facts.jobId });
-  const entries = entriesOf(request, facts);
+  const entries = await entriesOf(request, facts);
   if (entries === undefined)
     return tooLarge(`headers, references and addresses of all entries are over ${MAX_ENTRIES_BYTES} bytes`);
   const headerBytes = entries.reduce((most, { headers }) => Math.max(most, Buffer.byteLength(headers)), 0);
@@ -148,17 +150,26 @@ async function prepareRequest(request: JobRequest, surroundings: Surroundings): 
   return { ok: true, job: { message: { version: MESSAGE_VERSION, head, entries }, content, mails } };
 }
 
-/** Undefined where they are too large together: found out one by one, for what the job says once stands in each of them. */
-function entriesOf(request: JobRequest, facts: JobFacts): JobMessage["entries"] | undefined {
+/**
+ * Undefined where they are too large together: found out one by one, for what the job says once stands in each of them.
+ * Lets other work in between where they are large.
+ */
+async function entriesOf(request: JobRequest, facts: JobFacts): Promise<JobMessage["entries"] | undefined> {
   const common = commonFields(request, facts.now);
   const entries: JobMessage["entries"] = [];
   let bytes = 0;
+  let bytesOfTurn = 0;
   for (const [index, given] of request.recipients.entries()) {
     const entry = entryOf(given, { request, jobId: facts.jobId, common, index });
     const { headers, reference = "", addresses } = entry;
-    for (const text of [headers, reference, ...addresses]) bytes += Buffer.byteLength(text);
+    const added = [headers, reference, ...addresses].reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+    bytes += added;
+    bytesOfTurn += added;
     if (bytes > MAX_ENTRIES_BYTES) return undefined;
     entries.push(entry);
+    if (bytesOfTurn < BYTES_AT_ONCE) continue;
+    bytesOfTurn = 0;
+    await new Promise((resolve) => setImmediate(resolve));
   }
   return entries;
 }
