@@ -136,7 +136,7 @@ async function start(running: Running): Promise<void> {
 async function main(): Promise<void> {
   const other = otherStart();
   if (other !== undefined) {
-    say(`Waypost already runs in this clone (process ${other}): end it with Ctrl-C first`);
+    say(`Waypost already runs in this clone (process ${other}): end it with Ctrl-C there, or kill ${other}, first`);
     process.exitCode = 1;
     return;
   }
