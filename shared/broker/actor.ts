@@ -42,6 +42,8 @@ export interface Outgoing {
   transient?: boolean | undefined;
   /** Persistent and confirmed, but unrouted where nobody has bound a queue: that is no failure. */
   mayBeUnrouted?: boolean | undefined;
+  /** A queue of ours among those that it goes to: where somebody else's refuses it, it goes there by itself. */
+  ownQueue?: string | undefined;
   /** It goes there as well, with others that come at the same time as one message (pack.ts). */
   packedTo?: PackTarget | undefined;
 }

@@ -38,6 +38,7 @@ function entry(n: number, more: { bytes?: number; record?: string; isPacked?: fa
     suspect: false,
     sentAtMs: 0,
     failures: 0,
+    refusals: 0,
     returns: 0,
     returned: false,
   };

@@ -107,6 +107,7 @@ function entryOf(target: PackTarget, entries: readonly Entry[]): Entry {
     suspect: false,
     sentAtMs: 0,
     failures: 0,
+    refusals: 0,
     returns: 0,
     returned: false,
   };

@@ -33,6 +33,8 @@ export interface Entry extends Publishable {
   sentAtMs: number;
   /** How often it came back: nacked, returned or unconfirmed. */
   failures: number;
+  /** How often of these somebody refused it. */
+  refusals: number;
   /** How often of these it was returned: a message that waited long for its confirm may find its queue deleted at last. */
   returns: number;
   returned: boolean;

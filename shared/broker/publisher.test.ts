@@ -27,7 +27,7 @@ const clock = { ...systemClock, sleep: (ms: number) => new Promise<void>((resolv
 class SilentChannel extends EventEmitter {
   confirms: Confirm[] = [];
   refusals: (() => void)[] = [];
-  #sent: object = {};
+  last: object = {};
 
   /** As amqplib's: what is unconfirmed fails with the channel. */
   constructor() {
@@ -42,11 +42,11 @@ class SilentChannel extends EventEmitter {
   }
 
   sendMessage(fields: object, properties: object, content: Buffer): void {
-    this.#sent = { fields, properties, content };
+    this.last = { fields, properties, content };
   }
 
   pushConfirmCallback(confirm: Confirm): void {
-    const sent = this.#sent;
+    const sent = this.last;
     this.refusals.push(() => confirm(new Error("message nacked")));
     this.confirms.push(() => {
       this.emit("return", sent);
@@ -112,7 +112,7 @@ const point = { ...MESSAGE, mayBeUnrouted: true };
 async function refuse(channel: SilentChannel, times: number): Promise<void> {
   for (let tries = 0; tries < times; tries += 1) {
     channel.refuseAll();
-    await vi.advanceTimersByTimeAsync(100);
+    await vi.advanceTimersByTimeAsync(1_000);
   }
 }
 
@@ -127,6 +127,33 @@ it.each([
   await refused;
   expect(failures()).toEqual(["refused"]);
   publisher.close();
+});
+
+it("gives our own queue by itself what a queue of somebody else's refuses with it", async () => {
+  const { publisher, channel, attach } = setUp();
+  await attach();
+  const published = publisher.publish([{ ...point, ownQueue: "router.bounces" }], {}).promise;
+  await refuse(channel, 3);
+  expect(channel.last).toMatchObject({ fields: { exchange: "", routingKey: "router.bounces" } });
+  await refuse(channel, 3);
+  expect(channel.confirms).toHaveLength(7);
+  publisher.close();
+  await expect(published).rejects.toThrow("stopping");
+});
+
+it("counts no lost channel as a refusal", async () => {
+  const { publisher, channel, attach } = setUp();
+  await attach();
+  const published = publisher.publish([point], {}).promise;
+  for (let lost = 0; lost < 2; lost += 1) {
+    channel.emit("close");
+    await attach();
+    await vi.advanceTimersByTimeAsync(100);
+  }
+  await refuse(channel, 2);
+  expect(channel.confirms).toHaveLength(5);
+  publisher.close();
+  await expect(published).rejects.toThrow("stopping");
 });
 
 it("waits for no reply that nobody confirms", async () => {

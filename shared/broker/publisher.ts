@@ -135,6 +135,7 @@ export class Publisher {
       suspect: message.suspect ?? options.suspect ?? false,
       sentAtMs: 0,
       failures: 0,
+      refusals: 0,
       returns: 0,
       returned: false,
     };
@@ -189,13 +190,20 @@ export class Publisher {
       entry.job.confirmOne();
     } else if (error === null) {
       this.#onReturned(entry);
-    } else if (this.#channel.current !== undefined && isForOthers(entry) && entry.failures + 1 >= MOST_REFUSALS) {
-      this.#letGo(entry);
     } else {
-      this.#again(entry, true);
+      this.#onRefused(entry);
     }
     if (this.#waiting.length > 0) this.#pump();
     if (this.#outstanding.size === 0) this.#packer.flush();
+  }
+
+  /** Lost with its channel, or nacked: of that, so many times are enough where it goes to a queue of somebody else's. */
+  #onRefused(entry: Entry): void {
+    if (this.#channel.current !== undefined) entry.refusals += 1;
+    if (entry.refusals < MOST_REFUSALS || !isForOthers(entry)) return this.#again(entry, true);
+    const { ownQueue } = entry.message;
+    if (ownQueue === undefined) return this.#letGo(entry);
+    this.#again({ ...entry, message: alone(entry.message, ownQueue) }, true);
   }
 
   /** Nacked or never confirmed: a copy may exist. */
@@ -287,9 +295,14 @@ export class Publisher {
   }
 }
 
-/** A reply, or a tracking point for whoever has bound a queue: our own queues refuse nothing. */
+/** A reply, or a tracking point for whoever has bound a queue. */
 function isForOthers({ message }: Entry): boolean {
   return message.transient === true || message.mayBeUnrouted === true;
+}
+
+/** To one queue of ours in place of an exchange; published until it is there. */
+function alone({ mayBeUnrouted: _, ownQueue: _queue, ...message }: Outgoing, routingKey: string): Outgoing {
+  return { ...message, exchange: "", routingKey };
 }
 
 function isChannelClosed(error: unknown): boolean {

@@ -2,6 +2,7 @@
 import type { Outgoing } from "#shared/broker/actor.ts";
 import {
   EXCHANGES,
+  QUEUES,
   ROUTING_KEYS,
   eventRoutingKey,
   laneKeys,
@@ -16,14 +17,16 @@ import { makeEvent } from "./make-event.ts";
 /** A tracking point: to waypost.events for whoever has bound a queue there, and with others to the notifier. */
 export function eventToPublish(mail: TrackedMail, fact: TrackedFact): Outgoing {
   const { body, record } = makeEvent(mail, fact);
+  const { event } = body.notification.meta;
   return {
     exchange: EXCHANGES.events,
-    routingKey: eventRoutingKey(mail.head.account, body.notification.meta.event),
+    routingKey: eventRoutingKey(mail.head.account, event),
     type: "event",
     body,
     record,
     publicRecord: publicRecordOf(record),
     mayBeUnrouted: true,
+    ...(event.subType === "HARD_BOUNCE" ? { ownQueue: QUEUES.bounces } : {}),
     packedTo: { exchange: EXCHANGES.points, routingKey: ROUTING_KEYS.points },
     messageId: body.notification.meta.tag,
   };
