@@ -73,6 +73,16 @@ it("the mails of one job share a body, which goes with the last of them", async 
   expect(await hold({}, LARGE)).toBeDefined();
 });
 
+it("a body is charged to who has it in hand, not to who had it first", async () => {
+  const { hold } = setUp();
+  const [quick, slow] = [{}, {}];
+  const [first] = await Promise.all([hold(quick, LARGE, "shared"), hold(slow, LARGE, "shared")]);
+  first?.leave();
+  await Promise.all([hold({}, LARGE), hold({}, LARGE)]);
+  expect(await hold(slow, LARGE)).toBeUndefined();
+  expect(await hold(quick, LARGE)).toBeDefined();
+});
+
 it("is asked for again where the database was away", async () => {
   const fetch = vi.fn<() => Promise<Buffer>>(async () => Buffer.from("there"));
   fetch.mockRejectedValueOnce(new Error("away"));

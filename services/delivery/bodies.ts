@@ -21,11 +21,13 @@ export interface HeldBody {
 }
 
 interface Entry {
-  users: number;
+  /** One for each attempt that has it in hand; the first is charged with it. */
+  owners: object[];
+  bytes: number;
+  room: ByteRoom;
   isLarge: boolean;
   hasRoom: Promise<boolean>;
   content: Promise<Buffer | undefined> | undefined;
-  leaveRoom(): void;
 }
 
 export class Bodies {
@@ -44,8 +46,8 @@ export class Bodies {
   async hold({ id, bytes }: StoredBody, owner: object, patienceMs: number): Promise<HeldBody | "put-back"> {
     const entry = this.#entries.get(id) ?? this.#enter(bytes, owner, patienceMs);
     this.#entries.set(id, entry);
-    entry.users += 1;
-    if (await entry.hasRoom) return { read: () => this.#read(id, entry), leave: () => this.#leave(id, entry) };
+    entry.owners.push(owner);
+    if (await entry.hasRoom) return { read: () => this.#read(id, entry), leave: () => this.#leave(id, entry, owner) };
     this.#entries.delete(id);
     return "put-back";
   }
@@ -54,7 +56,7 @@ export class Bodies {
     const isLarge = bytes > MOST_SMALL_BYTES;
     const room = isLarge ? this.#large : this.#small;
     const hasRoom = room.enter(owner, bytes, patienceMs);
-    return { users: 0, isLarge, hasRoom, content: undefined, leaveRoom: () => room.leave(owner, bytes) };
+    return { owners: [], bytes, room, isLarge, hasRoom, content: undefined };
   }
 
   #read(id: string, entry: Entry): Promise<Buffer | undefined> {
@@ -66,10 +68,13 @@ export class Bodies {
     return entry.content;
   }
 
-  #leave(id: string, entry: Entry): void {
-    entry.users -= 1;
-    if (entry.users > 0) return;
-    this.#entries.delete(id);
-    entry.leaveRoom();
+  #leave(id: string, { owners, room, bytes }: Entry, owner: object): void {
+    const [charged] = owners;
+    owners.splice(owners.indexOf(owner), 1);
+    const [next] = owners;
+    if (next === undefined) {
+      this.#entries.delete(id);
+      room.leave(owner, bytes);
+    } else if (charged !== undefined && next !== charged) room.charge(next, { insteadOf: charged, bytes });
   }
 }

@@ -39,6 +39,13 @@ export class ByteRoom {
     this.#admit();
   }
 
+  /** They are in the hands of another owner now. */
+  charge(owner: object, { insteadOf, bytes }: { insteadOf: object; bytes: number }): void {
+    this.#take(insteadOf, -bytes);
+    this.#take(owner, bytes);
+    this.#admit();
+  }
+
   #admit(): void {
     for (const waiter of this.#waiting) {
       const { owner, bytes } = waiter;

@@ -133,6 +133,23 @@ export async function answerHanded(ports: CommandPorts, handed: HandedCommand): 
   }
 }
 
+export interface HandedAnswers {
+  take(handed: HandedCommand): void;
+  /** Resolves when all that were taken are answered. */
+  settled(): Promise<void>;
+}
+
+export function createHandedAnswers(ports: () => CommandPorts): HandedAnswers {
+  const answering = new Set<Promise<void>>();
+  return {
+    take: (handed) => {
+      const answered = answerHanded(ports(), handed).finally(() => answering.delete(answered));
+      answering.add(answered);
+    },
+    settled: async () => void (await Promise.all(answering)),
+  };
+}
+
 export function createCommandsActor(ports: CommandPorts): SingleActor<CommandMessage> {
   return {
     mailbox: commandsQueueOf("delivery"),

@@ -97,6 +97,22 @@ it("an ordinary mail that finds its place at once is sent without a question", a
   expect(scene.steps).toEqual(["sends"]);
 });
 
+it("a mail whose body was long on its way is claimed first, and by then its relay may be held", async () => {
+  const scene = setUp();
+  const stored = { content: { kind: "stored", id: "large", bytes: 20_000_000 } } as const;
+  let isSlow = (): void => undefined;
+  scene.bodies = new Bodies(async () => {
+    scene.nowMs += 8_000;
+    isSlow();
+    return Buffer.from("large");
+  });
+  expect(await scene.deliver(stored)).toBe("waypost.events");
+  expect(scene.steps).toEqual(["claims", "asks", "sends"]);
+  isSlow = () => void (scene.configuration = configured({ held: true }));
+  expect(await scene.deliver(stored)).toBe("waypost.mails put back");
+  expect(scene.steps).toHaveLength(3);
+});
+
 it("a copy is not sent when the first was delivered while the copy waited for its place", async () => {
   const scene = setUp();
   const other = await takePlace(scene);

@@ -131,14 +131,15 @@ interface Entered {
   takenMs: number;
 }
 
-/** What has its place needs its body there, and the configuration's word once more: time has passed since. */
+/** What has its place needs its body there. It is read first: what takes long comes before the claim and the configuration's word. */
 async function startHere(ports: DeliverPorts, entered: Entered): Promise<Verdict> {
   const { message: mail, content } = entered.delivery;
   const held = await holdBody(ports, { mail, content }, entered.destination);
   if (held === "put-back") return done(mailToTier(putBack({ mail, content }), SUSPECT_TIER_MS));
   try {
+    const body = await held.read();
     await untilFresh(ports);
-    return await startWith(ports, entered, held);
+    return await startWith(ports, entered, body);
   } finally {
     held.leave();
   }
@@ -155,7 +156,7 @@ async function holdBody(
 }
 
 /** What counts is the configuration at the start of the attempt. */
-async function startWith(ports: DeliverPorts, entered: Entered, held: HeldBody): Promise<Verdict> {
+async function startWith(ports: DeliverPorts, entered: Entered, body: Buffer | undefined): Promise<Verdict> {
   const { delivery, runner, found, before, destination, place, takenMs } = entered;
   const { message: mail, content } = delivery;
   const carried: CarriedMail = { mail, content };
@@ -168,7 +169,7 @@ async function startWith(ports: DeliverPorts, entered: Entered, held: HeldBody):
   if (isHeld(now)) return done(mailToLane(putBack(carried), ports.clock.now()));
   const hasWaited = ports.steady.nowMs() - takenMs > CLAIM_AFTER_MS;
   const claimsFirst = delivery.suspect || mail.putBack === true || hasWaited;
-  return attemptHere(ports, { delivery, held, found: now, configuration, destination, place, claimsFirst });
+  return attemptHere(ports, { delivery, body, found: now, configuration, destination, place, claimsFirst });
 }
 
 /** A mail that only waits for the configuration has no copy: it is not given back for that, which would make it suspect. */
@@ -216,7 +217,8 @@ function troubleOf(domain: string, { breaker, isSuspended }: Destination): strin
 
 export interface AttemptHere {
   delivery: Delivery<MailMessage>;
-  held: HeldBody;
+  /** Undefined where it is no longer stored. */
+  body: Buffer | undefined;
   found: SendingRoute;
   configuration: Configuration;
   destination: Destination;
@@ -237,7 +239,7 @@ async function attemptHere(ports: DeliverPorts, here: AttemptHere): Promise<Verd
   // Once more: a copy without a claim may have been sent while this one waited for its place.
   const known = claim === undefined ? undefined : await askOutcome(ports, carried);
   if (known !== undefined) return known;
-  const body = await here.held.read();
+  const { body } = here;
   if (body === undefined) return done(contentMissing(carried, ports.clock.now()));
   const made: AttemptMade = await ports.attempts.make({
     ...here,

@@ -78,12 +78,10 @@ export class Gossip {
 
   /** A replica that has this address, by what is heard until all that there are have had time to say so. */
   async replicaWith(address: string): Promise<string | undefined> {
-    const { clock } = this.#ports;
-    const until = clock.nowMs() + HEARD_WITHIN_MS;
-    for (;;) {
+    for (let waitedMs = 0; ; waitedMs += LISTEN_MS) {
       const found = this.#heardOf().find(([, { addresses }]) => addresses.includes(address));
-      if (found !== undefined || clock.nowMs() >= until) return found?.[0];
-      await clock.sleep(LISTEN_MS);
+      if (found !== undefined || waitedMs >= HEARD_WITHIN_MS) return found?.[0];
+      await this.#ports.clock.sleep(LISTEN_MS);
     }
   }
 

@@ -6,7 +6,6 @@ import type { Configuration, ConfigurationPort } from "#shared/routing/configura
 import { createSealer } from "#shared/secrets.ts";
 import type { RunningService, ServiceContext } from "#shared/service-definition.ts";
 import { EXCHANGES } from "#shared/broker/topology.ts";
-import type { HandedCommand } from "#shared/contracts/relay-health.ts";
 import { changedContracts } from "#shared/contracts/configuration-changed.ts";
 import { followConfiguration } from "#shared/follow-configuration.ts";
 import { createLanes } from "#shared/store/lanes.ts";
@@ -17,7 +16,7 @@ import { prepareWhenThere } from "#shared/store/prepare.ts";
 import { findUntoldMails } from "#shared/store/untold-mails.ts";
 import { Bodies } from "./bodies.ts";
 import type { CommandPorts } from "./commands.ts";
-import { answerHanded, createCommandsActor } from "./commands.ts";
+import { createCommandsActor, createHandedAnswers } from "./commands.ts";
 import type { DeliverPorts } from "./deliver-mail.ts";
 import { deliverMail } from "./deliver-mail.ts";
 import { drain } from "./drain.ts";
@@ -147,8 +146,8 @@ export async function startDelivery(context: Context): Promise<RunningService> {
     onTurn: (runner) => gossip.tell(runner),
   };
   const lanes = new LaneSet(ports);
-  const onHanded = (handed: HandedCommand): void => void answerHanded(commandPorts, handed);
-  const gossip = new Gossip({ ...ports, replica: parts.replica, onHanded }, lanes);
+  const handed = createHandedAnswers(() => commandPorts);
+  const gossip = new Gossip({ ...ports, replica: parts.replica, onHanded: handed.take }, lanes);
   const commandPorts = commandPortsOf(context, parts, { lanes, gossip });
   const preparation = prepareWhenThere(() => parts.ledger.prepare(), { clock, log });
   parts.metrics.observeLanes(() => lanes.runners.map((runner) => runner.health));
@@ -175,7 +174,7 @@ export async function startDelivery(context: Context): Promise<RunningService> {
       await drain({
         lanes,
         attempts,
-        others: [() => notices.stop(), () => commands.cancel()],
+        others: [() => notices.stop(), () => commands.cancel(), handed.settled],
         withinMs: settings.WAYPOST_DRAIN_SECONDS * 1_000 - LAST_VERDICTS_MS,
       });
       await parts.configuration.close();
