@@ -83,13 +83,13 @@ export function isWorthWaiting(entry: Entry, nowMs: number): boolean {
   return entry.health.state === "open" && !isHanging(flightOf(entry, nowMs));
 }
 
-export function parkedFor(entry: Entry, nowMs: number): Admission {
+export function parkedFor(entry: Entry, nowMs: number, bound = "the endpoint is at its bound"): Admission {
   const { state, sinceMs, untilMs } = entry.health;
   const backlogMs = entry.pace.notePark(nowMs);
   const troubleMs = state === "open" ? 0 : (nowMs - sinceMs) / 2;
   const answer = entry.lastAnswer?.error;
   const trouble = `the endpoint is ${state}${answer === undefined ? "" : `: ${answer}`}`;
-  const reason = state === "open" ? "the endpoint is at its bound" : trouble;
+  const reason = state === "open" ? bound : trouble;
   return { kind: "parked", reason, expectedMs: Math.max(backlogMs, troubleMs, untilMs - nowMs) };
 }
 

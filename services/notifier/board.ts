@@ -74,7 +74,9 @@ class EndpointBoard implements Board {
     entry.isJobs = details.isJobs === true;
     if (this.#clock.nowMs() - entry.lookedMs >= LOOKED_AT_FOR_MS) await this.#look(entry);
     const nowMs = this.#clock.nowMs();
-    if (this.#inFlightOf(entry) >= this.#mostOfAccount) return parkedFor(entry, nowMs);
+    if (this.#inFlightOf(entry) >= this.#mostOfAccount) {
+      return parkedFor(entry, nowMs, `the account has ${this.#mostOfAccount} POSTs under way`);
+    }
     if (roomOf(entry, nowMs) > 0) return { kind: "turn", turn: this.#begin(entry) };
     // An endpoint may hold three times what is left free: one alone three quarters of all, many a fair share each.
     const free = this.#mostWaiting - this.#waiting;

@@ -37,7 +37,7 @@ interface Seen {
 }
 
 const MOST_JOBS_SEEN = 10_000;
-/** Of one job: the last point of a larger one waits for its quiet time, as its others do. */
+/** Mails of one job: the last point of a larger one waits for its quiet time, as its others do. */
 const MOST_FINISHED_SEEN = 100;
 
 /** The message that carries a batch. */
@@ -67,7 +67,9 @@ function createJobMemory(): JobMemory {
       const seen = jobs.get(jobId) ?? { mails: undefined, finished: new Set<string>() };
       seen.mails ??= record.mails;
       const { mail, event } = body.notification.meta;
-      if (event.state === "FINISHED" && seen.finished.size < MOST_FINISHED_SEEN) seen.finished.add(mail.id);
+      const isLarge = (seen.mails ?? seen.finished.size) > MOST_FINISHED_SEEN;
+      if (isLarge) seen.finished.clear();
+      else if (event.state === "FINISHED") seen.finished.add(mail.id);
       jobs.set(jobId, seen);
       return seen;
     },

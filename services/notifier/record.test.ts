@@ -115,6 +115,9 @@ describe("the record of a mail", () => {
     expect(mergeEvents(ended, [waiting], TERMS)).toBe(ended);
     expect(isOnRecord(ended, waiting)).toBe(false);
     expect(merge(merge(undefined, [STARTED, DELIVERED]), [DEFERRED]).points).toHaveLength(3);
+    // By a scheduler whose clock is ahead: it was attempted.
+    const attempted = event("DEFERRED", 5, { attempt: 1, record: attempt(1, "2026-11-24T10:00:02.000Z") });
+    expect(merge(merge(undefined, [STARTED, DELIVERED]), [attempted]).points).toHaveLength(3);
   });
 
   it("is the same object after a repetition", () => {

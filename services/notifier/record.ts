@@ -140,15 +140,17 @@ function withPoint(mail: MailRecord, point: MailPoint, terms: RecordTerms): Mail
   return state === "FINISHED" ? withEnd(moved, point, terms) : moved;
 }
 
-/** Told of a mail that waits by somebody who had not heard of its end yet: nothing follows an end. */
-function isDeferredAfterEnd({ finishedAt }: MailRecord, { event: { type, ts } }: MailPoint): boolean {
-  return type === "DEFERRED" && finishedAt !== undefined && Date.parse(ts) > finishedAt.getTime();
+/** Told of a mail that waits unattempted by somebody who had not heard of its end yet: nothing follows an end. */
+function isNoticeAfterEnd({ finishedAt }: MailRecord, event: RecordedEvent): boolean {
+  const { type, ts } = pointOf(event).event;
+  const isNotice = type === "DEFERRED" && event.record.attempt === undefined;
+  return isNotice && finishedAt !== undefined && Date.parse(ts) > finishedAt.getTime();
 }
 
 function addEvent(mail: MailRecord, event: RecordedEvent, terms: RecordTerms): MailRecord {
   const point = pointOf(event);
   const known = mail.points.find(({ tag }) => tag === point.tag);
-  if (known === undefined && isDeferredAfterEnd(mail, point)) return withAttempt(mail, event.record.attempt);
+  if (known === undefined && isNoticeAfterEnd(mail, event)) return mail;
   if (known === undefined) {
     return withPoint(withAttempt(withFacts(mail, event), event.record.attempt), point, terms);
   }

@@ -12,7 +12,7 @@ export interface HeldJobs {
   areOf(account: string): Promise<boolean>;
 }
 
-/** Those that are recorded already are cleared away, or replayed: more of them than these are not to be expected. */
+/** Those whose mails have ended stay for a while, behind these. */
 const LOOKED_AT = 500;
 
 export function createHeldJobs(store: Store): HeldJobs {
@@ -23,11 +23,13 @@ export function createHeldJobs(store: Store): HeldJobs {
       guardLong(async () => {
         const parked = await letters
           .find({ ...PARKED_JOBS, account })
+          .sort({ deadline: -1 })
           .limit(LOOKED_AT)
           .project<{ jobId: string }>({ jobId: 1 })
           .toArray();
         const lost = await waiting
           .find({ "job.head.account": account })
+          .sort({ deadline: -1 })
           .limit(LOOKED_AT)
           .project<{ _id: string }>({ _id: 1 })
           .toArray();

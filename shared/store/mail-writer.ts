@@ -83,7 +83,8 @@ function replaceOperation(record: MailRecord): AnyBulkWriteOperation<MailRecord>
 
 function noteOperations({ mailIds, note, settled }: NoteOfMails): AnyBulkWriteOperation<MailRecord>[] {
   const others = mailIds.filter((mailId) => !settled.includes(mailId));
-  const push: UpdateFilter<MailRecord> = { $push: { notifications: note } };
+  // A note that is written again is the same one.
+  const push: UpdateFilter<MailRecord> = { $addToSet: { notifications: note } };
   const byIds = (ids: readonly string[], update: UpdateFilter<MailRecord>): AnyBulkWriteOperation<MailRecord>[] => {
     const [only] = ids;
     if (only === undefined) return [];
