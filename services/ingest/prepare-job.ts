@@ -1,6 +1,7 @@
 // Makes the message of a job from what was submitted: its head, an entry for each of `recipients`, the shared content.
 import { MAX_MAIL_BYTES } from "#shared/contracts/job-request.ts";
 import type { JobRequest } from "#shared/contracts/job-request.ts";
+import { MOST_IN_HEADER } from "#shared/contracts/job-request-fields.ts";
 import { sizeOfMails } from "#shared/contracts/job-size.ts";
 import type { JobHead, JobMessage } from "#shared/contracts/mail.ts";
 import { MESSAGE_VERSION } from "#shared/contracts/mail.ts";
@@ -21,8 +22,7 @@ const BYTES_AT_ONCE = 512 * 1024;
 /** Of all mails without their content, in characters: the router makes them at once. */
 const MAX_TOGETHER = 128 * 1024 * 1024;
 
-/** As long as a JobRequest's may be, and as a line (RFC 5322 §2.1.1). */
-const MOST_FROM = 16_384;
+/** As a line (RFC 5322 §2.1.1). */
 const MOST_MESSAGE_ID = 998;
 
 export interface JobFacts {
@@ -107,7 +107,7 @@ function toldOf(text: string | undefined, most: number): string | undefined {
 
 function prepareReady(ready: ReadyMessage, surroundings: Surroundings): Preparation {
   const { envelopeFrom, sender, recipients, message } = ready;
-  const mimeFrom = toldOf(ready.headerFrom, MOST_FROM);
+  const mimeFrom = toldOf(ready.headerFrom, MOST_IN_HEADER);
   const messageId = toldOf(ready.messageId, MOST_MESSAGE_ID);
   const head = headOf(surroundings, { envelopeFrom, sender, from: envelopeFrom, mimeFrom, details: ready });
   const entry = { headers: "", ...(messageId === undefined ? {} : { messageId }), addresses: [...recipients] };

@@ -24,7 +24,7 @@ export const plainText = z
   .refine((text) => text.isWellFormed(), { error: NOT_WELL_FORMED });
 
 const MOST_UNBROKEN = 900;
-const MOST_IN_HEADER = 16_384;
+export const MOST_IN_HEADER = 16_384;
 
 /** What is wrong with a header value, or undefined. A longer run without white space fits on no line (RFC 5322 §2.1.1). */
 export function mistakeOfHeaderText(text: string): string | undefined {

@@ -81,7 +81,11 @@ async function changeDkim(
     if (isDeepStrictEqual(before, after)) return before;
     await context.domains.write({ ...rest, ...(after === undefined ? {} : { dkim: after }) }, session);
     const change = { who, what: `dkim ${account}/${domain}`, account, from: shown(before), to: shown(after) };
-    await audited(context, { ...change, secrets: isKept ? [] : ["privateKey"] }, session);
+    await audited(
+      context,
+      { ...change, secrets: before?.privateKey === after?.privateKey ? [] : ["privateKey"] },
+      session,
+    );
     return after;
   });
 }

@@ -138,7 +138,9 @@ async function writeDomain(
   const now = context.clock.now();
   const to = viewDomain(after, now);
   const from = before === undefined ? undefined : viewDomain(before, now);
-  const secrets = before?.signing?.privateKey === after.signing?.privateKey ? [] : ["signing.privateKey"];
+  const isSigningKept = before?.signing?.privateKey === after.signing?.privateKey;
+  const isDkimKept = before?.dkim?.privateKey === after.dkim?.privateKey;
+  const secrets = [...(isSigningKept ? [] : ["signing.privateKey"]), ...(isDkimKept ? [] : ["dkim.privateKey"])];
   const audit = { who, what: `domain ${after._id}`, account: after.account, from, to, secrets };
   await writeChanged(context, { write: { documents: context.domains, before, after }, audit }, session);
   return to;
