@@ -23,27 +23,49 @@ interface MailView {
 
 const ENDED_MS = 30_000;
 
-async function call<T>(access: DemoAccess, path: string, body?: object): Promise<T> {
-  const response = await fetch(`${access.controlUrl}${path}`, {
+function send(access: DemoAccess, path: string, body?: object): Promise<Response> {
+  return fetch(`${access.controlUrl}${path}`, {
     method: body === undefined ? "GET" : "PUT",
     headers: { authorization: `Bearer ${access.adminToken}`, "content-type": "application/json" },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
+}
+
+async function call<T>(access: DemoAccess, path: string, body?: object): Promise<T> {
+  return read<T>(path, await send(access, path, body));
+}
+
+async function read<T>(path: string, response: Response): Promise<T> {
   const text = await response.text();
   if (!response.ok) throw new Error(`${path}: ${response.status} ${text}`);
   return JSON.parse(text) as T;
 }
 
-/** Sets up the account, its domain and its relay; doing it again changes nothing. */
-export async function setUpDemo(access: DemoAccess, servers: { smtpPort: number; endpointUrl: string }): Promise<void> {
+const CONFLICT = 409;
+
+/** Sets up the account, its domain and its relay; doing it again changes nothing. Answers the access that the demo account has. */
+export async function setUpDemo(
+  access: DemoAccess,
+  servers: { smtpPort: number; endpointUrl: string },
+): Promise<DemoAccess> {
   const account = `/v1/accounts/${DEMO_ACCOUNT}`;
-  const { password, amqpUrl } = access;
-  const notification = { url: servers.endpointUrl };
+  const { amqpUrl, ...withoutBroker } = access;
+  const settings = {
+    customerNo: "10001",
+    tenant: "Demo",
+    password: access.password,
+    notification: { url: servers.endpointUrl },
+  };
   const broker = amqpUrl === undefined ? {} : { brokerUser: new URL(amqpUrl).username };
-  await call(access, account, { customerNo: "10001", tenant: "Demo", password, notification, ...broker });
+  const answer = await send(access, account, { ...settings, ...broker });
+  // The broker's user may be another account's, of an earlier day.
+  const isTaken = amqpUrl !== undefined && answer.status === CONFLICT;
+  if (isTaken) await call(access, account, settings);
+  else await read(account, answer);
   await call(access, `${account}/domains/${DEMO_DOMAIN}`, {});
   const relay = { host: DEMO_HOST, port: servers.smtpPort };
   await call(access, `${account}/domains/${DEMO_DOMAIN}/relay`, relay);
+  return isTaken ? withoutBroker : access;
 }
 
 export function demoJob(): object {

@@ -1,6 +1,6 @@
 // What a clone keeps in .waypost/: credentials, data, logs, and who is running.
 import { randomBytes } from "node:crypto";
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { RunningSystem } from "#shared/running-system.ts";
 import { readStart, RUNNING_FILE } from "#shared/running-system.ts";
@@ -45,17 +45,40 @@ export function keptCredentials(): Credentials {
   return kept;
 }
 
-/** The process id of another `npm start` of this clone, also one that has just begun; where there is none, the next finds this one. */
+/**
+ * The process id of another `npm start` of this clone, also one that has just begun; where there is none, the next finds this
+ * one. What a killed one left may name our own id: in a container each start has the same.
+ */
 export function otherStart(): number | undefined {
-  const other = readStart(RUNNING);
+  if (claim()) return undefined;
+  const other = startTold(RUNNING);
   if (other !== undefined) return other;
+  // What is moved away may be the file of one that was quicker to see the same.
+  const stale = `${RUNNING}.${process.pid}`;
   try {
-    forgetRunning();
-    writePrivate(RUNNING, { pid: process.pid }, "wx");
-    return undefined;
+    renameSync(RUNNING, stale);
+    const quicker = startTold(stale);
+    if (quicker !== undefined) renameSync(stale, RUNNING);
+    else rmSync(stale, { force: true });
+    if (quicker !== undefined) return quicker;
   } catch {
-    // Another was quicker; or nothing can be written here, which whoever writes next says.
-    return readStart(RUNNING);
+    // Another has moved it.
+  }
+  // Where nothing can be written there is no other either: whoever writes next says so.
+  return claim() ? undefined : startTold(RUNNING);
+}
+
+function startTold(file: string): number | undefined {
+  const pid = readStart(file);
+  return pid === process.pid ? undefined : pid;
+}
+
+function claim(): boolean {
+  try {
+    writePrivate(RUNNING, { pid: process.pid }, "wx");
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -30,14 +30,20 @@ function portSetTo(variable: SettingName): number | undefined {
   return setting?.origin === "environment" ? Number(setting.value) : undefined;
 }
 
-/** Ports that the environment sets are taken as they are; of the defaults, the next free ones. Throws SettingsWrong. */
-export async function choosePorts(): Promise<LocalPorts> {
-  const set = {
+export type SetPorts = Readonly<Record<"http" | "smtp" | "smtps" | "control", number | undefined>>;
+
+/** Ports that the environment sets. Throws SettingsWrong. */
+export function portsSet(): SetPorts {
+  return {
     http: portSetTo("WAYPOST_HTTP_PORT"),
     smtp: portSetTo("WAYPOST_SMTP_PORT"),
     smtps: portSetTo("WAYPOST_SMTPS_PORT"),
     control: portSetTo("WAYPOST_CONTROL_PORT"),
   };
+}
+
+/** What is set is taken as it is; of the defaults, the next that are free now. */
+export async function choosePorts(set: SetPorts = portsSet()): Promise<LocalPorts> {
   const taken = new Set(Object.values(set).filter((port) => port !== undefined));
   const free = async (normal: number | string): Promise<number> => {
     const port = await nextFreePort(Number(normal), taken);

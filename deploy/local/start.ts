@@ -14,7 +14,7 @@ import { forgetRunning, keptCredentials, LOCAL_DIRECTORY, otherStart, tellRunnin
 import { farewell, say, welcome } from "./messages.ts";
 import { endProcessesOf } from "./processes.ts";
 import type { LocalPorts, LocalServices } from "./service-processes.ts";
-import { choosePorts, logFileOf, startServices, untilReady } from "./service-processes.ts";
+import { choosePorts, portsSet, logFileOf, startServices, untilReady } from "./service-processes.ts";
 import { SERVICES } from "#shared/broker/topology.ts";
 
 const STOP_MS = 10_000;
@@ -103,9 +103,10 @@ async function start(running: Running): Promise<void> {
   rmSync(join(LOCAL_DIRECTORY, "log"), { recursive: true, force: true });
   const compiling = compileServices(LOCAL_DIRECTORY);
   compiling.catch(() => undefined);
-  const ports = await choosePorts();
+  const set = portsSet();
   running.backing = await startBacking({ directory: LOCAL_DIRECTORY, keepData: true, report: say });
   say(`${running.backing.parts.join(" and ")}: up`);
+  const ports = await choosePorts(set);
 
   const received: string[] = [];
   running.demo = await startDemoServers(
@@ -123,8 +124,7 @@ async function start(running: Running): Promise<void> {
   await untilReady(running.services, ports);
   say("every service is ready");
 
-  const access = accessOf(ports, credentials, running.backing);
-  await setUpDemo(access, running.demo);
+  const access = await setUpDemo(accessOf(ports, credentials, running.backing), running.demo);
   const { adminToken, password, controlUrl, ingestUrl } = access;
   const demo = { account: DEMO_ACCOUNT, password };
   tellRunning({ pid: process.pid, controlUrl, adminToken, ingestUrl, ...demo, ports });
