@@ -134,9 +134,9 @@ export async function answerHanded(ports: CommandPorts, handed: HandedCommand): 
 }
 
 export interface HandedAnswers {
-  take(handed: HandedCommand): void;
+  readonly take: (handed: HandedCommand) => void;
   /** Resolves when all that were taken are answered. */
-  settled(): Promise<void>;
+  readonly settled: () => Promise<void>;
 }
 
 export function createHandedAnswers(ports: () => CommandPorts): HandedAnswers {

@@ -301,7 +301,7 @@ function isForOthers({ message }: Entry): boolean {
 }
 
 /** To one queue of ours in place of an exchange; published until it is there. */
-function alone({ mayBeUnrouted: _, ownQueue: _queue, ...message }: Outgoing, routingKey: string): Outgoing {
+function alone({ mayBeUnrouted: _mayBe, ownQueue: _own, ...message }: Outgoing, routingKey: string): Outgoing {
   return { ...message, exchange: "", routingKey };
 }
 
