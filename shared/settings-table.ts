@@ -1,12 +1,12 @@
 // Every environment variable as data (operator contract, Environment): its default, what it must be, its meaning, and who uses it.
 // The README's table is generated from here.
-import { isIP } from "node:net";
 import { hostname } from "node:os";
 import ipaddr from "ipaddr.js";
 import { z } from "zod";
 import type { ServiceName } from "#shared/broker/topology.ts";
 import { parseDuration } from "#shared/duration.ts";
 import { durationsSchema, smtpTimeoutsSchema } from "#shared/settings-schedules.ts";
+import { isAmqpUrl, isDnsServer, isNetwork, isStaticHost } from "#shared/settings-values.ts";
 import { mistakeOfUri } from "#shared/store/client.ts";
 
 const port = z.coerce.number<string>({ error: "a port from 1 to 65535" }).int().min(1).max(65_535);
@@ -28,40 +28,6 @@ const list = z.string().transform((text) =>
 
 function listOf(isValid: (item: string) => boolean, shape: string): z.ZodType<string[], string> {
   return list.refine((items) => items.every(isValid), { error: shape }) as z.ZodType<string[], string>;
-}
-
-/** In full: libraries read `10.1` and `10/8` in ways of their own. */
-const isAddress = (text: string): boolean => isIP(text) !== 0;
-
-/** An address, with a port or without. */
-function isDnsServer(item: string): boolean {
-  if (isAddress(item)) return true;
-  const [, bracketed, plain, port = "53"] = /^(?:\[(.+)\]|([^:]+))(?::(\d{1,5}))?$/.exec(item) ?? [];
-  return isAddress(bracketed ?? plain ?? "") && Number(port) <= 65_535;
-}
-
-function isStaticHost(item: string): boolean {
-  return isAddress(/^[^=]+=([^=]+)$/.exec(item)?.[1] ?? "");
-}
-
-function isNetwork(item: string): boolean {
-  return ipaddr.isValidCIDR(item) && isAddress(item.split("/")[0] ?? "");
-}
-
-function isPercentEncoded(text: string): boolean {
-  try {
-    decodeURIComponent(text);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** The path is the virtual host: the client takes a malformed one as it stands, and asks the broker for what nobody meant. */
-function isAmqpUrl(text: string): boolean {
-  if (!URL.canParse(text)) return false;
-  const { protocol, pathname } = new URL(text);
-  return ["amqp:", "amqps:"].includes(protocol) && isPercentEncoded(pathname);
 }
 
 const mongodbUri = z.string().superRefine((uri, context) => {

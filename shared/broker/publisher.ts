@@ -8,6 +8,7 @@ import type { MessagingTelemetry } from "#shared/telemetry/messaging.ts";
 import type { Outgoing } from "./actor.ts";
 import type { Declarer } from "./declarer.ts";
 import { encodeBody } from "./encoding.ts";
+import { afterRefusals, createLetGoLog, isSentOften } from "./letting-go.ts";
 import { Outstanding } from "./outstanding.ts";
 import { Packer } from "./packer.ts";
 import { publishOptionsOf } from "./properties.ts";
@@ -22,15 +23,6 @@ const FIRST_BACKOFF_MS = 20;
 const LONGEST_BACKOFF_MS = 3_000;
 /** A message that stays unroutable although its queues were declared again: some seconds of trying. */
 const MOST_RETURNS = 8;
-/** Of what goes to queues that others declare: one that is full refuses it for ever, and nobody is to wait for that. */
-const MOST_REFUSALS = 3;
-/**
- * A transient message is sent no oftener: an application chooses where its reply goes, and a direct reply-to that names nobody
- * breaks the connection to RabbitMQ 3.10, for all that is published over it.
- */
-const MOST_TRANSIENT_SENDS = 3;
-/** A full queue refuses every tracking point. */
-const SAY_REFUSED_EVERY_MS = 10_000;
 
 export interface PublisherOptions {
   log: Log;
@@ -42,9 +34,9 @@ export interface PublisherOptions {
 export class Publisher {
   readonly #options: PublisherOptions;
   readonly #channel: PublishChannel;
+  readonly #sayLetGo: (message: Outgoing) => void;
   #blocked: string | undefined;
   #isTopologyDeclared = false;
-  #saidRefusedMs = -Infinity;
   #waiting: Entry[] = [];
   readonly #outstanding = new Outstanding();
   readonly #packer = new Packer((pack) => {
@@ -56,6 +48,7 @@ export class Publisher {
 
   constructor(options: PublisherOptions) {
     this.#options = options;
+    this.#sayLetGo = createLetGoLog(options.clock, options.log);
     this.#channel = new PublishChannel({
       ...options,
       onOpen: () => this.#pump(),
@@ -200,17 +193,16 @@ export class Publisher {
   /** Lost with its channel, or nacked: of that, so many times are enough where it goes to a queue of somebody else's. */
   #onRefused(entry: Entry): void {
     if (this.#channel.current !== undefined) entry.refusals += 1;
-    if (entry.refusals < MOST_REFUSALS || !isForOthers(entry)) return this.#again(entry, true);
-    const { ownQueue } = entry.message;
-    if (ownQueue === undefined) return this.#letGo(entry);
-    this.#again({ ...entry, message: alone(entry.message, ownQueue) }, true);
+    const next = afterRefusals(entry);
+    if (next === "let-go") this.#letGo(entry);
+    else this.#again(next === "again" ? entry : { ...entry, message: next }, true);
   }
 
   /** Nacked or never confirmed: a copy may exist. */
   #again(entry: Entry, isUnknown: boolean): void {
     if (entry.job.isOver) return this.#abandon(entry);
     entry.failures += 1;
-    if (entry.message.transient === true && entry.failures >= MOST_TRANSIENT_SENDS) return this.#letGo(entry);
+    if (isSentOften(entry)) return this.#letGo(entry);
     if (isUnknown) entry.suspect = true;
     this.#options.telemetry.countRepublish(isUnknown ? "unconfirmed" : "returned");
     if (this.#channel.current === undefined) {
@@ -254,12 +246,7 @@ export class Publisher {
 
   /** What nobody need be there for, or a queue of somebody else's does not take, is no failure of whoever published it. */
   #letGo(entry: Entry): void {
-    const { exchange, routingKey } = entry.message;
-    const now = this.#options.clock.nowMs();
-    if (now - this.#saidRefusedMs >= SAY_REFUSED_EVERY_MS) {
-      this.#saidRefusedMs = now;
-      this.#options.log.warn({ exchange, routingKey }, "broker.refused");
-    }
+    this.#sayLetGo(entry.message);
     this.#end(entry, "refused");
     entry.job.confirmOne();
   }
@@ -293,16 +280,6 @@ export class Publisher {
       else this.#again(entry, true);
     }
   }
-}
-
-/** A reply, or a tracking point for whoever has bound a queue. */
-function isForOthers({ message }: Entry): boolean {
-  return message.transient === true || message.mayBeUnrouted === true;
-}
-
-/** To one queue of ours in place of an exchange; published until it is there. */
-function alone({ mayBeUnrouted: _mayBe, ownQueue: _own, ...message }: Outgoing, routingKey: string): Outgoing {
-  return { ...message, exchange: "", routingKey };
 }
 
 function isChannelClosed(error: unknown): boolean {

@@ -1,0 +1,42 @@
+// What is left out at last (design, Rule 2): what nobody need be there for, and what a queue of somebody else's refuses. One that
+// is full does so for ever, and nobody is to wait for that.
+import type { Clock } from "#shared/clock.ts";
+import type { Log } from "#shared/log.ts";
+import type { Outgoing } from "./actor.ts";
+import type { Entry } from "./publish-job.ts";
+
+const MOST_REFUSALS = 3;
+/**
+ * A transient message is sent no oftener: an application chooses where its reply goes, and a direct reply-to that names nobody
+ * breaks the connection to RabbitMQ 3.10, for all that is published over it.
+ */
+const MOST_TRANSIENT_SENDS = 3;
+/** A full queue refuses every tracking point. */
+const SAY_EVERY_MS = 10_000;
+
+export function isSentOften({ message, failures }: Pick<Entry, "message" | "failures">): boolean {
+  return message.transient === true && failures >= MOST_TRANSIENT_SENDS;
+}
+
+/** What follows from refusals: once more the same, nothing, or another message in its place. */
+export function afterRefusals({
+  message,
+  refusals,
+}: Pick<Entry, "message" | "refusals">): "again" | "let-go" | Outgoing {
+  const { mayBeUnrouted, ownQueue, ...others } = message;
+  const isForOthers = message.transient === true || mayBeUnrouted === true;
+  if (refusals < MOST_REFUSALS || !isForOthers) return "again";
+  // To one queue of ours in place of an exchange; published until it is there.
+  return ownQueue === undefined ? "let-go" : { ...others, exchange: "", routingKey: ownQueue };
+}
+
+/** Says where something was left out, now and then. */
+export function createLetGoLog(clock: Clock, log: Log): (message: Outgoing) => void {
+  let saidMs = -Infinity;
+  return ({ exchange, routingKey }) => {
+    const now = clock.nowMs();
+    if (now - saidMs < SAY_EVERY_MS) return;
+    saidMs = now;
+    log.warn({ exchange, routingKey }, "broker.refused");
+  };
+}
