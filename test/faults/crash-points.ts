@@ -157,7 +157,12 @@ export const CRASH_POINTS: readonly CrashPoint[] = [
     isShort: true,
   },
   { service: "notifier", name: "point taken, not recorded", before: "bulkWrite mails 2" },
-  { service: "notifier", name: "points recorded, no batch published", before: `publish ${EXCHANGES.notifications} 3` },
+  {
+    service: "notifier",
+    name: "points recorded, no batch published",
+    before: `publish ${EXCHANGES.notifications} 3`,
+    isShort: true,
+  },
   {
     service: "notifier",
     name: "batch published, points not acknowledged",

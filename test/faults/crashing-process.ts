@@ -35,7 +35,7 @@ function precede(prototype: object, name: string, before: (self: object, given: 
 
 const channels = createRequire(import.meta.url)(
   join(import.meta.dirname, "../../node_modules/amqplib/lib/channel_model.js"),
-) as Record<"Channel" | "ConfirmChannel", { prototype: object }>;
+) as Record<"Channel", { prototype: object }>;
 
 /** The mailbox that a message came from. */
 const mailboxes = new WeakMap<object, string>();
@@ -51,7 +51,10 @@ precede(channels.Channel.prototype, "consume", (_channel, given) => {
 precede(channels.Channel.prototype, "ack", (_channel, [message]) => {
   pass("ack", mailboxes.get(message as ConsumeMessage) ?? "");
 });
-precede(channels.ConfirmChannel.prototype, "publish", (_channel, [exchange]) => pass("publish", String(exchange)));
+// What every way of publishing comes to: ours leaves amqplib's `publish` out (publish-plainly.ts).
+precede(channels.Channel.prototype, "sendMessage", (_channel, [fields]) => {
+  pass("publish", (fields as { exchange: string }).exchange);
+});
 for (const name of ["insertMany", "insertOne", "updateOne", "bulkWrite"]) {
   precede(Collection.prototype, name, (self) => pass(name, (self as Collection).collectionName));
 }

@@ -1,10 +1,11 @@
 // How the command line finds the system of `npm start`: only while that runs, whatever a killed one left behind.
 import type { ChildProcess } from "node:child_process";
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { ROOT } from "#test/support/service-process.ts";
 import { findSystem, startOf } from "../../services/control/cli/connection.ts";
 
 const facts = {
@@ -79,6 +80,18 @@ it("is none while `npm start` is bringing it up, and yet holds up a second start
   writeFileSync(join(clone, ".waypost/running.json"), JSON.stringify({ pid: start.pid }));
   expect(startOf(clone)).toBe(start.pid);
   expect(find(NO_SETTINGS)).toMatchObject({ ok: false });
+});
+
+it("is no other where a killed `npm start` had our own number, as each has in a container", () => {
+  const home = join(clone, ".waypost");
+  const script = `
+    import { writeFileSync } from "node:fs";
+    writeFileSync(${JSON.stringify(join(home, "running.json"))}, JSON.stringify({ pid: process.pid }));
+    const { otherStart } = await import(${JSON.stringify(join(ROOT, "deploy/local/instance.ts"))});
+    process.stdout.write(String(otherStart()));`;
+  const options = { encoding: "utf8", env: { ...process.env, WAYPOST_TEST_HOME: home } } as const;
+  const other = execFileSync(process.execPath, ["--input-type=module", "--eval", script, "start.ts"], options);
+  expect(other).toBe("undefined");
 });
 
 it("is none where another process has the number of a killed one", () => {
