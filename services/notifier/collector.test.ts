@@ -25,10 +25,7 @@ it("sends what it holds though the clock was set back by hours meanwhile", async
   expect(slept).toBeLessThanOrEqual(1_000);
 });
 
-it.each([
-  ["at once when the last mail of its job has ended", 100, 0],
-  ["after the quiet time where the job is so large that not all its ends are remembered", 101, 200],
-])("sends what it holds %s", async (_, mails, quietMs) => {
+it("sends what it holds at once when the last mail of its job has ended", async () => {
   let nowMs = 100_000_000;
   const sleep = async (ms: number): Promise<void> => {
     // What comes in one turn is all that comes.
@@ -41,12 +38,12 @@ it.each([
     terms: { max: 1_000, lingerMs: 1_000, deadlineMs: 60_000, mostHeld: 1_000 },
   });
   const tracked = trackedMailOf(aMail());
-  const ends = Array.from({ length: mails }, (_mail, index) =>
+  const ends = Array.from({ length: 500 }, (_mail, index) =>
     makeEvent(
       { ...tracked, mailId: `mail ${index}` },
-      { point: "DELIVERED", attempt: 1, at: new Date(), record: { mails } },
+      { point: "DELIVERED", attempt: 1, at: new Date(), record: { mails: 500 } },
     ),
   );
   await Promise.all(ends.map((end) => collector.add(end, false)));
-  expect(nowMs - 100_000_000).toBe(quietMs);
+  expect(nowMs).toBe(100_000_000);
 });

@@ -33,12 +33,11 @@ interface Open extends HeldJob {
 /** What a replica has seen of a job, to know when it has nothing more to tell. */
 interface Seen {
   mails: number | undefined;
-  finished: Set<string>;
+  /** Ends, counted: one that comes again makes a batch go early, and no more. */
+  finished: number;
 }
 
 const MOST_JOBS_SEEN = 10_000;
-/** Mails of one job: the last point of a larger one waits for its quiet time, as its others do. */
-const MOST_FINISHED_SEEN = 100;
 
 /** The message that carries a batch. */
 export function batchMessage(batch: BatchMessage, routingKey: string, suspect?: boolean): Outgoing {
@@ -64,12 +63,9 @@ function createJobMemory(): JobMemory {
     forget: (jobId) => void jobs.delete(jobId),
     note: ({ body, record }) => {
       const { jobId } = body.meta;
-      const seen = jobs.get(jobId) ?? { mails: undefined, finished: new Set<string>() };
+      const seen = jobs.get(jobId) ?? { mails: undefined, finished: 0 };
       seen.mails ??= record.mails;
-      const { mail, event } = body.notification.meta;
-      const isLarge = (seen.mails ?? seen.finished.size) > MOST_FINISHED_SEEN;
-      if (isLarge) seen.finished.clear();
-      else if (event.state === "FINISHED") seen.finished.add(mail.id);
+      if (body.notification.meta.event.state === "FINISHED") seen.finished += 1;
       jobs.set(jobId, seen);
       return seen;
     },
@@ -138,7 +134,7 @@ export function createCollector(options: CollectorOptions): Collector {
     job.count = job.events.length;
     job.newestMs = clock.nowMs();
     job.mails = seen.mails;
-    job.finished = seen.finished.size;
+    job.finished = seen.finished;
     held += 1;
   };
 
