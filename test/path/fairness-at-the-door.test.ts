@@ -12,8 +12,6 @@ import type { TestAccount } from "#test/support/system-client.ts";
 const FLOOD_CLIENTS = 8;
 const WAITING = 20_000;
 const SINGLES = 50;
-/** Jobs: an account has 50 a second that are not taken for a flood. */
-const FLOOD = 500;
 
 interface Place {
   system: System;
@@ -94,23 +92,3 @@ it("relays a single mail within 250 ms (median of 50) while another account floo
   const aloneMs = medianOf(times.alone);
   expect(medianOf(times.beside), `alone ${Math.round(aloneMs)} ms`).toBeLessThan(Math.max(250, 2 * aloneMs));
 }, 240_000);
-
-/** When the router was done with the only mail of a job, in milliseconds. */
-async function routedMs({ system }: Place, jobId: string): Promise<number> {
-  const [mail] = await system.mailsOf(jobId);
-  const { trackingPoints } = await system.ended(mail?.mailId ?? "", 30_000);
-  const routed = trackingPoints.find(({ meta }) => meta.event.type === "PROCESSED");
-  return Date.parse(routed?.meta.event.ts ?? "");
-}
-
-it("routes a single mail before the rest of another account's flood that came first", async () => {
-  const { system } = flooded;
-  const [flooding, patient] = [await patientAccount(flooded), await patientAccount(flooded)];
-  await system.kill("router", { signal: "SIGTERM" });
-  const flood = Array.from({ length: FLOOD }, (_, index) => `flood${index}@recipient.example`);
-  const jobs = await Promise.all(flood.map((to) => system.accept(flooding, jobOf(flooding, [to]))));
-  const single = await system.accept(patient, jobOf(patient, ["single@recipient.example"]));
-  await system.restart("router");
-  const last = await Promise.all(jobs.slice(-10).map((jobId) => routedMs(flooded, jobId)));
-  expect(await routedMs(flooded, single)).toBeLessThan(Math.max(...last));
-});
