@@ -7,44 +7,13 @@ import { MASK } from "./account-input.ts";
 import type { NamedValue } from "#shared/contracts/named-values.ts";
 import type { Mistake } from "#shared/contracts/problem.ts";
 import { present } from "./present.ts";
+import type { Secret } from "./sealed.ts";
+import { kept, renewed, resealed, sealedAs } from "./sealed.ts";
 
 export interface Changed<T> {
   document: T;
   /** Names of the secrets that were set, replaced or removed. */
   secrets: string[];
-}
-
-type Secret = string | null | undefined;
-
-/** The sealed form of a secret after a PUT; the old one where it says the same, so that a repetition changes nothing. */
-export function resealed(given: Secret, before: string | undefined, sealer: Sealer): string | undefined {
-  if (given === undefined) return before === undefined ? undefined : renewed(before, sealer);
-  if (given === null) return undefined;
-  return sealedAs(given, before, sealer);
-}
-
-function sealedAs(clear: string, before: string | undefined, sealer: Sealer): string {
-  return before !== undefined && opened(before, sealer) === clear ? renewed(before, sealer) : sealer.seal(clear);
-}
-
-/** A secret that is kept, sealed under the key of now: after a rotation every PUT does so, and the previous key can go. */
-export function renewed(sealed: string, sealer: Sealer): string {
-  const clear = sealer.isCurrent(sealed) ? undefined : opened(sealed, sealer);
-  return clear === undefined ? sealed : sealer.seal(clear);
-}
-
-/** Undefined where it was sealed under a key that is gone. */
-export function opened(sealed: string, sealer: Sealer): string | undefined {
-  try {
-    return sealer.open(sealed);
-  } catch {
-    return undefined;
-  }
-}
-
-/** Credentials that a PUT leaves out are kept as a whole. */
-export function kept<T extends { password: string }>(before: T | undefined, sealer: Sealer): T | undefined {
-  return before === undefined ? undefined : { ...before, password: renewed(before.password, sealer) };
 }
 
 async function passwordHash(given: Secret, before: string | undefined): Promise<string | undefined> {
@@ -76,7 +45,7 @@ function authenticationOf(
   before: EndpointSettings["authentication"],
   sealer: Sealer,
 ): EndpointSettings["authentication"] {
-  if (given === undefined) return kept(before, sealer);
+  if (given === undefined) return kept(before, "password", sealer);
   if (given === null || given.password === null) return undefined;
   const password = resealed(given.password, before?.password, sealer);
   return password === undefined ? undefined : { method: "BASIC", user: given.user, password };

@@ -5,7 +5,7 @@ import { z } from "zod";
 import type { SenderDomain } from "#shared/routing/configuration.ts";
 import { inTurn } from "#shared/store/changes.ts";
 import { domainKey } from "#shared/store/configuration.ts";
-import { renewed } from "./account-change.ts";
+import { renewed } from "./sealed.ts";
 import type { ApiContext } from "./context.ts";
 import { audited } from "./context.ts";
 import { domainParams } from "./fields.ts";

@@ -5,7 +5,6 @@ import type { Session } from "#shared/store/changes.ts";
 import { inTurn } from "#shared/store/changes.ts";
 import { domainKey } from "#shared/store/configuration.ts";
 import type { StoredRelay } from "#shared/store/relays.ts";
-import { opened, renewed, resealed } from "./account-change.ts";
 import type { ApiContext } from "./context.ts";
 import { audited, writeChanged } from "./context.ts";
 import { accountParams, domainParams, isoTime, listOf, newDomainParams, pageQuery } from "./fields.ts";
@@ -14,6 +13,7 @@ import { NOTHING, operation } from "./operation.ts";
 import { present } from "./present.ts";
 import type { Mistake } from "#shared/contracts/problem.ts";
 import { badInput, conflict, notFound, Problem } from "./problem.ts";
+import { kept, opened, resealed } from "./sealed.ts";
 import { checkSigning, KEY_IS_LOST, viewSigning } from "./signing.ts";
 
 const TAG = "Domains";
@@ -76,16 +76,12 @@ export function isRelayOn(relay: StoredRelay | undefined): boolean {
 
 type Signing = NonNullable<SenderDomain["signing"]>;
 
-function withRenewedKey<T extends { privateKey: string }>(material: T, { sealer }: ApiContext): T {
-  return { ...material, privateKey: renewed(material.privateKey, sealer) };
-}
-
 function changedSigning(
   context: ApiContext,
   given: DomainInput["signing"],
   before: Signing | undefined,
 ): Signing | Problem | undefined {
-  if (given === undefined) return before === undefined ? undefined : withRenewedKey(before, context);
+  if (given === undefined) return kept(before, "privateKey", context.sealer);
   if (given === null) return undefined;
   const privateKey = resealed(given.privateKey, before?.privateKey, context.sealer);
   if (privateKey === undefined) return badInput([{ path: "signing.privateKey", message: "required" }]);
@@ -122,7 +118,7 @@ async function putDomain(context: ApiContext, named: Named, input: DomainInput):
       account,
       domain,
       messageSigning: input.messageSigning,
-      ...present({ signing, dkim: before?.dkim === undefined ? undefined : withRenewedKey(before.dkim, context) }),
+      ...present({ signing, dkim: kept(before?.dkim, "privateKey", context.sealer) }),
     };
     const mistakes = signingMistakes(context, after, input);
     return mistakes.length > 0 ? badInput(mistakes) : writeDomain(context, { before, after, who: named.who }, session);

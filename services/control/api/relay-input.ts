@@ -7,9 +7,9 @@ import type { Sealer } from "#shared/secrets.ts";
 import { domainKey } from "#shared/store/configuration.ts";
 import type { StoredRelay, Verification } from "#shared/store/relays.ts";
 import type { LaneState } from "../lane-states.ts";
-import { kept, resealed } from "./account-change.ts";
 import { hostName, isoTime, line } from "./fields.ts";
 import { present } from "./present.ts";
+import { kept, resealed } from "./sealed.ts";
 import type { Mistake } from "#shared/contracts/problem.ts";
 
 const MOST_SENDERS = 10;
@@ -101,7 +101,7 @@ interface Stored {
 }
 
 function authOf(given: RelayInput["auth"], before: StoredRelay["auth"], sealer: Sealer): StoredRelay["auth"] {
-  if (given === undefined) return kept(before, sealer);
+  if (given === undefined) return kept(before, "password", sealer);
   if (given === null || given.password === null) return undefined;
   const password = resealed(given.password, before?.password, sealer);
   return password === undefined ? undefined : { user: given.user, password };

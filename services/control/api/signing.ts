@@ -3,7 +3,7 @@ import { certificateFacts, signingProblems } from "#shared/signing/certificate.t
 import type { SigningMaterial } from "#shared/signing/certificate.ts";
 import type { Mistake } from "#shared/contracts/problem.ts";
 import type { SenderDomain } from "#shared/routing/configuration.ts";
-import { opened } from "./account-change.ts";
+import { opened } from "./sealed.ts";
 import type { ApiContext } from "./context.ts";
 
 export const KEY_IS_LOST = "no known WAYPOST_SECRET_KEY opens the stored private key";
