@@ -18,14 +18,18 @@ export function isSentOften({ message, failures }: Pick<Entry, "message" | "fail
   return message.transient === true && failures >= MOST_TRANSIENT_SENDS;
 }
 
+/** A reply, or a tracking point for whoever has bound a queue: nobody need be there for it. */
+export function isForOthers({ transient, mayBeUnrouted }: Pick<Outgoing, "transient" | "mayBeUnrouted">): boolean {
+  return transient === true || mayBeUnrouted === true;
+}
+
 /** What follows from refusals: once more the same, nothing, or another message in its place. */
 export function afterRefusals({
   message,
   refusals,
 }: Pick<Entry, "message" | "refusals">): "again" | "let-go" | Outgoing {
-  const { mayBeUnrouted, ownQueue, ...others } = message;
-  const isForOthers = message.transient === true || mayBeUnrouted === true;
-  if (refusals < MOST_REFUSALS || !isForOthers) return "again";
+  const { mayBeUnrouted: _mayBe, ownQueue, ...others } = message;
+  if (refusals < MOST_REFUSALS || !isForOthers(message)) return "again";
   // To one queue of ours in place of an exchange; published until it is there.
   return ownQueue === undefined ? "let-go" : { ...others, exchange: "", routingKey: ownQueue };
 }

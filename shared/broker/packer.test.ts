@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { encodeBody } from "./encoding.ts";
 import { Packer } from "./packer.ts";
 import type { Entry } from "./publish-job.ts";
-import { PublishJob } from "./publish-job.ts";
+import { PublishJob, UNSENT } from "./publish-job.ts";
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
@@ -36,11 +36,7 @@ function entry(n: number, more: { bytes?: number; record?: string; isPacked?: fa
     job,
     ...none,
     suspect: false,
-    sentAtMs: 0,
-    failures: 0,
-    refusals: 0,
-    returns: 0,
-    returned: false,
+    ...UNSENT,
   };
 }
 

@@ -4,6 +4,7 @@ import type { PackTarget } from "./actor.ts";
 import { encodeBody } from "./encoding.ts";
 import { packOf } from "./pack.ts";
 import type { Entry, Waiter } from "./publish-job.ts";
+import { UNSENT } from "./publish-job.ts";
 
 /** Above two hundred messages a second each pack is larger than the one before, up to what comes in the longest pause. */
 const PAUSE_A_PART_MS = 5;
@@ -105,11 +106,7 @@ function entryOf(target: PackTarget, entries: readonly Entry[]): Entry {
     span: undefined,
     traceparent: undefined,
     suspect: false,
-    sentAtMs: 0,
-    failures: 0,
-    refusals: 0,
-    returns: 0,
-    returned: false,
+    ...UNSENT,
   };
 }
 

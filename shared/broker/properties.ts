@@ -1,5 +1,6 @@
 // AMQP properties and headers of what we publish, built afresh: nothing is copied from an incoming message.
 import type { Options } from "amqplib";
+import { isForOthers } from "./letting-go.ts";
 import type { Publishable } from "./publish-job.ts";
 
 export const HEADERS = {
@@ -38,7 +39,7 @@ export function publishOptionsOf(publishable: Publishable): Options.Publish {
     type: message.type,
     headers: headersOf(publishable, recordAlone(publishable)),
     persistent: message.transient !== true,
-    mandatory: message.transient !== true && message.mayBeUnrouted !== true,
+    mandatory: !isForOthers(message),
   };
   if (message.messageId !== undefined) options.messageId = message.messageId;
   if (message.correlationId !== undefined) options.correlationId = message.correlationId;

@@ -40,6 +40,9 @@ export interface Entry extends Publishable {
   returned: boolean;
 }
 
+/** What an entry has before it was sent for the first time. */
+export const UNSENT = { sentAtMs: 0, failures: 0, refusals: 0, returns: 0, returned: false } as const;
+
 export class PublishJob {
   readonly promise: Promise<void>;
   readonly deadlineMs: number | undefined;

@@ -116,6 +116,14 @@ async function refuse(channel: SilentChannel, times: number): Promise<void> {
   }
 }
 
+async function lose(channel: SilentChannel, attach: () => Promise<void>, times: number): Promise<void> {
+  for (let lost = 0; lost < times; lost += 1) {
+    channel.emit("close");
+    await attach();
+    await vi.advanceTimersByTimeAsync(100);
+  }
+}
+
 it.each([
   ["reply", reply],
   ["tracking point", point],
@@ -145,11 +153,7 @@ it("counts no lost channel as a refusal", async () => {
   const { publisher, channel, attach } = setUp();
   await attach();
   const published = publisher.publish([point], {}).promise;
-  for (let lost = 0; lost < 2; lost += 1) {
-    channel.emit("close");
-    await attach();
-    await vi.advanceTimersByTimeAsync(100);
-  }
+  await lose(channel, attach, 2);
   await refuse(channel, 2);
   expect(channel.confirms).toHaveLength(5);
   publisher.close();
@@ -170,11 +174,7 @@ it("lets a reply go that is lost with its channel again and again, which it may 
   const { publisher, channel, attach } = setUp();
   await attach();
   const lost = publisher.publish([reply], {}).promise;
-  for (let times = 0; times < 3; times += 1) {
-    channel.emit("close");
-    await attach();
-    await vi.advanceTimersByTimeAsync(100);
-  }
+  await lose(channel, attach, 3);
   await lost;
   expect(failures()).toEqual(["refused"]);
   publisher.close();
@@ -184,11 +184,7 @@ it("publishes a tracking point again that was lost with its channel, as often as
   const { publisher, channel, attach } = setUp();
   await attach();
   const published = publisher.publish([point], {}).promise;
-  for (let lost = 0; lost < 5; lost += 1) {
-    channel.emit("close");
-    await attach();
-    await vi.advanceTimersByTimeAsync(100);
-  }
+  await lose(channel, attach, 5);
   expect(failures()).toEqual([]);
   publisher.close();
   await expect(published).rejects.toThrow("stopping");

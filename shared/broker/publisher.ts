@@ -13,7 +13,7 @@ import { Outstanding } from "./outstanding.ts";
 import { Packer } from "./packer.ts";
 import { publishOptionsOf } from "./properties.ts";
 import type { Entry, PublishOptions } from "./publish-job.ts";
-import { PublishJob } from "./publish-job.ts";
+import { PublishJob, UNSENT } from "./publish-job.ts";
 import { PublishChannel } from "./publish-channel.ts";
 import { publishPlainly } from "./publish-plainly.ts";
 
@@ -126,11 +126,7 @@ export class Publisher {
       span,
       traceparent,
       suspect: message.suspect ?? options.suspect ?? false,
-      sentAtMs: 0,
-      failures: 0,
-      refusals: 0,
-      returns: 0,
-      returned: false,
+      ...UNSENT,
     };
   }
 
