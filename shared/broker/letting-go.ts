@@ -1,5 +1,6 @@
 // What is left out at last (design, Rule 2): what nobody need be there for, and what a queue of somebody else's refuses. One that
 // is full does so for ever, and nobody is to wait for that.
+import { LRUCache } from "lru-cache";
 import type { Clock } from "#shared/clock.ts";
 import type { Log } from "#shared/log.ts";
 import type { Outgoing } from "./actor.ts";
@@ -13,6 +14,8 @@ const MOST_REFUSALS = 3;
 const MOST_TRANSIENT_SENDS = 3;
 /** A full queue refuses every tracking point. */
 const SAY_EVERY_MS = 10_000;
+/** Applications name the queues that replies go to. */
+const MOST_TARGETS = 100;
 
 export function isSentOften({ message, failures }: Pick<Entry, "message" | "failures">): boolean {
   return message.transient === true && failures >= MOST_TRANSIENT_SENDS;
@@ -34,13 +37,14 @@ export function afterRefusals({
   return ownQueue === undefined ? "let-go" : { ...others, exchange: "", routingKey: ownQueue };
 }
 
-/** Says where something was left out, now and then. */
+/** Says where something was left out, now and then for each exchange, or queue that a reply was for. */
 export function createLetGoLog(clock: Clock, log: Log): (message: Outgoing) => void {
-  let saidMs = -Infinity;
+  const saidMs = new LRUCache<string, number>({ max: MOST_TARGETS });
   return ({ exchange, routingKey }) => {
+    const target = exchange === "" ? `queue ${routingKey}` : `exchange ${exchange}`;
     const now = clock.nowMs();
-    if (now - saidMs < SAY_EVERY_MS) return;
-    saidMs = now;
+    if (now - (saidMs.get(target) ?? -Infinity) < SAY_EVERY_MS) return;
+    saidMs.set(target, now);
     log.warn({ exchange, routingKey }, "broker.refused");
   };
 }

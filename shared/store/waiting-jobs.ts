@@ -82,6 +82,7 @@ export function createWaitingJobs(store: Store): WaitingJobs {
         await waiting.createIndexes([
           { name: "accepted", key: { acceptedAt: 1 } },
           { name: "deadline", key: { deadline: 1 } },
+          { name: "account", key: { "job.head.account": 1, deadline: -1 } },
           { name: "expiry", key: { expiresAt: 1 }, expireAfterSeconds: 0 },
         ]);
       }),
