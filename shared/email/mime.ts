@@ -2,7 +2,7 @@
 // with CRLF and lines of at most 998 characters, so that no server on the way needs 8BITMIME or has to touch it.
 import MimeNode from "nodemailer/lib/mime-node";
 import { encodeText } from "./charset.ts";
-import { base64Length, encodeQuotedPrintable, MOST_QUOTED, writeBase64 } from "./transfer-encoding.ts";
+import { base64Length, encodeLongQuotedPrintable, MOST_QUOTED, writeBase64 } from "./transfer-encoding.ts";
 
 export interface TextPart {
   text: string;
@@ -36,7 +36,7 @@ const ATTACHMENTS_AT_ONCE = 500;
 const SEVEN_BIT = /^[\t\r\n -~]*$/;
 
 /** The part's headers, the empty line and the encoded text. */
-function textPart(part: TextPart, contentType: string): Part {
+async function textPart(part: TextPart, contentType: string): Promise<Part> {
   const text = part.text.replace(/\r\n|\r|\n/g, "\r\n");
   const { charset, bytes } = encodeText(text, part.charset);
   const encoding = transferEncodingOf(text, part.transferEncoding);
@@ -44,7 +44,7 @@ function textPart(part: TextPart, contentType: string): Part {
   if (encoding === "base64") return [headers, { base64: bytes }];
   return [
     headers,
-    encoding === "quoted-printable" ? encodeQuotedPrintable(bytes) : bytes,
+    encoding === "quoted-printable" ? await encodeLongQuotedPrintable(bytes) : bytes,
     text.endsWith("\r\n") ? "" : "\r\n",
   ];
 }
@@ -95,12 +95,12 @@ function multipart(kind: "alternative" | "mixed", boundary: string, parts: reado
   return [head, ...parts.flatMap((part) => [`\r\n--${boundary}\r\n`, ...part]), `\r\n--${boundary}--\r\n`];
 }
 
-function bodyPart(content: MimeContent): Part | undefined {
+async function bodyPart(content: MimeContent): Promise<Part | undefined> {
   const { body, alternative, seed } = content;
   if (body === undefined) return undefined;
-  const main = textPart(body, body.contentType);
+  const main = await textPart(body, body.contentType);
   if (alternative === undefined) return main;
-  return multipart("alternative", `=_${seed}_alternative`, [textPart(alternative, "text/plain"), main]);
+  return multipart("alternative", `=_${seed}_alternative`, [await textPart(alternative, "text/plain"), main]);
 }
 
 async function attachedParts(attachments: readonly MimeAttachment[]): Promise<Part[]> {
@@ -114,9 +114,9 @@ async function attachedParts(attachments: readonly MimeAttachment[]): Promise<Pa
 
 /** The shared content of a job's mails, beginning with its Content-Type. Lets other work in between where it is large. */
 export async function composeContent(content: MimeContent): Promise<Buffer> {
-  const body = bodyPart(content);
+  const body = await bodyPart(content);
   const attached = await attachedParts(content.attachments ?? []);
-  if (attached.length === 0) return write(body ?? textPart(EMPTY_BODY, "text/plain"));
+  if (attached.length === 0) return write(body ?? (await textPart(EMPTY_BODY, "text/plain")));
   return write(multipart("mixed", `=_${content.seed}_mixed`, [...(body === undefined ? [] : [body]), ...attached]));
 }
 
