@@ -104,6 +104,34 @@ export function decodeInSchema(fields: EncodedFields, context: z.RefinementCtx):
   return z.NEVER;
 }
 
+/** What can be read of a content whatever else is wrong. No charset: one that nobody knows. */
+const readableFields = z.object({
+  content: plainText,
+  contentEncoding: contentEncoding.default("plain"),
+  charset: charset.default("utf-8").optional().catch(undefined),
+});
+
+function mistakeBesideOthers(fields: unknown, mistakeOfText: (text: string) => string | undefined): string | undefined {
+  const { data } = readableFields.safeParse(fields);
+  if (data === undefined) return undefined;
+  // Every byte is a text in Latin-1.
+  const decoded = decodeFields({ ...data, charset: data.charset ?? "latin1" });
+  if ("mistake" in decoded) return decoded.mistake;
+  const isText = data.charset !== undefined || data.contentEncoding === "plain";
+  return isText ? mistakeOfText(decoded.text) : undefined;
+}
+
+/** A rule for fields that are not decoded, because something else is wrong with them: every mistake is told at once. */
+export function contentBesideMistakes(mistakeOfText: (text: string) => string | undefined = () => undefined) {
+  const mistakeOf = (fields: unknown): string | undefined => mistakeBesideOthers(fields, mistakeOfText);
+  const options = {
+    path: ["content"],
+    error: ({ input }: { input?: unknown }) => mistakeOf(input),
+    when: ({ value, issues }: z.core.ParsePayload) => issues.length > 0 && besideOtherMistakes({ value }),
+  };
+  return [(fields: unknown) => mistakeOf(fields) === undefined, options] as const;
+}
+
 export const attachment = z.strictObject({
   name: headerText,
   contentType: headerText

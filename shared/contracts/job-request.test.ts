@@ -28,6 +28,18 @@ it.each([
 });
 
 it.each([
+  [{ subject: { content: "s".repeat(501), charset: "none" } }, ["subject.charset", "subject.content"]],
+  [{ subject: { content: "s".repeat(501), key: 1 } }, ["subject.key", "subject.content"]],
+  [{ subject: { content: "a\nb", contentEncoding: "8bit" } }, ["subject.contentEncoding"]],
+  [{ body: { content: "!", contentEncoding: "base64", charset: "none" } }, ["body.charset", "body.content"]],
+  [{ body: { content: "!", contentEncoding: "base64", contentType: "x" } }, ["body.contentType", "body.content"]],
+  [{ body: { content: "", contentEncoding: "base64", charset: "none" } }, ["body.content", "body.charset"]],
+  [{ body: { content: "/w==", contentEncoding: "base64", charset: "none" } }, ["body.charset"]],
+])("names what is wrong with a content beside other mistakes of its fields (%#)", (parts, paths) => {
+  expect(pathsOf(parts)).toEqual(paths);
+});
+
+it.each([
   [{ alternative: { content: "t" }, body: "x" }, "body"],
   [{ alternative: { content: "t" }, body: null }, "body"],
   [{ alternative: { content: "t" }, body: { contentType: "text/html", content: "" } }, "body.content"],

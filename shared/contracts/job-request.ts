@@ -7,6 +7,7 @@ import { endpointDetailsSchema } from "./endpoint-details.ts";
 import {
   attachment,
   besideOtherMistakes,
+  contentBesideMistakes,
   decodeInSchema,
   encodedFields,
   freeMap,
@@ -28,14 +29,19 @@ export const MAX_SUBJECT_CHARACTERS = 500;
 /** As MIME. */
 export const MAX_MAIL_BYTES = 20_971_520;
 
+function mistakeOfSubject(text: string): string | undefined {
+  return hasAtMost(text, MAX_SUBJECT_CHARACTERS)
+    ? mistakeOfHeaderText(text)
+    : `at most ${MAX_SUBJECT_CHARACTERS} characters`;
+}
+
 const subject = z
   .strictObject(encodedFields)
+  .refine(...contentBesideMistakes(mistakeOfSubject))
   .transform((fields, context) => {
     const decoded = decodeInSchema(fields, context);
     if (decoded === z.NEVER) return z.NEVER;
-    const mistake = hasAtMost(decoded.text, MAX_SUBJECT_CHARACTERS)
-      ? mistakeOfHeaderText(decoded.text)
-      : `at most ${MAX_SUBJECT_CHARACTERS} characters`;
+    const mistake = mistakeOfSubject(decoded.text);
     if (mistake !== undefined) context.addIssue({ code: "custom", path: ["content"], message: mistake });
     return decoded;
   })
@@ -43,9 +49,13 @@ const subject = z
 
 const body = z
   .strictObject({ contentType: z.enum(["text/plain", "text/html"]).default("text/plain"), ...encodedFields })
+  .refine(...contentBesideMistakes())
   .transform((fields, context) => ({ contentType: fields.contentType, ...decodeInSchema(fields, context) }));
 
-const alternative = z.strictObject(encodedFields).transform(decodeInSchema);
+const alternative = z
+  .strictObject(encodedFields)
+  .refine(...contentBesideMistakes())
+  .transform(decodeInSchema);
 
 const messageIds = headerText.superRefine((text, context) => {
   const mistake = mistakeOfMessageIds(text);
