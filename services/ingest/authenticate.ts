@@ -4,6 +4,7 @@ import type { PasswordVerifier } from "#shared/passwords.ts";
 import type { Account, Configuration } from "#shared/routing/configuration.ts";
 import { ACCOUNT_NAME } from "#shared/routing/configuration.ts";
 import type { Confirmable } from "#shared/routing/find-confirmed.ts";
+import { findConfirmed } from "#shared/routing/find-confirmed.ts";
 import { normalAddress } from "./client-address.ts";
 import type { FailedLogins } from "./failed-logins.ts";
 import { createLoginPlaces } from "./login-places.ts";
@@ -85,6 +86,12 @@ export function createAuthenticator({ configuration, verifier, failures }: Authe
     if (found === undefined) return "no-place";
     return found ? known : confirmed(login, known);
   };
+  /** The account where it submits from the address, as it lists that now; its list may be a moment old, too. */
+  const submitsFrom = (address: string, { _id }: Account): Promise<Account | undefined> =>
+    findConfirmed(configuration, (current) => {
+      const account = current.account(_id);
+      return account?.sourceIps.length === 0 ? account : bySourceIp(address, current).find((one) => one._id === _id);
+    });
   return {
     byPassword: async (given) => {
       const login = comparable(given);
@@ -96,9 +103,8 @@ export function createAuthenticator({ configuration, verifier, failures }: Authe
       const meanwhile = limited(login);
       if (meanwhile !== undefined) return meanwhile;
       if (account === "no-place") return { kind: "limited", retryAfterSeconds: BUSY_SECONDS };
-      const listing = account.sourceIps.length === 0 ? [account] : bySourceIp(login.address, configuration.current());
-      const isHome = listing.some(({ _id }) => _id === account._id);
-      return isHome ? { kind: "known", account } : { kind: "foreign-address" };
+      const home = await submitsFrom(login.address, account);
+      return home === undefined ? { kind: "foreign-address" } : { kind: "known", account: home };
     },
     bySourceIp,
   };

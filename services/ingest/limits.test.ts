@@ -198,6 +198,19 @@ it("knows an account, and a password, that control answered a moment ago, and co
   }
 });
 
+it("takes jobs from an address that control listed a moment ago", async () => {
+  const listing = (sourceIps: string[]): Configuration => configurationOf({ accounts: [{ ...acme, sourceIps }] });
+  for (const now of [[], ["192.0.2.0/24"], ["198.51.100.0/24"]]) {
+    const authenticator = createAuthenticator({
+      configuration: { current: () => listing(["10.0.0.0/8"]), confirmed: async () => listing(now) },
+      verifier: { verify: async () => true },
+      failures: createFailedLogins(clockAt(0)),
+    });
+    const answer = await authenticator.byPassword({ account: "acme", password: "right", address: "192.0.2.1" });
+    expect(answer.kind).toBe(now[0] === "198.51.100.0/24" ? "foreign-address" : "known");
+  }
+});
+
 it("gives a token for each second's share, and says how long the next takes", () => {
   const clock = clockAt(0);
   const rate = createRate(clock);
