@@ -1,5 +1,5 @@
 // Header fields as they go on the wire: encoded words where text is outside ASCII, folded lines, CRLF. Encoding by Nodemailer.
-import { foldLines } from "nodemailer/lib/mime-funcs";
+import { encodeWord } from "nodemailer/lib/mime-funcs";
 import MimeNode from "nodemailer/lib/mime-node";
 import type { Mailbox } from "./address.ts";
 import { wireAddress } from "./address.ts";
@@ -8,6 +8,7 @@ import { wireAddress } from "./address.ts";
 const BASE = { baseBoundary: "-" } as const;
 
 const LINE_LENGTH = 76;
+const WORD_LENGTH = 52;
 
 const encoders = {
   automatic: new MimeNode(false, BASE),
@@ -22,12 +23,16 @@ export interface HeaderField {
   value: string;
 }
 
+const PRINTABLE_ASCII = /^[\t -~]*$/;
+/** White space at an end is lost on the way, and a longer word fits into no line. */
+const ENDS_IN_SPACE_OR_LONG = /^[\t ]|[\t ]$|[^\t ]{76}/;
+
 /** A text of any characters as the value of a field. */
 export function textField(name: string, text: string, encoding: WordEncoding = "automatic"): HeaderField {
+  if (PRINTABLE_ASCII.test(text) && ENDS_IN_SPACE_OR_LONG.test(text))
+    return { name, value: encodeWord(text, encoding === "base64" ? "B" : "Q", WORD_LENGTH) };
   return { name, value: encoders[encoding].encodeHeaderValue("X-Text", text) };
 }
-
-const PRINTABLE_ASCII = /^[\t -~]*$/;
 
 /** A value that a caller chose for a field of their own: ASCII is in its final form, encoded words in it included. */
 export function givenField(name: string, text: string): HeaderField {
@@ -50,9 +55,34 @@ export function dateField(date: Date): HeaderField {
   return plainField("Date", date.toUTCString().replace("GMT", "+0000"));
 }
 
+/** With the white space before them. */
+const WORDS = /[\t ]*[^\t ]+/g;
+const MOST_IN_LINE = 998;
+
+/** White space that no line can hold is cut. */
+function fitting(word: string): string {
+  const tooMany = word.length - MOST_IN_LINE;
+  return tooMany <= 0 ? word : word.replace(new RegExp(`^[\\t ]{1,${tooMany}}(?=[\\t ])`), "");
+}
+
+/**
+ * Folded before words alone: a line of nothing but white space is none (RFC 5322 §3.2.2), and a first word behind a line end
+ * is read with the space before it by some (Python's email).
+ */
+function fold({ name, value }: HeaderField): string {
+  const [first = "", ...words] = value.trim().match(WORDS)?.map(fitting) ?? [];
+  let folded = "";
+  let line = `${name}: ${first}`;
+  for (const word of words) {
+    if (line.length + word.length > LINE_LENGTH) {
+      folded += `${line}\r\n`;
+      line = word;
+    } else line += word;
+  }
+  return `${folded}${line}\r\n`;
+}
+
 /** The block of fields: each folded and ended by CRLF, without the empty line after it. */
 export function headerBlock(fields: readonly (HeaderField | undefined)[]): string {
-  return fields
-    .flatMap((field) => (field === undefined ? [] : [`${foldLines(`${field.name}: ${field.value}`, LINE_LENGTH)}\r\n`]))
-    .join("");
+  return fields.flatMap((field) => (field === undefined ? [] : [fold(field)])).join("");
 }

@@ -105,6 +105,30 @@ describe("header blocks", () => {
     );
   });
 
+  it.each(["x".repeat(500), "x".repeat(76), " a  b ", "\ta", "word ".repeat(90)])(
+    "tell a subject as it was given: %j",
+    async (subject) => {
+      const block = headerBlock([textField("Subject", subject)]);
+      expect((await simpleParser(`${block}\r\n`)).subject).toBe(subject);
+      expect(block.split("\r\n").every((line) => line.length <= 99)).toBe(true);
+    },
+  );
+
+  it.each([
+    ["a first word stands behind the name", "x".repeat(900), "x".repeat(900)],
+    ["white space stays", `a b  c${" ".repeat(900)}d\te`, `a b  c${" ".repeat(900)}d\te`],
+    [
+      "more white space than fits into a line is cut",
+      `a${" ".repeat(9_000)}${"b".repeat(900)}`,
+      `a${" ".repeat(98)}${"b".repeat(900)}`,
+    ],
+  ])("are folded before words alone: %s", (_, given, unfolded) => {
+    const block = headerBlock([plainField("X-A", given)]);
+    expect(block).not.toMatch(/^[\t ]*\r\n|:\r\n/m);
+    expect(block.split("\r\n").every((line) => line.length <= 998)).toBe(true);
+    expect(block.replace(/\r\n(?=[\t ])/g, "")).toBe(`X-A: ${unfolded}\r\n`);
+  });
+
   it("leave an address that needs SMTPUTF8 in UTF-8, and a domain as A-labels", () => {
     const field = addressField("To", [{ name: undefined, address: "a@müller.example" }]);
     expect(field?.value).toBe("a@xn--mller-kva.example");
