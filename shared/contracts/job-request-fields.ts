@@ -132,13 +132,13 @@ export function contentBesideMistakes(mistakeOfText: (text: string) => string | 
   return [(fields: unknown) => mistakeOf(fields) === undefined, options] as const;
 }
 
+/** With parameters that a header can have: their names are tokens (RFC 2045 §5.1), what stands in them is encoded. */
+const MEDIA_TYPE =
+  /^[\w!#$&^.+-]{1,127}\/[\w!#$&^.+-]{1,127}\s*(?:;\s*(?:[\w!#$%&'*+.^`{|}~-]+\s*(?:=(?:\s*"(?:[^"\\]|\\.)*"\s*|[^;"]*))?)?)*$/;
+
 export const attachment = z.strictObject({
   name: headerText,
-  contentType: headerText
-    .regex(/^[\w!#$&^.+-]{1,127}\/[\w!#$&^.+-]{1,127}(\s*;[^\r\n]*)?$/, {
-      error: "a media type such as application/pdf",
-    })
-    .optional(),
+  contentType: headerText.regex(MEDIA_TYPE, { error: "a media type such as application/pdf" }).optional(),
   content: z
     .string()
     .min(1, { error: "must not be empty" })

@@ -50,3 +50,19 @@ it.each([
 ])("names one mistake once: %j", (parts, path) => {
   expect(pathsOf(parts)).toEqual([path]);
 });
+
+it.each([
+  ["text/plain", true],
+  ['text/calendar ; method=REQUEST;charset = "UTF-8";', true],
+  ['application/pdf; name="a;\\"b"; x=ü y', true],
+  ["text/plain; flag", true],
+  [`text/plain;${" ".repeat(16_000)}é=x`, false],
+  ["text/plain; é=x", false],
+  ["text/plain; a b=x", false],
+  ['text/plain; a="x', false],
+  ["text/plain; =x", false],
+  ["text", false],
+])("takes an attachment of type %j: %s", (contentType, isTaken) => {
+  const attachments = [{ name: "a", contentType, content: "aGk=" }];
+  expect(pathsOf({ attachments })).toEqual(isTaken ? [] : ["attachments[0].contentType"]);
+});
