@@ -97,7 +97,7 @@ function readUrl(values: Values): { url?: string } | Refusal {
     const orphan = CONTROL_NAMES.find((other) => other.startsWith("NOTIFICATION-") && values.has(other));
     return orphan === undefined ? {} : refuse(name, `it is missing beside ${orphan}`);
   }
-  const mistake = /\s/.test(url) ? "not a URL" : mistakeOfEndpointUrl(url);
+  const mistake = mistakeOfEndpointUrl(url);
   return mistake === undefined ? { url } : refuse(name, mistake);
 }
 

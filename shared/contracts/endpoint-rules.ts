@@ -55,9 +55,12 @@ interface UrlOptions {
   mayHaveCredentials: boolean;
 }
 
-/** Whether a text is a URL that is posted to: one that a browser would mend (`https:/host`) is none. */
+/** One that a browser would mend (`https:/host`, `http:///host`, white space, a backslash) leads elsewhere than it reads. */
+const UNMENDED = /^https?:\/\/(?!\/)[^\s\p{Cc}\\]+$/iu;
+
+/** Whether a text is a URL that is posted to. */
 export function isEndpointUrl(text: string): boolean {
-  return /^https?:\/\//i.test(text) && URL.canParse(text);
+  return UNMENDED.test(text) && URL.canParse(text);
 }
 
 /** What is wrong with the URL of an endpoint, or undefined. */
