@@ -34,7 +34,7 @@ function createApp() {
   });
   const post = (payload: string | Buffer, more: Record<string, string> = {}) =>
     app.inject({ method: "POST", url: "/v1/jobs", headers: { ...headers, ...more }, payload });
-  return { post, jobs };
+  return { app, post, jobs };
 }
 
 const KEYS = [
@@ -138,6 +138,12 @@ function expectSound({ message }: PreparedJob): void {
 function namesMistakes({ errors }: { errors: readonly { path: string; message: string }[] }): boolean {
   return errors.length > 0 && errors.every(({ path, message }) => path !== "" && message !== "");
 }
+
+it("answers a problem to a path that cannot be read", async () => {
+  const answer = await createApp().app.inject("/%zz");
+  expect(answer.headers["content-type"]).toContain("application/problem+json");
+  expect(answer.json()).toMatchObject({ status: 400, detail: "The request cannot be read." });
+});
 
 describe("any input", () => {
   it("in any field of a job gets 202 or names its mistakes", async () => {

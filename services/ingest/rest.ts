@@ -11,6 +11,7 @@ import { isRetriable } from "#shared/errors.ts";
 import { hasFewValues } from "#shared/json-values.ts";
 import type { Log } from "#shared/log.ts";
 import { refuseOtherMethods } from "#shared/other-methods.ts";
+import { refuseUnreadable } from "#shared/unreadable-request.ts";
 import type { Account } from "#shared/routing/configuration.ts";
 import type { Confirmable } from "#shared/routing/find-confirmed.ts";
 import type { Authenticator } from "./authenticate.ts";
@@ -72,6 +73,8 @@ export function createRest(parts: RestParts): FastifyInstance {
     routerOptions: { caseSensitive: true },
     // Fastify's own 503 has no Retry-After.
     return503OnClosing: false,
+    clientErrorHandler: refuseUnreadable,
+    frameworkErrors: (error, _request, reply) => void sendProblem(reply, problemOfError(error, parts.log)),
   });
   refuseWhenClosing(app);
   answerExpectations(app);

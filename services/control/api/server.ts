@@ -9,6 +9,7 @@ import { changedMessage } from "#shared/contracts/configuration-changed.ts";
 import { createAsyncApi } from "#shared/contracts/asyncapi.ts";
 import { isRetriable } from "#shared/errors.ts";
 import { refuseOtherMethods } from "#shared/other-methods.ts";
+import { refuseUnreadable } from "#shared/unreadable-request.ts";
 import { addConsole } from "../console/console.ts";
 import { accountOperations } from "./accounts.ts";
 import { auditOperations } from "./audit.ts";
@@ -144,6 +145,7 @@ export async function createServer(context: ApiContext): Promise<FastifyInstance
     requestTimeout: REQUEST_TIMEOUT_MS,
     forceCloseConnections: "idle",
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH, ignoreTrailingSlash: true },
+    clientErrorHandler: refuseUnreadable,
     frameworkErrors: (error, _request, reply) => {
       void sendProblem(reply, problemOf(error, context));
     },
