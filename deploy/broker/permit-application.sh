@@ -16,7 +16,7 @@ case $user in
   '' | *[!A-Za-z0-9_-]*) echo "a user is named [A-Za-z0-9_-]+" >&2; exit 2 ;;
 esac
 
-if ! rabbitmqctl -q list_users | cut -f1 | grep -qx "$user"; then
+if ! rabbitmqctl -q list_users </dev/null | cut -f1 | grep -qx "$user"; then
   # The password is read from standard input, not from the command line.
   rabbitmqctl -q add_user "$user"
 fi
