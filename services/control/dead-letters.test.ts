@@ -6,6 +6,7 @@ import { z } from "zod";
 import type { Verdict } from "#shared/broker/actor.ts";
 import { deadLetterOf } from "#shared/broker/dead-letter.ts";
 import { readDelivery } from "#shared/broker/read-delivery.ts";
+import { replayedUserOf } from "#shared/broker/replayed-user.ts";
 import { commandsQueueOf, QUEUES } from "#shared/broker/topology.ts";
 import { systemClock } from "#shared/clock.ts";
 import { StoreUnavailable } from "#shared/errors.ts";
@@ -90,6 +91,23 @@ it("replays a mail through the router, which knows its way as of now", () => {
   expect(replayMessage(mail, Buffer.from("{}"), sealer)).toMatchObject({
     exchange: "waypost.due",
     routingKey: "delivery.relay.acme.example.com",
+  });
+});
+
+describe("a replayed submission", () => {
+  const submission = { ...LETTER, queue: QUEUES.submissions, headers: {} };
+  const userOfReplay = (letter: StoredDeadLetter): string | undefined =>
+    replayedUserOf(replayMessage(letter, Buffer.from("{}"), sealer).headers ?? {}, sealer);
+
+  it("is its application's", () => {
+    expect(userOfReplay({ ...submission, properties: { userId: "acme-app" } })).toBe("acme-app");
+    expect(userOfReplay(submission)).toBeUndefined();
+  });
+
+  it("that is refused once more is still its application's at the next replay", () => {
+    const first = replayMessage({ ...submission, properties: { userId: "acme-app" } }, Buffer.from("{}"), sealer);
+    expect(userOfReplay({ ...submission, headers: first.headers ?? {} })).toBe("acme-app");
+    expect(userOfReplay({ ...submission, headers: { "waypost-replayed-user": "forged" } })).toBeUndefined();
   });
 });
 

@@ -5,7 +5,7 @@ import type { Outgoing, SingleActor } from "#shared/broker/actor.ts";
 import type { DeadLetter } from "#shared/broker/dead-letter.ts";
 import { publishedAgain, readDeadLetter, replayOf } from "#shared/broker/dead-letter.ts";
 import { decodeBody, parse } from "#shared/broker/encoding.ts";
-import { replayedUserHeaders } from "#shared/broker/replayed-user.ts";
+import { replayedUserHeaders, replayedUserOf } from "#shared/broker/replayed-user.ts";
 import { COMMANDED, commandsQueueOf, EXCHANGES, QUEUES } from "#shared/broker/topology.ts";
 import type { Clock } from "#shared/clock.ts";
 import { isRetriable } from "#shared/errors.ts";
@@ -131,7 +131,13 @@ export function replayMessage(letter: StoredDeadLetter, body: Buffer, sealer: Se
   const message = replayOf({ ...letter, body });
   const isMail = letter.type === "mail" && /^(delivery|retry-scheduler\.wait)\./.test(letter.queue);
   if (isMail) return { ...message, exchange: EXCHANGES.due, routingKey: laneNameOfMailbox(letter.queue) };
-  const userId = letter.queue === QUEUES.submissions ? letter.properties["userId"] : undefined;
-  if (typeof userId !== "string") return message;
+  const userId = letter.queue === QUEUES.submissions ? userOf(letter, sealer) : undefined;
+  if (userId === undefined) return message;
   return { ...message, headers: { ...message.headers, ...replayedUserHeaders(userId, sealer) } };
+}
+
+/** Of an application's message, or of a replay of it that was refused once more. */
+function userOf({ properties, headers }: StoredDeadLetter, sealer: Sealer): string | undefined {
+  const { userId } = properties;
+  return typeof userId === "string" ? userId : replayedUserOf(headers, sealer);
 }

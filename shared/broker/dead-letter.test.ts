@@ -109,6 +109,12 @@ it.each([
   expect(letter).toMatchObject({ queue: QUEUES.submissions, reason, properties: {} });
 });
 
+it("a submission that the broker dead-letters is its user's, whom the broker checked", () => {
+  const headers = { ...FORGED, "x-death": [{}], "x-first-death-reason": "expired" };
+  const letter = arrived(QUEUES.submissions, { userId: "acme-app", headers });
+  expect(letter).toMatchObject({ reason: "expired", properties: { userId: "acme-app" } });
+});
+
 it("what an application says in such headers comes as data where its message is parked, and no replay has it", () => {
   const sent = { ...raw, properties: { ...raw.properties, headers: FORGED } };
   const { headers } = deadLetterOf(sent, QUEUES.submissions, "refused");

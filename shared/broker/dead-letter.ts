@@ -104,10 +104,15 @@ export function readDeadLetter(delivery: Delivery<unknown>): DeadLetter {
     routingKey: original?.routingKey ?? routingKey,
     type: delivery.type,
     ...(properties.messageId === undefined ? {} : { messageId: properties.messageId }),
-    properties: original?.properties ?? {},
+    properties: original?.properties ?? userOf(properties),
     headers: original?.headers ?? headers,
     body: delivery.content,
   };
+}
+
+/** Of what the broker dead-lettered itself: it checked the user when the message was published, and keeps it. */
+function userOf({ userId }: Delivery<unknown>["properties"]): DeadLetter["properties"] {
+  return userId === undefined ? {} : { userId };
 }
 
 function textOf(value: unknown): string | undefined {
