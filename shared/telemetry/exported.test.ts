@@ -45,6 +45,8 @@ it("takes an empty variable as one that is not set", () => {
 
 it.each<[OtelVariables, string[]]>([
   [{ OTEL_TRACES_EXPORTER: "jaeger,otlp" }, ["OTEL_TRACES_EXPORTER: jaeger left out: otlp, console, zipkin, none"]],
+  [{ OTEL_LOGS_EXPORTER: "otlp" }, ["OTEL_LOGS_EXPORTER: otlp left out: logs go to stdout"]],
+  [{ OTEL_LOGS_EXPORTER: "none" }, []],
   [{ OTEL_METRICS_EXPORTER: "zipkin" }, ["OTEL_METRICS_EXPORTER: zipkin left out: otlp, console, none, prometheus"]],
   [
     { OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: "http" },

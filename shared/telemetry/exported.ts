@@ -36,12 +36,19 @@ export function exportedSignals(variables: OtelVariables, warn: Warn): Exported 
   if (variables["OTEL_SDK_DISABLED"]?.toLowerCase() === "true") {
     return NOTHING;
   }
+  sayOfLogs(variables["OTEL_LOGS_EXPORTER"], warn);
   return {
     traces: exportersOf("TRACES", variables, warn),
     tracesProtocol: protocolOf("TRACES", variables, warn),
     metrics: exportersOf("METRICS", variables, warn),
     metricsProtocol: protocolOf("METRICS", variables, warn),
   };
+}
+
+/** Logs are JSON lines on stdout, for whatever collects those. */
+function sayOfLogs(named: string | undefined, warn: Warn): void {
+  if (named !== undefined && !["none", "console"].includes(named.trim()))
+    warn(`OTEL_LOGS_EXPORTER: ${named} left out: logs go to stdout`);
 }
 
 /** The exporters named for a signal; `otlp`, also where none is named, only when an endpoint is known. */

@@ -30,13 +30,13 @@ export interface TelemetryOptions {
 }
 
 export async function startTelemetry(options: TelemetryOptions): Promise<Telemetry> {
-  const { service, variables, clock } = options;
+  const { service, variables, log, clock } = options;
   logDiagnostics(options);
   const exported = exportedSignals(variables, warn);
   const resource = createResource(service, variables);
   await resource.waitForAsyncAttributes?.();
   const prometheus = new PrometheusExporter({ preventServerStart: true });
-  const readers: MetricReader[] = [prometheus, ...(await createPushReaders(exported, variables))];
+  const readers: MetricReader[] = [prometheus, ...(await createPushReaders(exported, { variables, log }))];
   const meterProvider = new MeterProvider({ resource, readers });
   metrics.setGlobalMeterProvider(meterProvider);
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
@@ -59,7 +59,7 @@ const warn = (message: string): void => diag.warn(message);
 
 /** Spans are recorded where they are exported; elsewhere they only have ids. The SDK is loaded where it is needed. */
 async function startTraces(
-  { variables, clock }: TelemetryOptions,
+  { variables, log, clock }: TelemetryOptions,
   { exported, resource }: { exported: Exported; resource: Resource },
 ): Promise<() => Promise<void>> {
   if (exported.traces.length === 0) {
@@ -67,7 +67,7 @@ async function startTraces(
     return async () => undefined;
   }
   const { createTracerProvider } = await import("./traces.ts");
-  const provider = await createTracerProvider(resource, exported, { variables, warn });
+  const provider = await createTracerProvider(resource, exported, { variables, warn, log });
   trace.setGlobalTracerProvider(provider);
   return () => provider.shutdown();
 }

@@ -6,13 +6,14 @@ import {
   AlwaysOffSampler,
   AlwaysOnSampler,
   BatchSpanProcessor,
-  ConsoleSpanExporter,
   ParentBasedSampler,
   SimpleSpanProcessor,
   TraceIdRatioBasedSampler,
   TracerProvider,
 } from "@opentelemetry/sdk-trace";
+import type { Log } from "#shared/log.ts";
 import type { Exported, OtelVariables, OtlpProtocol, Warn } from "./exported.ts";
+import { createLogSpanExporter } from "./log-exporters.ts";
 
 type CreateExporter = () => Promise<SpanExporter>;
 
@@ -26,11 +27,14 @@ const OTLP: Readonly<Record<OtlpProtocol, CreateExporter>> = {
 export async function createTracerProvider(
   resource: Resource,
   exported: Exported,
-  { variables, warn }: { variables: OtelVariables; warn: Warn },
+  { variables, warn, log }: { variables: OtelVariables; warn: Warn; log: Log },
 ): Promise<TracerProvider> {
   const spanProcessors: SpanProcessor[] = [];
   for (const name of exported.traces) {
-    const processor = await processorFor(name, exported, variables);
+    const processor =
+      name === "console"
+        ? new SimpleSpanProcessor({ exporter: createLogSpanExporter(log) })
+        : await batchProcessorFor(name, exported, variables);
     if (processor !== undefined) spanProcessors.push(processor);
   }
   return new TracerProvider({
@@ -41,12 +45,11 @@ export async function createTracerProvider(
   });
 }
 
-async function processorFor(
+async function batchProcessorFor(
   name: string,
   exported: Exported,
   variables: OtelVariables,
 ): Promise<SpanProcessor | undefined> {
-  if (name === "console") return new SimpleSpanProcessor({ exporter: new ConsoleSpanExporter() });
   const exporter =
     name === "otlp"
       ? await OTLP[exported.tracesProtocol]()
