@@ -9,6 +9,7 @@ import type { Capabilities } from "./capabilities.ts";
 import type { Bounds, ConnectPlan } from "./connect.ts";
 import { conclude, endOfConversation, nameOf, refusalOf } from "./conversation-end.ts";
 import type { AttemptEnd, ConversationEnd, LocalCause } from "#shared/life/outcome.ts";
+import { isOutOfStep } from "#shared/life/outcome.ts";
 import type { MessagePieces } from "./message-pieces.ts";
 import { bufferOrStream, bytesOf } from "./message-pieces.ts";
 import { SmtpClient, veilBrackets } from "./smtp-client.ts";
@@ -40,6 +41,11 @@ export interface Transaction {
   message: MessagePieces;
   use8BitMime: boolean;
   useSmtpUtf8: boolean;
+}
+
+/** Nothing more is said over the session. */
+function isLastOf(end: ConversationEnd): boolean {
+  return end.kind !== "reply" || end.reply.code === 421 || isOutOfStep(end.step, end.reply);
 }
 
 type Done = (error?: unknown, response?: string) => void;
@@ -175,7 +181,7 @@ export class SmtpSession {
       this.#connection.send(envelope, bufferOrStream(message), (error, info) => done(error, info?.response)),
     );
     const end = answer.kind === "ok" ? this.#acceptance(answer.response) : answer;
-    if (this.#transcript.wasEarly || end.kind !== "reply" || end.reply.code === 421) this.close();
+    if (this.#transcript.wasEarly || isLastOf(end)) this.close();
     return end;
   }
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { SmtpStep } from "#shared/contracts/attempt.ts";
 import { endOfConversation } from "./conversation-end.ts";
 import { NO_CAPABILITIES } from "./capabilities.ts";
 import { outcomeOf } from "#shared/life/outcome.ts";
@@ -107,6 +108,18 @@ describe("a conversation that breaks", () => {
     for (const reply of ["250 ok", "550 5.1.1 unknown", "354 go"]) transcript.onServer(reply);
     transcript.onClient(".");
     expect(broken(transcript)).toMatchObject({ kind: "reply", step: "rcpt", reply: { code: 550 } });
+  });
+
+  it.each<[string, string[], SmtpStep]>([
+    ["MAIL", ["199 what", "250 ok", "354 go"], "mail"],
+    ["RCPT", ["250 ok", "354 what", "354 go"], "rcpt"],
+    ["DATA", ["250 ok", "250 ok", "250 go"], "data"],
+  ])("after a reply to %s that is no consent, pipelined, ended by that reply", (_command, replies, step) => {
+    const transcript = opened();
+    transcript.begin();
+    for (const command of ["MAIL FROM:<a@b>", "RCPT TO:<c@d>", "DATA"]) transcript.onClient(command);
+    for (const reply of replies) transcript.onServer(reply);
+    expect(broken(transcript)).toMatchObject({ kind: "reply", step });
   });
 
   it("after a refusal of STARTTLS that it went on without, did not end by that", () => {

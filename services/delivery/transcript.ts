@@ -88,9 +88,9 @@ export class Transcript {
     if (step === "ehlo" && reply.startsWith("250") && this.#command.startsWith("EHLO")) {
       this.capabilities = readCapabilities(reply);
     }
-    if (step === "data" && /^[23]/.test(reply)) this.#doing = "data";
+    if (step === "data" && reply.startsWith("3")) this.#doing = "data";
     if (step === "starttls" && reply.startsWith("2")) this.#onUpgrade();
-    const isRefusal = /^[45]/.test(reply) && TRANSACTION_STEPS.includes(step);
+    const isRefusal = !reply.startsWith(step === "data" ? "3" : "2") && TRANSACTION_STEPS.includes(step);
     if (isRefusal && !this.refusals.has(step)) this.refusals.set(step, reply);
     this.#onStep(this.waiting, step);
   }

@@ -24,6 +24,10 @@ describe("a reply", () => {
     expect(parseReply(raw)).toBeUndefined();
   });
 
+  it.each(["250-Ok\n550 5.7.1 no", "550-no\n250 Ok"])("%j, which says two things at once, is none", (raw) => {
+    expect(parseReply(raw)).toBeUndefined();
+  });
+
   it("has no control characters and a bound, whatever the server sends", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary", maxLength: 2000 }), (text) => {

@@ -27,7 +27,7 @@ export function cleanText(text: string, longest = LONGEST_TEXT): string {
   return clean.length <= longest ? clean : `${clean.slice(0, longest - 1).toWellFormed()}…`;
 }
 
-/** Reads a reply of one or several lines; undefined where it is none. */
+/** Reads a reply of one or several lines; undefined where it is none, or says two things at once (RFC 5321 §4.2.1). */
 export function parseReply(raw: string): Reply | undefined {
   const lines = raw
     .slice(0, LONGEST_TEXT * 8)
@@ -37,6 +37,8 @@ export function parseReply(raw: string): Reply | undefined {
   const first = lines[0];
   if (first === null || first === undefined) return undefined;
   const code = Number(first[1]);
+  const isOfOneClass = lines.every((line) => line === null || line[1]?.[0] === first[1]?.[0]);
+  if (!isOfOneClass) return undefined;
   const enhanced = parseEnhancedStatusCode(first[2] ?? "");
   const prefix = enhanced === undefined ? "" : formatEnhancedStatusCode(enhanced);
   const texts = lines.flatMap((line) => (line === null ? [] : [withoutPrefix(line[2] ?? "", prefix)]));

@@ -72,6 +72,14 @@ describe("a reply", () => {
     expect(replied(step, text)).toMatchObject({ status, blame, enhancedStatus, origin: "remote", step });
   });
 
+  it("to the final dot that neither takes nor refuses the mail leaves the outcome uncertain", () => {
+    for (const text of ["354 go on", "199 what", "600 what", "000 what"])
+      expect(replied("dot", text).uncertain).toBe(true);
+    for (const text of ["250 ok", "450 no", "550 no", "421 bye"])
+      expect(replied("dot", text).uncertain).toBeUndefined();
+    expect(replied("data", "250 go on").uncertain).toBeUndefined();
+  });
+
   it("of acceptance tells the relay's queue id", () => {
     expect(replied("dot", "250 2.0.0 Ok: queued as ABC123").remoteQueueId).toBe("ABC123");
   });

@@ -125,10 +125,17 @@ function enhancedOf(status: Status, step: SmtpStep, reply: Reply): string {
   return `${class_}.${meaning?.[step] ?? meaning?.any ?? "0.0"}`;
 }
 
+/** Neither takes nor refuses the mail: server and client are no longer at the same step. */
+export function isOutOfStep(step: SmtpStep, { code }: Pick<Reply, "code">): boolean {
+  const verdicts = step === "dot" ? [2, 4, 5] : [4, 5];
+  return !verdicts.includes(Math.floor(code / 100));
+}
+
 function outcomeOfReply(step: SmtpStep, reply: Reply): Outcome {
   const rule = REPLY_RULES.find((candidate) => fits(candidate, step, reply.code));
   const { status, blame } = rule ?? { status: "deferred" as const, blame: "connection" as const };
   const queueId = status === "accepted" ? remoteQueueIdOf(reply.text) : undefined;
+  const isUncertain = step === "dot" && isOutOfStep(step, reply);
   return {
     status,
     origin: "remote",
@@ -138,6 +145,7 @@ function outcomeOfReply(step: SmtpStep, reply: Reply): Outcome {
     enhancedStatus: enhancedOf(status, step, reply),
     text: reply.text,
     ...(queueId === undefined ? {} : { remoteQueueId: queueId }),
+    ...(isUncertain ? { uncertain: true } : {}),
   };
 }
 

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { DeliverySystem } from "#test/support/delivery.ts";
 import { startDeliverySystem } from "#test/support/delivery.ts";
-import type { HostileServer, Misbehaviour } from "#test/support/hostile-mail-server.ts";
+import type { HostileServer, HostileStep, Misbehaviour } from "#test/support/hostile-mail-server.ts";
 import { HOSTILE_STEPS, startHostileServer } from "#test/support/hostile-mail-server.ts";
 
 const SHORT = "connect=1s,greeting=1s,command=1s,data=1s,dot=1s,total=4s";
@@ -67,6 +67,25 @@ describe.each(STEPS)("at %s", (step) => {
     60_000,
   );
 });
+
+describe.concurrent(
+  "a relay that is not at the step that we are at has its mail deferred and the connection closed",
+  () => {
+    const COMMAND = /^(EHLO|MAIL|RCPT|DATA|RSET|QUIT)/;
+    it.each<[string, HostileStep, string, boolean]>([
+      ["where it answers DATA with 250: no line of the message goes out", "data", "250 2.0.0 go on", false],
+      ["where it answers the final dot with 354: it may have the mail", "dot", "354 go on", true],
+    ])("%s", async (_name, step, response, isUncertain) => {
+      const { relay, account } = await relayThat({ [step]: saying(response) });
+      const [mailId = ""] = await system.hand(account, { recipients: ["to@recipient.example"] });
+      const { attempts } = await system.seen(mailId, (mail) => mail.attempts.length > 0);
+      expect(attempts[0]).toMatchObject({ outcome: "deferred", response });
+      expect(attempts[0]?.uncertain === true).toBe(isUncertain);
+      expect(relay.commands.filter((command) => !COMMAND.test(command))).toEqual([]);
+      expect(relay.openConnections).toBe(0);
+    });
+  },
+);
 
 it("cuts off a relay that answers megabytes", async () => {
   const { content } = await outcomeAt("ehlo", { kind: "flood", megabytes: 8 });
