@@ -18,6 +18,7 @@ import type { CertificateCheck, CertificateFacts, TlsFacts } from "./tls.ts";
 import { certificateFactsOf, checkCertificate, tlsFactsOf, tlsOptionsOf } from "./tls.ts";
 import type { Limit } from "./time-limits.ts";
 import { Transcript, loggerOf } from "./transcript.ts";
+import { withoutPassword } from "./without-password.ts";
 import type { Waiting } from "./transcript.ts";
 
 /** A reply to one step is cut off here: no server needs more. */
@@ -159,9 +160,11 @@ export class SmtpSession {
     if (!this.#connection.allowsAuth) {
       return conclude("auth", "auth-missing", `${nameOf(this.plan)} offers no authentication`);
     }
-    return this.#run(bounds, (done) =>
+    const answer = await this.#run(bounds, (done) =>
       this.#connection.login({ user: auth.user, pass: auth.password }, (error) => done(error)),
     );
+    if (answer.kind !== "reply") return answer;
+    return { ...answer, reply: { ...answer.reply, text: withoutPassword(answer.reply.text, auth) } };
   }
 
   /** One mail to one recipient, up to the reply to the final dot. */

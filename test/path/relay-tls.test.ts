@@ -108,11 +108,12 @@ it("authenticates under TLS", async () => {
   expect(relay.accepted[0]?.user).toBe(CREDENTIALS.user);
 });
 
-it("takes a wrong password for a fault of the set-up: deferred, never bounced", async () => {
+it("takes a wrong password for a fault of the set-up: deferred, never bounced, and told without the password that the relay repeats", async () => {
   const relay = await relayWith({ by: authority, auth: CREDENTIALS });
   const { smtp, type } = await attemptBy(relay, { auth: { ...CREDENTIALS, password: "wrong" } });
   expect(type).toBe("DEFERRED");
   expect(smtp).toMatchObject({ responseCode: "535", dsn: "4.7.8" });
+  expect(smtp?.reason).toMatch(/said: 535 5\.7\.8 authentication failed: waypost \*\*\*\)$/);
 });
 
 it("takes 530 to MAIL for a fault of the set-up as well", async () => {

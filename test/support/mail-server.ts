@@ -88,7 +88,7 @@ function authenticationOf(options: MailServerOptions): Partial<SMTPServerOptions
     disabledCommands: options.tls === undefined ? ["STARTTLS"] : [],
     onAuth: (auth: SMTPServerAuthentication, _session, callback) => {
       if (auth.username === wanted.user && auth.password === wanted.password) callback(null, { user: wanted.user });
-      else callback(failure({ code: 535, text: "5.7.8 authentication failed" }));
+      else callback(failure({ code: 535, text: `5.7.8 authentication failed: ${auth.username} ${auth.password}` }));
     },
   };
 }
