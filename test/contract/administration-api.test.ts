@@ -59,6 +59,12 @@ describe("errors", () => {
     expect(await send(JSON.stringify("a".repeat(1_000_000)), "application/json")).toBe(413);
   });
 
+  it("name what is missing where there is no body, in a call that needs one", async () => {
+    expect(pathsOf(await refusalOf("/v1/accounts/bodiless", undefined))).toEqual(["customerNo"]);
+    const { account, domain } = await domainOf();
+    expect((await system.control.put(`/v1/accounts/${account}/domains/${domain}`, undefined)).status).toBe(200);
+  });
+
   it("are 404 for whatever is unknown", async () => {
     const { account, domain } = await domainOf();
     for (const path of [

@@ -109,6 +109,14 @@ describe("sending to a listed recipient", () => {
     expect(await eventsOf(account, recipient)).toMatchObject([{ type: "DROPPED", subType: "SUPPRESSED" }]);
   });
 
+  it("is dropped once it was put on the list, also by a PUT without a body", async () => {
+    const account = await system.account();
+    const recipient = newRecipient("to");
+    const put = await system.control.put(`/v1/accounts/${account.name}/suppressions/${recipient}`, undefined);
+    expect(put).toMatchObject({ status: 200, body: { email: recipient, kind: "manual" } });
+    expect(await eventsOf(account, recipient)).toMatchObject([{ type: "DROPPED", subType: "SUPPRESSED" }]);
+  });
+
   it("is dropped with needless quotes, too", async () => {
     const account = await system.account();
     const recipient = newRecipient("unknown");
