@@ -1,6 +1,7 @@
 // The channels of the consuming connection. A mailbox has one of its own; lanes share one by the dozen, for there may be
 // thousands. A channel that the broker closes is opened again, and what consumed on it consumes again. One that may have
-// consumers which the broker has forgotten is given up for another.
+// consumers which the broker has forgotten is given up for another. RabbitMQ answers nothing to who would consume a quorum queue
+// without a leader, and closes the whole connection for it a minute later, so such a lane is left alone for longer and longer.
 import type { Channel, ChannelModel } from "amqplib";
 import type { Clock } from "#shared/clock.ts";
 import type { Log } from "#shared/log.ts";
@@ -12,9 +13,17 @@ const CLOSE_MS = 1_000;
 /** What is in hand when its channel is given up has this long to be settled there; then the broker gives it out again. */
 const SETTLE_MS = 15_000;
 const SETTLE_POLL_MS = 50;
+const INTERNAL_ERROR = 541;
+/** What is not answered within this time was not going to be. */
+const UNANSWERED_MS = 10_000;
+const FIRST_ASIDE_MS = 60_000;
+const LONGEST_ASIDE_MS = 600_000;
 
 /** Whoever consumes on a channel. */
 export interface Member {
+  readonly queue: string;
+  /** Since when an answer to its consume on the channel is waited for. */
+  askedMs(channel: Channel): number | undefined;
   attach(channel: Channel): void;
   /** As `attach`, from a channel that is still open. */
   move(channel: Channel): Promise<void>;
@@ -27,12 +36,23 @@ interface Slot {
   readonly members: Set<Member>;
   readonly capacity: number;
   channel: Channel | undefined;
+  /** How often its one lane was set aside, and until when it is. */
+  readonly asides: number;
+  readonly openFromMs: number;
+}
+
+const isInternalError = (error: unknown): boolean =>
+  error instanceof Error && "code" in error && error.code === INTERNAL_ERROR;
+
+function askedMs({ channel }: Slot, member: Member): number {
+  return (channel === undefined ? undefined : member.askedMs(channel)) ?? Infinity;
 }
 
 export class ConsumerChannels {
   readonly #log: Log;
   readonly #clock: Clock;
   readonly #slots = new Set<Slot>();
+  readonly #closing = new AbortController();
   #model: ChannelModel | undefined;
 
   constructor(log: Log, clock: Clock) {
@@ -43,7 +63,33 @@ export class ConsumerChannels {
   /** After a connect: every channel is opened and every member attached. */
   async attach(model: ChannelModel): Promise<void> {
     this.#model = model;
-    for (const slot of this.#slots) if (slot.channel === undefined) await this.#open(slot, model);
+    model.once("error", (error: unknown) => {
+      if (isInternalError(error)) this.#setAside();
+    });
+    for (const slot of this.#slots) {
+      if (slot.openFromMs > this.#clock.nowMs()) void this.#keepOpen(slot, model);
+      else if (slot.channel === undefined) await this.#open(slot, model);
+    }
+  }
+
+  /** The broker closes the connection by a fault of its own: the lane that it owes an answer for the longest time has a channel to itself, later. */
+  #setAside(): void {
+    const nowMs = this.#clock.nowMs();
+    const asked = [...this.#slots]
+      .filter((slot) => slot.capacity > 1 || slot.asides > 0)
+      .flatMap((slot) => [...slot.members].map((member) => ({ slot, member, atMs: askedMs(slot, member) })))
+      .filter(({ atMs }) => atMs < nowMs - UNANSWERED_MS)
+      .toSorted((a, b) => a.atMs - b.atMs);
+    const [first] = asked;
+    if (first === undefined) return;
+    const { slot, member } = first;
+    if (slot.channel !== undefined) member.lose(slot.channel);
+    slot.members.delete(member);
+    if (slot.members.size === 0) this.#slots.delete(slot);
+    const forMs = Math.min(FIRST_ASIDE_MS * 2 ** slot.asides, LONGEST_ASIDE_MS);
+    const aside = { capacity: 1, channel: undefined, asides: slot.asides + 1, openFromMs: nowMs + forMs };
+    this.#slots.add({ members: new Set([member]), ...aside });
+    this.#log.error({ queue: member.queue, forMs }, "broker.queue_unanswering");
   }
 
   detach(): void {
@@ -54,7 +100,7 @@ export class ConsumerChannels {
   join(member: Member, options: { shared: boolean }): void {
     const capacity = options.shared ? LANES_PER_CHANNEL : 1;
     const free = [...this.#slots].find((slot) => slot.capacity === capacity && slot.members.size < capacity);
-    const slot = free ?? { members: new Set(), capacity, channel: undefined };
+    const slot: Slot = free ?? { members: new Set(), capacity, channel: undefined, asides: 0, openFromMs: 0 };
     slot.members.add(member);
     if (free === undefined) {
       this.#slots.add(slot);
@@ -108,6 +154,7 @@ export class ConsumerChannels {
    */
   async close(): Promise<void> {
     this.#model = undefined;
+    this.#closing.abort();
     const closed = [...this.#slots].map(async (slot) => {
       const channel = slot.channel;
       this.#lose(slot);
@@ -144,6 +191,8 @@ export class ConsumerChannels {
   }
 
   async #keepOpen(slot: Slot, model: ChannelModel): Promise<void> {
+    const asideMs = slot.openFromMs - this.#clock.nowMs();
+    if (asideMs > 0) await this.#clock.sleep(asideMs, this.#closing.signal).catch(() => undefined);
     for (let failures = 0; this.#model === model && this.#slots.has(slot); failures += 1) {
       if (slot.channel !== undefined) return;
       try {

@@ -57,6 +57,7 @@ export class Mailbox implements Consumption, Member {
   /** What may still deliver: the channel, and those that it came from and that are not yet closed. */
   readonly #open = new Set<Channel>();
   #consumer: { tag: string; prefetch: number; channel: Channel } | undefined;
+  #asked: { channel: Channel; atMs: number } | undefined;
   #reconciling: Promise<void> | undefined;
   #idle: (() => void)[] = [];
   readonly #onRelief = (): void => {
@@ -98,6 +99,10 @@ export class Mailbox implements Consumption, Member {
   holds(channel: Channel): boolean {
     for (const held of this.#held) if (held.channel === channel) return true;
     return false;
+  }
+
+  askedMs(channel: Channel): number | undefined {
+    return this.#asked?.channel === channel ? this.#asked.atMs : undefined;
   }
 
   attach(channel: Channel): void {
@@ -213,11 +218,14 @@ export class Mailbox implements Consumption, Member {
     this.#isDeclared = true;
     const prefetch = this.#wanted;
     if (this.#channel !== channel || prefetch === 0) return;
+    this.#asked = { channel, atMs: this.#options.clock.nowMs() };
     // Both go out in this order before anybody else's: the prefetch counts for the consumers that follow it.
     const [, consumer] = await Promise.all([
       channel.prefetch(prefetch),
       channel.consume(this.queue, (message) => this.#onMessage(message, channel), { priority: this.#priority }),
-    ]);
+    ]).finally(() => {
+      this.#asked = undefined;
+    });
     this.#wasConsumed = true;
     this.#lastHeardMs = this.#options.clock.nowMs();
     if (this.#channel === channel) this.#consumer = { tag: consumer.consumerTag, prefetch, channel };
