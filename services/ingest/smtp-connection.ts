@@ -8,7 +8,7 @@ import { SMTPStream } from "smtp-server/lib/smtp-stream.js";
 import { parsePathCommand } from "./smtp-path.ts";
 
 export interface SessionLimits {
-  /** Longest wait for the next complete command of a client that has not been let in. */
+  /** Longest wait for the TLS handshake and for the next complete command of a client that has not been let in. */
   strangerMs: number;
   /** The same once an account is known (RFC 5321 §4.5.3.2.7: 5 minutes at least). */
   commandMs: number;

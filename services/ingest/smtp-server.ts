@@ -33,7 +33,6 @@ export interface SmtpListeners {
 }
 
 const DISABLED_COMMANDS = ["XCLIENT", "XFORWARD", "WIZ", "SHELL", "KILL"];
-const TLS_HANDSHAKE_MS = 30_000;
 
 class SubmissionServer extends SMTPServer {
   readonly #limits: SessionLimits;
@@ -167,7 +166,7 @@ export function createSmtpListeners(options: SmtpListenerOptions): SmtpListeners
   const refuse = (socket: Socket): void => {
     socket.on("error", () => socket.destroy());
     socket.end(`421 ${options.hostname} too many connections from your address\r\n`);
-    socket.setTimeout(TLS_HANDSHAKE_MS, () => socket.destroy());
+    socket.setTimeout(options.limits.strangerMs, () => socket.destroy());
     socket.resume();
   };
   const open = (isImplicitTls: boolean): { network: Server; smtp: SubmissionServer } => {
@@ -181,10 +180,14 @@ export function createSmtpListeners(options: SmtpListenerOptions): SmtpListeners
       return { network: createServer({ noDelay: true }, take), smtp };
     }
     const { cert, key } = options.tls;
-    const secure = { cert, key, minVersion: "TLSv1.2" as const, handshakeTimeout: TLS_HANDSHAKE_MS };
+    const secure = { cert, key, minVersion: "TLSv1.2" as const, handshakeTimeout: options.limits.strangerMs };
     // Counted by the socket below: nobody takes its listeners.
     const handshakes = createTlsServer(secure, (socket) => smtp.begin(socket));
-    handshakes.on("tlsClientError", (error) => options.log.debug({ err: error }, "ingest.smtp-tls-failed"));
+    handshakes.on("tlsClientError", (error, socket) => {
+      options.log.debug({ err: error }, "ingest.smtp-tls-failed");
+      // Node closes what fails, but not what has come to no end in time.
+      socket.destroy();
+    });
     const take = (socket: Socket): boolean =>
       admit(socket) === undefined ? socket.destroy().destroyed : handshakes.emit("connection", socket);
     return { network: createServer({ noDelay: true }, take), smtp };

@@ -1,5 +1,7 @@
 // Clients that take for ever: a session ends when its command or its message is not complete in time, however busy the
 // line is. In the test's own process, for the times of the product are minutes.
+import { once } from "node:events";
+import { connect } from "node:net";
 import { pino } from "pino";
 import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
 import { freePort } from "#deploy/local/ports.ts";
@@ -11,6 +13,7 @@ import { SmtpDialog } from "#test/support/smtp-dialog.ts";
 import type { Smtp } from "../../services/ingest/smtp.ts";
 import { startSmtp } from "../../services/ingest/smtp.ts";
 
+const MOST_CONNECTIONS = 10;
 const LIMITS = { strangerMs: 300, commandMs: 700, dataMs: 1_000 };
 const account: Account = { _id: "acme", customerNo: "1", sourceIps: ["127.0.0.0/8"], limits: { waitingMails: 1 } };
 const configuration = configurationOf({
@@ -27,8 +30,8 @@ beforeAll(async () => {
       WAYPOST_BIND: "127.0.0.1",
       WAYPOST_HOSTNAME: "waypost.test",
       WAYPOST_SMTP_PORT: await freePort(),
-      WAYPOST_SMTPS_PORT: undefined,
-      WAYPOST_SMTP_MAX_CONNECTIONS: 10,
+      WAYPOST_SMTPS_PORT: await freePort(),
+      WAYPOST_SMTP_MAX_CONNECTIONS: MOST_CONNECTIONS,
       WAYPOST_SMTP_TLS_CERT: undefined,
       WAYPOST_SMTP_TLS_KEY: undefined,
       WAYPOST_SMTP_HEADER_PREFIX: ["X-Waypost"],
@@ -46,8 +49,8 @@ beforeAll(async () => {
 });
 afterAll(() => smtp.close());
 
-async function open(): Promise<SmtpDialog> {
-  const dialog = await SmtpDialog.open(smtp.port);
+async function open(tls = false): Promise<SmtpDialog> {
+  const dialog = await SmtpDialog.open((tls ? smtp.tlsPort : smtp.port) ?? 0, { tls });
   onTestFinished(() => dialog.close());
   await dialog.reply();
   return dialog;
@@ -67,6 +70,14 @@ const envelope = { from: "a@acme.example", to: ["to@recipient.example"] };
 it("ends a session that says nothing", async () => {
   const dialog = await open();
   expect(await dialog.reply()).toMatchObject({ code: 421, enhanced: "4.4.2" });
+});
+
+it("ends connections that never begin their TLS, and takes the next ones from there", async () => {
+  const silent = Array.from({ length: MOST_CONNECTIONS }, () => connect(smtp.tlsPort ?? 0, "127.0.0.1"));
+  onTestFinished(() => silent.forEach((socket) => socket.destroy()));
+  await Promise.all(silent.map((socket) => once(socket.resume(), "close")));
+  const dialog = await open(true);
+  expect((await dialog.command("EHLO client.example")).code).toBe(250);
 });
 
 it("ends a command that never ends", async () => {
