@@ -22,6 +22,7 @@ export const SESSION_LIMITS: SessionLimits = { strangerMs: 60_000, commandMs: 30
 const MOST_IDLE_COMMANDS = 100;
 const ENHANCED = /^[245]\.\d{1,3}\.\d{1,3} /;
 const MOST_COMMAND_BYTES = 16_384;
+const LOGGED_IN = 235;
 const BARE_NEWLINE = "5.5.2 a line must end in CRLF";
 
 /** The command parser, refusing lines that do not end in CRLF: the library takes a bare LF for an end too. */
@@ -100,6 +101,7 @@ export class SubmissionConnection extends SMTPConnection {
   override send(code: number, data?: string | string[] | null, context?: string | false): void {
     const isOwn = typeof data === "string" && ENHANCED.test(data);
     super.send(code, data, isOwn ? false : context);
+    if (code === LOGGED_IN) this.#arm();
   }
 
   override _createParser(): SMTPStream {

@@ -2,6 +2,7 @@
 // line is. In the test's own process, for the times of the product are minutes.
 import { once } from "node:events";
 import { connect } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import { pino } from "pino";
 import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
 import { freePort } from "#deploy/local/ports.ts";
@@ -37,7 +38,7 @@ beforeAll(async () => {
       WAYPOST_SMTP_HEADER_PREFIX: ["X-Waypost"],
     },
     configuration: fixedConfiguration(configuration),
-    authenticator: { byPassword: async () => ({ kind: "wrong" }), bySourceIp: () => [account] },
+    authenticator: { byPassword: async () => ({ kind: "known", account }), bySourceIp: () => [account] },
     accept: async () => {
       await answerLater;
       return { kind: "accepted", jobId: "j1" };
@@ -78,6 +79,14 @@ it("ends connections that never begin their TLS, and takes the next ones from th
   await Promise.all(silent.map((socket) => once(socket.resume(), "close")));
   const dialog = await open(true);
   expect((await dialog.command("EHLO client.example")).code).toBe(250);
+});
+
+it("gives a client that has logged in an account's time for its next command", async () => {
+  const dialog = await open(true);
+  await dialog.command("EHLO client.example");
+  expect((await dialog.plain({ name: "acme", password: "right" })).code).toBe(235);
+  await sleep(LIMITS.strangerMs + 50);
+  expect((await dialog.command("NOOP")).code).toBe(250);
 });
 
 it("ends a command that never ends", async () => {
