@@ -168,6 +168,12 @@ export class SubmissionConnection extends SMTPConnection {
     }
   }
 
+  /** Every recipient is kept: the library takes local parts that differ in case alone for one. */
+  override handler_RCPT(command: Buffer, callback: () => void): void {
+    this._rcptIndex.clear();
+    super.handler_RCPT(command, callback);
+  }
+
   override handler_DATA(command: Buffer, callback: () => void): void {
     super.handler_DATA(command, callback);
     if (this._dataStream === false || this._dataStream === null) return;

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { addressOfFrom } from "./header-from.ts";
-import { parsePathCommand } from "./smtp-path.ts";
+import { distinctPaths, parsePathCommand } from "./smtp-path.ts";
 
 describe("paths as they are given", () => {
   it.each([
@@ -76,5 +76,18 @@ describe("the header From", () => {
 
   it.each(['"\\', "(\\"])("of many %s is read without a stall", { timeout: 5_000 }, (part) => {
     expect(addressOfFrom(`${part.repeat(100_000)} <a@acme.example>`)).toBeDefined();
+  });
+});
+
+describe("the recipients of an envelope", () => {
+  it("are each mailbox once, as it was first given", () => {
+    expect(distinctPaths(["a@acme.example", "a@ACME.example", "a@müller.example", "a@xn--mller-kva.example"])).toEqual([
+      "a@acme.example",
+      "a@müller.example",
+    ]);
+  });
+
+  it("are two where local parts differ in case alone", () => {
+    expect(distinctPaths(["Ada@acme.example", "ada@acme.example"])).toEqual(["Ada@acme.example", "ada@acme.example"]);
   });
 });

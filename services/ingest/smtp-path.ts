@@ -1,5 +1,5 @@
 // MAIL FROM:<path> and RCPT TO:<path> (RFC 5321 §4.1.2, RFC 6531): the path as it was given, and what stands behind it.
-import { toALabels } from "#shared/email/domain-name.ts";
+import { domainOf, toALabels } from "#shared/email/domain-name.ts";
 
 export interface PathCommand {
   /** The bare address; "" is the null path. */
@@ -49,4 +49,14 @@ export function parsePathCommand(verb: string, command: string): PathCommand | u
   if (end === -1 || UNSAFE.test(text) || (parameters !== "" && !parameters.startsWith(" "))) return undefined;
   const path = text.slice(1, end).replace(SOURCE_ROUTE, "");
   return path === "" || isMailbox(path) ? { path, parameters: parameters.trim() } : undefined;
+}
+
+/** Each mailbox once, as it was first given: domains compare without regard to case, local parts with it (RFC 5321 §2.4). */
+export function distinctPaths(paths: readonly string[]): string[] {
+  const mailboxes = new Map<string, string>();
+  for (const path of paths) {
+    const mailbox = `${path.slice(0, path.lastIndexOf("@"))}@${domainOf(path)}`;
+    if (!mailboxes.has(mailbox)) mailboxes.set(mailbox, path);
+  }
+  return [...mailboxes.values()];
 }

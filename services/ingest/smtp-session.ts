@@ -12,6 +12,7 @@ import { collectMessage, readMessage } from "./smtp-message.ts";
 import type { Refusal } from "./smtp-refusal.ts";
 import { BUSY, refusal, refusalOf, SmtpRefusal } from "./smtp-refusal.ts";
 import type { Candidates, SenderResult } from "./smtp-sender.ts";
+import { distinctPaths } from "./smtp-path.ts";
 import { checkMail, senderOf } from "./smtp-sender.ts";
 import { tracedSubmission } from "./smtp-span.ts";
 import type { Accept } from "./submission.ts";
@@ -146,7 +147,7 @@ async function submit(message: SmtpMessage, session: SMTPServerSession, context:
         envelopeFrom,
         sender,
         headerFrom: message.from[0],
-        recipients: rcptTo.map(({ address }) => address),
+        recipients: distinctPaths(rcptTo.map(({ address }) => address)),
         messageId: message.messageId,
         referenceJob,
         costCenter,
