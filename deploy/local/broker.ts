@@ -90,6 +90,12 @@ const SCHEDULERS = Math.max(1, Math.floor(availableParallelism() / 2));
 /** The port for other nodes and for rabbitmqctl; Erlang would listen on every address. */
 const DISTRIBUTION_ON_LOOPBACK = "-kernel inet_dist_use_interface {127,0,0,1}";
 
+/**
+ * What expired while its target was still without a leader, as after a crash, is published again after 3 minutes by
+ * default, and a mail's next attempt waits for that.
+ */
+export const DEAD_LETTERS_AGAIN = "-rabbit dead_letter_worker_publisher_confirm_timeout 10000";
+
 /** The name of the node that keeps its data there. */
 export function nodeNameOf(directory: string): string {
   return `waypost-${createHash("sha256").update(directory).digest("hex").slice(0, 10)}@localhost`;
@@ -109,7 +115,7 @@ function environmentOf(directory: string, ports: Ports): NodeJS.ProcessEnv {
     RABBITMQ_ENABLED_PLUGINS_FILE: join(directory, "enabled_plugins"),
     RABBITMQ_PID_FILE: join(directory, "pid"),
     RABBITMQ_DIST_PORT: String(ports.distribution),
-    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: `+S ${SCHEDULERS}:${SCHEDULERS} ${DISTRIBUTION_ON_LOOPBACK}`,
+    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: `+S ${SCHEDULERS}:${SCHEDULERS} ${DISTRIBUTION_ON_LOOPBACK} ${DEAD_LETTERS_AGAIN}`,
     ERL_EPMD_ADDRESS: "127.0.0.1",
     ERL_EPMD_PORT: String(ports.epmd),
   };

@@ -1,6 +1,7 @@
 // The backing services as containers, where a Docker engine answers. Data is kept where a volume is named for it.
 import { createLog } from "#shared/log.ts";
 import { connectStore } from "#shared/store/connection.ts";
+import { DEAD_LETTERS_AGAIN } from "./broker.ts";
 import { bringUpSet } from "./database.ts";
 
 export interface BrokerContainer {
@@ -22,7 +23,11 @@ export async function startBrokerContainer(volume: string | undefined): Promise<
   const plain = new GenericContainer(BROKER_IMAGE)
     // The node's name, and so its data directory, follows the host name.
     .withHostname("waypost")
-    .withEnvironment({ RABBITMQ_DEFAULT_USER: "waypost", RABBITMQ_DEFAULT_PASS: "waypost" })
+    .withEnvironment({
+      RABBITMQ_DEFAULT_USER: "waypost",
+      RABBITMQ_DEFAULT_PASS: "waypost",
+      RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: DEAD_LETTERS_AGAIN,
+    })
     .withExposedPorts(5672, 15672)
     .withWaitStrategy(Wait.forLogMessage(/Server startup complete/))
     .withStartupTimeout(180_000);

@@ -61,6 +61,11 @@ it.runIf(process.platform === "linux")(
   },
 );
 
+it("passes on what expired for a queue that was away 10 s later, not minutes", async () => {
+  const setting = "application:get_env(rabbit, dead_letter_worker_publisher_confirm_timeout)";
+  await expect(server.control("eval", `{ok, 10000} = ${setting}.`)).resolves.toBeUndefined();
+});
+
 it("carries every message through a kill of the broker under load, and marks what may be there twice", async () => {
   const broker = connect(server.amqpUrl);
   await eventually(() => broker.ready);
