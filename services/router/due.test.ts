@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Delivery } from "#shared/broker/actor.ts";
+import type { Delivery, Outgoing } from "#shared/broker/actor.ts";
 import { systemClock } from "#shared/clock.ts";
 import type { MailMessage } from "#shared/contracts/mail.ts";
 import type { Configuration } from "#shared/routing/configuration.ts";
@@ -45,8 +45,8 @@ describe("a due mail", () => {
   });
 });
 
-/** Where the mail goes by a configuration that is known, and one that is asked for. */
-async function handled(known: Configuration, confirmed: Configuration): Promise<string | undefined> {
+/** What becomes of a due mail by a configuration that is known, and one that is asked for. */
+async function handled(known: Configuration, confirmed = known): Promise<Outgoing | undefined> {
   const ports = {
     configuration: { current: () => known, confirmed: async () => confirmed },
     lanes: { ensure: async () => false },
@@ -56,13 +56,18 @@ async function handled(known: Configuration, confirmed: Configuration): Promise<
   } as unknown as DuePorts;
   const delivery = { message: aMail(), content: Buffer.alloc(5), suspect: false } as Delivery<MailMessage>;
   const [verdict] = await createDueActor(ports, { prefetch: 1, batch: 1 }).handleBatch([delivery]);
-  return verdict?.kind === "done" ? verdict.publish[0]?.exchange : undefined;
+  return verdict?.kind === "done" ? verdict.publish[0] : undefined;
 }
 
 it("does not end a mail whose account was made a moment ago", async () => {
   const unknown = aConfiguration({ accounts: [] });
   const known = aConfiguration({ relays: [aRelay()] });
-  expect(await handled(unknown, known)).toBe("waypost.mails");
-  expect(await handled(known, unknown)).toBe("waypost.mails");
-  expect(await handled(unknown, unknown)).toBe("waypost.events");
+  expect(await handled(unknown, known)).toMatchObject({ exchange: "waypost.mails" });
+  expect(await handled(known, unknown)).toMatchObject({ exchange: "waypost.mails" });
+  expect(await handled(unknown, unknown)).toMatchObject({ exchange: "waypost.events" });
+});
+
+it("has a mail that has waited claimed before its attempt: the broker may pass it on twice", async () => {
+  const configuration = aConfiguration({ relays: [aRelay()] });
+  expect(await handled(configuration)).toMatchObject({ type: "mail", body: { putBack: true } });
 });

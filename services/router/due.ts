@@ -100,7 +100,8 @@ function consequenceOf({ message: mail, content }: Delivery<MailMessage>, fate: 
       const { relay: _former, signature, ...same } = mail;
       const own =
         fate.route.kind === "relay" ? { relay: fate.route.relay.host } : signature === undefined ? {} : { signature };
-      const rerouted = { ...same, ...own, lane: fate.lane.name };
+      // RabbitMQ may dead-letter what has waited twice, and marks neither.
+      const rerouted = { ...same, ...own, lane: fate.lane.name, putBack: true };
       return { ...mailToLane({ mail: rerouted, content }, now), traceparent: mail.head.traceparent };
     }
     case "failed":

@@ -88,7 +88,7 @@ export const mailMessageSchema = z.object({
   suspectWaits: z.int().nonnegative().default(0),
   /** Set once the mail has been told of as waiting in a suspended lane (a DEFERRED without an attempt). */
   waitTold: z.boolean().default(false),
-  /** Delivery took it and put it back unattempted: it no longer stands where its copies expect it, and is claimed first. */
+  /** It has been put back or has waited: it does not stand where its copies expect it, and is claimed before its attempt. */
   putBack: z.boolean().optional(),
 });
 export type MailMessage = z.infer<typeof mailMessageSchema>;

@@ -75,3 +75,14 @@ it("are sent once where a slow relay lets the first and its copy wait for their 
   await never(() => relay.mails.length > former + firsts.length, 12_000);
   expect(relay.mails).toHaveLength(former + firsts.length);
 });
+
+it("are sent once where the broker has passed on twice what had waited, and marks neither", async () => {
+  const mailsOf = await laneTo();
+  const former = relay.mails.length;
+  const firsts = mailsOf(20).map((first) => ({ ...first, body: { ...first.body, putBack: true } }));
+  await system.publish([...firsts, ...firsts]);
+  await eventually(() => relay.mails.length >= former + firsts.length, 30_000);
+  await system.publish(firsts);
+  await never(() => relay.mails.length > former + firsts.length, 6_000);
+  expect(relay.mails).toHaveLength(former + firsts.length);
+});
