@@ -126,6 +126,22 @@ it.each([
   expect(isSigningSecret(text)).toBe(expected);
 });
 
+it("refuses half characters, which would be stored as other ones", () => {
+  const authentication = { method: "BASIC", user: "\ud800", password: "\udfff" };
+  const broken = { customerNo: "\ud800", tenant: "a\udfff", brokerUser: "\ud800b", password: "\ud800" };
+  const { error } = accountInput.safeParse({ ...broken, notification: { url: "https://x.example", authentication } });
+  const mistakes = error === undefined ? [] : mistakesOf(error);
+  expect(new Set(mistakes.map(({ message }) => message))).toEqual(new Set(["not well-formed Unicode"]));
+  expect(mistakes.map(({ path }) => path).toSorted()).toEqual([
+    "brokerUser",
+    "customerNo",
+    "notification.authentication.password",
+    "notification.authentication.user",
+    "password",
+    "tenant",
+  ]);
+});
+
 describe("a notification's headers", () => {
   const url = "https://x.example";
   const pathsOf = (headers: object): readonly string[] => {

@@ -7,7 +7,7 @@ import {
   mistakeOfNotificationHeaders,
 } from "#shared/contracts/endpoint-rules.ts";
 import { namedValues } from "#shared/contracts/named-values.ts";
-import { isoTime, line } from "./fields.ts";
+import { isoTime, line, secret } from "./fields.ts";
 
 /** How a stored value that may be a secret is shown; sent back, it keeps what is stored. */
 export const MASK = "***";
@@ -33,15 +33,6 @@ export function isSigningSecret(text: string): boolean {
   return isExact && bytes.length >= SECRET_BYTES.least && bytes.length <= SECRET_BYTES.most;
 }
 
-const secret = (max: number): z.ZodOptional<z.ZodNullable<z.ZodString>> =>
-  z
-    .string()
-    .min(1, { error: "not empty" })
-    .max(max)
-    .nullable()
-    .optional()
-    .describe("kept when absent; null removes it");
-
 const signingSecret = z
   .string()
   .refine(isSigningSecret, { error: "whsec_ and base64 of 24 to 64 bytes" })
@@ -57,7 +48,7 @@ const notificationInput = z
       .strictObject({
         method: z.literal("BASIC"),
         user: line(255).regex(/^[^:]*$/, { error: "no colon" }),
-        password: secret(1_000),
+        password: secret,
       })
       .nullable()
       .optional(),
@@ -75,7 +66,7 @@ const notificationInput = z
 export const accountInput = z.strictObject({
   customerNo: line(100),
   tenant: line(100).optional(),
-  password: secret(1_000),
+  password: secret,
   sourceIps: z
     .array(z.string().refine(isNetwork, { error: "a network in CIDR notation, such as 192.0.2.0/24 or 2001:db8::/32" }))
     .max(1_000)

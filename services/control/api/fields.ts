@@ -1,18 +1,25 @@
 // Fields that several operations share.
 import { z } from "zod";
+import { NOT_WELL_FORMED } from "#shared/contracts/job-request-fields.ts";
 import { toALabels } from "#shared/email/domain-name.ts";
 import { ACCOUNT_NAME } from "#shared/routing/configuration.ts";
 import { decodeCursor, decodeMoment, DEFAULT_LIMIT, MOST_ITEMS } from "#shared/store/documents.ts";
 import { readHostName } from "./host-name.ts";
 
-/** One line of text without control characters. */
-export function line(max: number): z.ZodString {
+function wellFormed(max: number): z.ZodString {
   return z
     .string()
     .min(1, { error: "not empty" })
     .max(max, { error: `at most ${max} characters` })
-    .regex(/^\P{Cc}*$/u, { error: "no control characters" });
+    .refine((value) => value.isWellFormed(), { error: NOT_WELL_FORMED });
 }
+
+/** One line of text without control characters. */
+export function line(max: number): z.ZodString {
+  return wellFormed(max).regex(/^\P{Cc}*$/u, { error: "no control characters" });
+}
+
+export const secret = wellFormed(1_000).nullable().optional().describe("kept when absent; null removes it");
 
 export const hostName = z.string().transform((text, context) => {
   const read = readHostName(text);

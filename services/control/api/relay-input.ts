@@ -7,7 +7,7 @@ import type { Sealer } from "#shared/secrets.ts";
 import { domainKey } from "#shared/store/configuration.ts";
 import type { StoredRelay, Verification } from "#shared/store/relays.ts";
 import type { LaneState } from "../lane-states.ts";
-import { hostName, isoTime, line } from "./fields.ts";
+import { hostName, isoTime, line, secret } from "./fields.ts";
 import { present } from "./present.ts";
 import { kept, resealed } from "./sealed.ts";
 import type { Mistake } from "#shared/contracts/problem.ts";
@@ -26,10 +26,7 @@ export const relayInput = z.strictObject({
     .describe("addresses of this domain; none: every sender of the domain takes the relay"),
   tls: z.enum(TLS_MODES).default(DEFAULTS.tls),
   auth: z
-    .strictObject({
-      user: line(255),
-      password: z.string().min(1, { error: "not empty" }).max(1_000).nullable().optional(),
-    })
+    .strictObject({ user: line(255), password: secret })
     .nullable()
     .optional()
     .describe("kept when absent (as its password is); null removes it"),
