@@ -9,6 +9,13 @@ describe("a search finds by either spelling", () => {
     });
   });
 
+  it("an address as push notifications show it, with its name, and what is no address as it was given", () => {
+    expect(mailFilter({ recipient: '"A, B" <box@example.com>', sender: "Box <BOX@example.com>" })).toEqual({
+      $and: [{ recipient: "box@example.com" }, { sender: "box@example.com" }],
+    });
+    expect(mailFilter({ recipient: "A <no address>" })).toEqual({ $and: [{ recipient: "a <no address>" }] });
+  });
+
   it.each(["Relais.Müller.example", "relais.xn--mller-kva.example"])("a relay: %s", (route) => {
     expect(mailFilter({ route })).toMatchObject({ $and: [{ relay: "relais.xn--mller-kva.example" }] });
   });

@@ -1,5 +1,6 @@
 // A search of the record (operator contract, GET /v1/mails) as a filter that one of the indexes of mails.ts serves.
 import type { Filter } from "mongodb";
+import { isValidAddress, parseMailbox } from "#shared/email/address.ts";
 import { comparableAddress } from "#shared/email/comparable-address.ts";
 import { toALabels } from "#shared/email/domain-name.ts";
 import { decodeMoment, encodeCursor, positionOfMoment } from "./documents.ts";
@@ -44,6 +45,12 @@ function routeFilter(route: string): Filter<MailRecord> {
   return { route: "relay", relay: toALabels(route) ?? route.toLowerCase() };
 }
 
+/** As the record has it: an address without its display name; what is no address, whole. */
+function addressAsked(text: string): string {
+  const { address } = parseMailbox(text);
+  return comparableAddress(isValidAddress(address) ? address : text);
+}
+
 /** Where the page after a mail begins. */
 export function cursorAfter({ receivedAt, _id }: Pick<MailRecord, "_id" | "receivedAt">): string {
   return encodeCursor(positionOfMoment({ at: receivedAt, _id }));
@@ -66,8 +73,8 @@ function timeFilters(query: MailQuery): Filter<MailRecord>[] {
 export function mailFilter(query: MailQuery): Filter<MailRecord> {
   const parts: Filter<MailRecord>[] = [
     ...(query.account === undefined ? [] : [{ account: query.account }]),
-    ...(query.recipient === undefined ? [] : [{ recipient: comparableAddress(query.recipient) }]),
-    ...(query.sender === undefined ? [] : [{ sender: comparableAddress(query.sender) }]),
+    ...(query.recipient === undefined ? [] : [{ recipient: addressAsked(query.recipient) }]),
+    ...(query.sender === undefined ? [] : [{ sender: addressAsked(query.sender) }]),
     ...(query.state === undefined ? [] : [STATE_FILTERS[query.state]]),
     ...(query.route === undefined ? [] : [routeFilter(query.route)]),
     ...(query.queueId === undefined ? [] : [{ "attempts.result.remoteQueueId": query.queueId }]),
