@@ -32,7 +32,7 @@ const MOST_BODY_BYTES = 16 * 1024;
 const BODY_TIMEOUT_MS = 1_000;
 const IDLE_MS = 5_000;
 const MOST_HEADER_BYTES = 16 * 1024;
-/** A connection that the endpoint closed while it was idle shows as these, at once: tried again once on a new one. */
+/** A used connection that the endpoint closed while it was idle shows as these, at once: tried again once on a new one. */
 const STALE_CODES = ["UND_ERR_SOCKET", "ECONNRESET", "EPIPE"];
 
 type Connector = ReturnType<typeof buildConnector>;
@@ -69,7 +69,14 @@ async function connectChecked(
   throw failure;
 }
 
-function createAgent({ network, ca, timeoutMs }: HttpClientOptions): Agent {
+/** A POST under way. */
+interface Course {
+  origin: string;
+  /** A connection to its origin was opened meanwhile: if it fails, it was hardly for an old one. */
+  hasConnected: boolean;
+}
+
+function createAgent({ network, ca, timeoutMs }: HttpClientOptions, courses: ReadonlySet<Course>): Agent {
   const connector = buildConnector({
     allowH2: false,
     timeout: CONNECT_TIMEOUT_MS,
@@ -78,6 +85,8 @@ function createAgent({ network, ca, timeoutMs }: HttpClientOptions): Agent {
   });
   const connect = async (options: ConnectorOptions, callback: Parameters<Connector>[1]): Promise<void> => {
     const [connected] = await Promise.allSettled([connectChecked(network, connector, options)]);
+    const origin = `${options.protocol}//${options.host ?? options.hostname}`;
+    for (const course of courses) if (course.origin === origin) course.hasConnected = true;
     if (connected.status === "fulfilled") return callback(null, connected.value);
     callback(connected.reason instanceof Error ? connected.reason : new Error("no connection"), null);
   };
@@ -108,7 +117,8 @@ function headerOf(headers: Dispatcher.ResponseData["headers"], name: string): st
 }
 
 export function createHttpClient(options: HttpClientOptions): HttpClient {
-  const agent = createAgent(options);
+  const courses = new Set<Course>();
+  const agent = createAgent(options, courses);
 
   const postOnce = async ({ url, headers, body }: PostRequest, signal: AbortSignal): Promise<PostAnswer> => {
     const answer = await request(url, { dispatcher: agent, method: "POST", headers, body, signal });
@@ -120,11 +130,15 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
   return {
     post: async (post) => {
       const signal = AbortSignal.timeout(options.timeoutMs);
+      const course = { origin: new URL(post.url).origin, hasConnected: false };
+      courses.add(course);
       try {
         return await postOnce(post, signal);
       } catch (error) {
-        if (!STALE_CODES.includes(codeOf(error) ?? "")) throw error;
-        return postOnce(post, signal);
+        if (course.hasConnected || !STALE_CODES.includes(codeOf(error) ?? "")) throw error;
+        return await postOnce(post, signal);
+      } finally {
+        courses.delete(course);
       }
     },
     close: () => agent.destroy(),
