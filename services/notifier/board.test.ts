@@ -182,6 +182,17 @@ describe("the board of endpoints", () => {
     expect((await asking).kind).toBe("parked");
   });
 
+  it("shows the first answer after an operator switched it on, however soon that comes", async () => {
+    const { board, states } = start();
+    turnOf(await board.admit(DETAILS)).end(GONE);
+    await board.synchronize();
+    states.delete(KEY);
+    board.open(DETAILS.account);
+    turnOf(await board.admit(DETAILS)).end(OK);
+    await board.synchronize();
+    expect(states.get(KEY)).toMatchObject({ state: "open", lastAnswer: { status: 200 } });
+  });
+
   it("keeps the state of an account's endpoint, and that of a job's for a while", async () => {
     const { board, states } = start();
     const url = "https://job.example.com/7";

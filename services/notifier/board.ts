@@ -186,6 +186,7 @@ class EndpointBoard implements Board {
   #learn(entry: Entry, outcome: PostOutcome): void {
     const nowMs = this.#clock.nowMs();
     const before = entry.health.state;
+    const isOther = entry.lastAnswer?.status !== outcome.status;
     entry.health = afterOutcome(entry.health, outcome, nowMs);
     const error = outcome.kind === "delivered" ? {} : { error: outcome.reason };
     entry.lastAnswer = { at: this.#clock.now(), status: outcome.status, ...error };
@@ -194,7 +195,7 @@ class EndpointBoard implements Board {
       entry.pace.notePosted(nowMs);
     }
     const isMoved = before !== entry.health.state;
-    if (isMoved || nowMs - entry.savedMs > SAVED_EVERY_MS) entry.changes += 1;
+    if (isMoved || isOther || nowMs - entry.savedMs > SAVED_EVERY_MS) entry.changes += 1;
     if (isMoved) this.#report(entry, before);
   }
 
