@@ -9,8 +9,14 @@ import { durationsSchema, smtpTimeoutsSchema } from "#shared/settings-schedules.
 import { isAmqpUrl, isDnsServer, isNetwork, isStaticHost } from "#shared/settings-values.ts";
 import { mistakeOfUri } from "#shared/store/client.ts";
 
-const port = z.coerce.number<string>({ error: "a port from 1 to 65535" }).int().min(1).max(65_535);
-const count = z.coerce.number<string>({ error: "a whole number above 0" }).int().min(1);
+/** In digits: JavaScript takes `0x50` and `8e3` for numbers too. */
+function wholeNumber(most: number, error: string): z.ZodType<number, string> {
+  const isOne = (text: string): boolean => /^\s*\d+\s*$/.test(text) && Number(text) >= 1 && Number(text) <= most;
+  return z.string().refine(isOne, { error }).transform(Number);
+}
+
+const port = wholeNumber(65_535, "a port from 1 to 65535");
+const count = wholeNumber(Number.MAX_SAFE_INTEGER, "a whole number above 0");
 
 const duration = z.string().transform((text, context) => {
   const ms = parseDuration(text);

@@ -27,7 +27,7 @@ it("gives the contract's defaults", () => {
 
 it("says what a choice should be", () => {
   const read = readSettings("delivery", { ...base, WAYPOST_DNSSEC: "maybe" });
-  expect(read).toEqual({
+  expect(read).toMatchObject({
     ok: false,
     problems: ['WAYPOST_DNSSEC is "maybe": it should be untrusted or trusted'],
   });
@@ -110,7 +110,7 @@ it.each([
   ["mongodb://db/way.post", "that the driver can read (Database names cannot contain the character '.')"],
 ])("says of %s what MONGODB_URI should be, and shows nothing of a password", (uri, reason) => {
   const read = readSettings("router", { ...base, MONGODB_URI: uri });
-  expect(read).toEqual({
+  expect(read).toMatchObject({
     ok: false,
     problems: [`MONGODB_URI is not valid: it should be a mongodb:// URI ${reason}`],
   });
@@ -130,6 +130,13 @@ it("refuses an AMQP_URL whose virtual host cannot be read", () => {
     expect.stringMatching(/^AMQP_URL is not valid: it should be .*virtual hosts percent-encoded$/),
   ]);
   expect(readSettings("router", { ...base, AMQP_URL: "amqp://a/way%2Fpost" }).ok).toBe(true);
+});
+
+it.each(["0x1F90", "8e3", "8080.0", "+8080", "-1", "65536", "8080 8081"])("takes %s for no port", (text) => {
+  const read = readSettings("ingest", { ...base, WAYPOST_HTTP_PORT: text });
+  expect(read.ok ? [] : read.problems).toEqual([
+    `WAYPOST_HTTP_PORT is ${JSON.stringify(text)}: it should be a port from 1 to 65535`,
+  ]);
 });
 
 it("takes an empty variable as one that is not set", () => {

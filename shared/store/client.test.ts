@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { createClient } from "./client.ts";
+import { createClient, mistakeOfUri } from "./client.ts";
 
 it.each([
   ["mongodb://db/mails", "mails"],
@@ -14,3 +14,10 @@ it.each([
 ])("keeps the data of %s in the database %s", (uri, database) => {
   expect(createClient(uri).db.databaseName).toBe(database);
 });
+
+it.each(["mongodb://db/my mails", "mongodb://db/my%20mails", "mongodb://db/$mails", `mongodb://db/${"m".repeat(64)}`])(
+  "says of %s that MongoDB has no such database",
+  (uri) => {
+    expect(mistakeOfUri(uri)).toContain("whose database is named without");
+  },
+);

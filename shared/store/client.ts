@@ -7,7 +7,11 @@ import type * as Driver from "mongodb";
 const DEFAULT_DATABASE = "waypost";
 const NAMES_DATABASE = /^[^/]+:\/\/[^/?]+\/[^?#\s]/;
 const SERVER_SELECTION_MS = 5_000;
+/** What the server refuses, each question anew; the driver looks for dots alone. */
+const NO_DATABASE = /[/\\. "$\0]|^.{64}/;
 const PERCENT_ENCODED = "with user, password and database percent-encoded";
+
+const NAMED = 'whose database is named without / \\ . " $ and spaces, in at most 63 characters';
 
 const load = createRequire(import.meta.url);
 const driver = (): typeof Driver => load("mongodb") as typeof Driver;
@@ -28,8 +32,8 @@ export function createClient(uri: string): { client: MongoClient; db: Db } {
 /** What a URI should be that the driver cannot read; undefined where it can. */
 export function mistakeOfUri(uri: string): string | undefined {
   try {
-    createClient(uri);
-    return undefined;
+    const { db } = createClient(uri);
+    return NO_DATABASE.test(db.databaseName) ? `a mongodb:// URI ${NAMED}` : undefined;
   } catch (error) {
     // With a second @ the rest of the password passes for host or option, and would be quoted.
     const isQuotable = error instanceof driver().MongoError && uri.split("@").length <= 2;
