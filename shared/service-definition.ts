@@ -24,9 +24,9 @@ export interface RunningService {
 
 export interface ServiceDefinition<S extends ServiceName> {
   name: S;
-  /** The ports it listens on, beside the health port: checked before anything is opened. */
-  ports(settings: SettingsOf<S>): readonly { setting: string; port: number }[];
+  /** The ports it listens on, beside the health port: checked before anything is opened, whatever else is wrong. */
+  ports(settings: Partial<SettingsOf<S>>): readonly { setting: string; port: number | undefined }[];
   /** Further mistakes in the settings that only a look at the machine shows (files): one line each. */
-  check?(settings: SettingsOf<S>): Promise<readonly string[]>;
+  check?(settings: Partial<SettingsOf<S>>): Promise<readonly string[]>;
   start(context: ServiceContext<S>): Promise<RunningService>;
 }

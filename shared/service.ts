@@ -6,7 +6,7 @@ import { createLog } from "#shared/log.ts";
 import { takenPorts } from "#shared/ports.ts";
 import type { ServiceDefinition } from "#shared/service-definition.ts";
 import { startRun } from "#shared/service-run.ts";
-import type { CommonSettings } from "#shared/settings.ts";
+import type { CommonSettings, SettingsOf } from "#shared/settings.ts";
 import { healthPortOf, readSettings } from "#shared/settings.ts";
 
 const EXIT_FAILED = 1;
@@ -14,19 +14,30 @@ const EXIT_FAILED = 1;
 /** Runs a service until a signal ends it: what `main.ts` of every service calls. */
 export async function runService<S extends ServiceName>(definition: ServiceDefinition<S>): Promise<void> {
   const read = readSettings(definition.name);
-  if (!read.ok) return exitWith(read.problems);
+  const seen = await mistakesSeenOnMachine(definition, read.ok ? read.settings : read.readable);
+  if (!read.ok) return exitWith([...read.problems, ...seen]);
+  if (seen.length > 0) return exitWith(seen);
   const { settings, warnings } = read;
   const common: CommonSettings = settings;
   const healthPort = healthPortOf(definition.name, common.WAYPOST_HEALTH_PORT);
-  const ports = [...definition.ports(settings), { setting: "WAYPOST_HEALTH_PORT", port: healthPort }];
-  const mistakes = (await definition.check?.(settings)) ?? [];
-  const taken = await takenPorts(common.WAYPOST_BIND, ports);
-  if (mistakes.length + taken.length > 0) return exitWith([...mistakes, ...taken]);
 
   const log = createLog(definition.name, common.LOG_LEVEL);
   exitOnBug(log);
   for (const warning of warnings) log.warn({ warning }, "settings.unknown");
   await startRun(definition, { settings, common, healthPort, log });
+}
+
+/** Files that cannot be read and ports that are taken, of those settings that say which. */
+async function mistakesSeenOnMachine<S extends ServiceName>(
+  definition: ServiceDefinition<S>,
+  settings: Partial<SettingsOf<S> & CommonSettings>,
+): Promise<string[]> {
+  const { WAYPOST_BIND: host, WAYPOST_HEALTH_PORT: set }: Partial<CommonSettings> = settings;
+  const health = "WAYPOST_HEALTH_PORT" in settings ? healthPortOf(definition.name, set) : undefined;
+  const named = [...definition.ports(settings), { setting: "WAYPOST_HEALTH_PORT", port: health }];
+  const ports = named.flatMap(({ setting, port }) => (port === undefined ? [] : [{ setting, port }]));
+  const mistakes = (await definition.check?.(settings)) ?? [];
+  return [...mistakes, ...(host === undefined ? [] : await takenPorts(host, ports))];
 }
 
 /** One line for each mistake on stderr, exit 78. */

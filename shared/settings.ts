@@ -19,7 +19,7 @@ export type SettingsOf<S extends ServiceName> = Pick<AllSettings, (typeof USES)[
 
 export type SettingsResult<S extends ServiceName> =
   | { ok: true; settings: SettingsOf<S> & CommonSettings; warnings: readonly string[] }
-  | { ok: false; problems: readonly string[] };
+  | { ok: false; problems: readonly string[]; readable: Partial<SettingsOf<S> & CommonSettings> };
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -57,13 +57,10 @@ export function unknownVariables(env: Environment): string[] {
 export function readSettings<S extends ServiceName>(service: S, env: Environment = process.env): SettingsResult<S> {
   const read = USES[service].map((name) => ({ name, ...readOne(name, env) }));
   const problems = read.flatMap((item) => ("problem" in item ? [item.problem] : []));
-  if (problems.length > 0) return { ok: false, problems };
   const values = Object.fromEntries(read.flatMap((item) => ("value" in item ? [[item.name, item.value]] : [])));
-  return {
-    ok: true,
-    settings: Object.freeze(values) as SettingsOf<S> & CommonSettings,
-    warnings: unknownVariables(env),
-  };
+  const settings = Object.freeze(values) as SettingsOf<S> & CommonSettings;
+  if (problems.length > 0) return { ok: false, problems, readable: settings };
+  return { ok: true, settings, warnings: unknownVariables(env) };
 }
 
 /** The health port of a service: as set, or 9464 and up by one in the order of the services. */

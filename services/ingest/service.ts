@@ -3,7 +3,6 @@ import { createPasswordVerifier } from "#shared/passwords.ts";
 import type { Sealer } from "#shared/secrets.ts";
 import { createSealer } from "#shared/secrets.ts";
 import type { ServiceContext, ServiceDefinition } from "#shared/service-definition.ts";
-import { systemClock } from "#shared/clock.ts";
 import { followConfiguration } from "#shared/follow-configuration.ts";
 import { createContents } from "#shared/store/contents.ts";
 import { createIdempotencyKeys } from "#shared/store/idempotency.ts";
@@ -64,11 +63,9 @@ export const service: ServiceDefinition<"ingest"> = {
   ports: (settings) => [
     { setting: "WAYPOST_HTTP_PORT", port: settings.WAYPOST_HTTP_PORT },
     { setting: "WAYPOST_SMTP_PORT", port: settings.WAYPOST_SMTP_PORT },
-    ...(settings.WAYPOST_SMTPS_PORT === undefined
-      ? []
-      : [{ setting: "WAYPOST_SMTPS_PORT", port: settings.WAYPOST_SMTPS_PORT }]),
+    { setting: "WAYPOST_SMTPS_PORT", port: settings.WAYPOST_SMTPS_PORT },
   ],
-  check: (settings) => checkSmtpTls(settings, systemClock),
+  check: checkSmtpTls,
   start: async (context) => {
     const { settings, broker, clock, log } = context;
     const configuration = await followConfiguration(context);

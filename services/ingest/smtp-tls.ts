@@ -21,16 +21,22 @@ async function readPem(setting: string, path: string): Promise<{ pem: string } |
   }
 }
 
-/** The pair that the settings name, checked to belong together; undefined settings make one. */
-export async function loadTls(
-  files: { cert?: string | undefined; key?: string | undefined },
-  hostname: string,
-  clock: Clock,
-): Promise<TlsResult> {
-  if (files.cert === undefined && files.key === undefined) {
-    const { makeSelfSigned } = await import("./self-signed.ts");
-    return { ok: true, pair: await makeSelfSigned(hostname, clock) };
-  }
+export interface TlsFiles {
+  cert: string | undefined;
+  key: string | undefined;
+}
+
+export const namesNone = ({ cert, key }: TlsFiles): boolean => cert === undefined && key === undefined;
+
+/** The pair that the settings name; where they name none, one that is made here. */
+export async function loadTls(files: TlsFiles, hostname: string, clock: Clock): Promise<TlsResult> {
+  if (!namesNone(files)) return readTls(files);
+  const { makeSelfSigned } = await import("./self-signed.ts");
+  return { ok: true, pair: await makeSelfSigned(hostname, clock) };
+}
+
+/** The pair of both files, checked to belong together. */
+export async function readTls(files: TlsFiles): Promise<TlsResult> {
   if (files.cert === undefined || files.key === undefined) {
     const [missing, other] = files.cert === undefined ? ["CERT", "KEY"] : ["KEY", "CERT"];
     return {

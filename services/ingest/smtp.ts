@@ -9,7 +9,7 @@ import type { SessionLimits } from "./smtp-connection.ts";
 import { SESSION_LIMITS } from "./smtp-connection.ts";
 import { createSmtpListeners } from "./smtp-server.ts";
 import { createSessionHandlers } from "./smtp-session.ts";
-import { loadTls } from "./smtp-tls.ts";
+import { loadTls, namesNone, readTls } from "./smtp-tls.ts";
 import type { Accept } from "./submission.ts";
 
 /**
@@ -55,10 +55,10 @@ export interface Smtp {
 }
 
 /** What is wrong with the TLS files, one line each; for the start of the service. */
-export async function checkSmtpTls(settings: SmtpParts["settings"], clock: Clock): Promise<readonly string[]> {
+export async function checkSmtpTls(settings: Partial<SmtpParts["settings"]>): Promise<readonly string[]> {
   const files = { cert: settings.WAYPOST_SMTP_TLS_CERT, key: settings.WAYPOST_SMTP_TLS_KEY };
-  const tls = await loadTls(files, settings.WAYPOST_HOSTNAME, clock);
-  return tls.ok ? [] : tls.problems;
+  const tls = namesNone(files) ? undefined : await readTls(files);
+  return tls?.ok === false ? tls.problems : [];
 }
 
 /** Listens for SMTP submissions. Throws for a TLS pair that is none. */

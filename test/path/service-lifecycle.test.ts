@@ -17,14 +17,17 @@ it("exits 78 with one line for each wrong or missing setting, on stderr", async 
   expect(lines[2]).toMatch(/^WAYPOST_DRAIN_SECONDS is "soon": it should be a whole number/);
 });
 
-it("exits 78 and names the variable of a port that is taken", async () => {
+it("exits 78 and names the variable of a port that is taken, beside what else is wrong", async () => {
   const port = await freePort();
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
   onTestFinished(() => void server.close());
-  const echo = await startEcho({ WAYPOST_HEALTH_PORT: String(port) });
+  const echo = await startEcho({ WAYPOST_HEALTH_PORT: String(port), LOG_LEVEL: "loud" });
   expect(await echo.exited).toMatchObject({ code: 78 });
-  expect(echo.output()).toMatch(new RegExp(`^WAYPOST_HEALTH_PORT is ${port}: it should be a free port.*\\n$`));
+  expect(echo.output().trimEnd().split("\n")).toEqual([
+    expect.stringMatching(/^LOG_LEVEL is "loud": it should be /),
+    expect.stringMatching(new RegExp(`^WAYPOST_HEALTH_PORT is ${port}: it should be a free port`)),
+  ]);
 });
 
 it("warns of a WAYPOST_ variable that is none, with the nearest name", async () => {
