@@ -15,3 +15,8 @@ const MALLOC = {
 export function serviceEnvironment(directory: string): Readonly<Record<string, string>> {
   return { NODE_COMPILE_CACHE: join(directory, "compile-cache"), ...MALLOC };
 }
+
+/** What is set, for an empty variable is none: `npm start` would not put its own in such a place. */
+export function whatIsSet(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ""));
+}

@@ -23,6 +23,17 @@ it("says that a port which is set is none, and takes no other in its place", asy
   await expect(choosePorts()).rejects.toThrow(new SettingsWrong(problem));
 });
 
+it("names every wrong setting, whichever service uses it, and none that is empty", async () => {
+  vi.stubEnv("WAYPOST_RETRY_SCHEDULE", "bogus");
+  vi.stubEnv("WAYPOST_NOTIFY_BATCH", "0");
+  vi.stubEnv("WAYPOST_SECRET_KEY", "");
+  const problems = [
+    'WAYPOST_RETRY_SCHEDULE is "bogus": it should be durations separated by commas, e.g. 1m,5m,15m',
+    'WAYPOST_NOTIFY_BATCH is "0": it should be a whole number above 0',
+  ];
+  await expect(choosePorts()).rejects.toThrow(new SettingsWrong(problems.join("\n")));
+});
+
 /** An ingest that has ended, with what it wrote before. */
 function ended(exit: Exit, written: string): Child {
   const folder = mkdtempSync(join(tmpdir(), "waypost-ended-"));

@@ -24,21 +24,22 @@ export interface LocalPorts {
 
 const READY_MS = 60_000;
 
-function portSetTo(variable: SettingName): number | undefined {
-  const setting = effectiveSettings().find(({ name }) => name === variable);
-  if (setting?.problem !== undefined) throw new SettingsWrong(setting.problem);
-  return setting?.origin === "environment" ? Number(setting.value) : undefined;
-}
-
 export type SetPorts = Readonly<Record<"http" | "smtp" | "smtps" | "control", number | undefined>>;
 
-/** Ports that the environment sets. Throws SettingsWrong. */
+/** Ports that the environment sets. Throws SettingsWrong with all that is wrong in it: a service would tell its own alone. */
 export function portsSet(): SetPorts {
+  const set = effectiveSettings().filter(({ origin }) => origin === "environment");
+  const problems = set.flatMap(({ problem }) => (problem === undefined ? [] : [problem]));
+  if (problems.length > 0) throw new SettingsWrong(problems.join("\n"));
+  const portOf = (variable: SettingName): number | undefined => {
+    const setting = set.find(({ name }) => name === variable);
+    return setting === undefined ? undefined : Number(setting.value);
+  };
   return {
-    http: portSetTo("WAYPOST_HTTP_PORT"),
-    smtp: portSetTo("WAYPOST_SMTP_PORT"),
-    smtps: portSetTo("WAYPOST_SMTPS_PORT"),
-    control: portSetTo("WAYPOST_CONTROL_PORT"),
+    http: portOf("WAYPOST_HTTP_PORT"),
+    smtp: portOf("WAYPOST_SMTP_PORT"),
+    smtps: portOf("WAYPOST_SMTPS_PORT"),
+    control: portOf("WAYPOST_CONTROL_PORT"),
   };
 }
 

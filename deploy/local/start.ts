@@ -13,6 +13,7 @@ import { compileServices } from "./compile-services.ts";
 import { forgetRunning, keptCredentials, LOCAL_DIRECTORY, otherStart, tellRunning } from "./instance.ts";
 import { farewell, say, welcome } from "./messages.ts";
 import { endProcessesOf } from "./processes.ts";
+import { whatIsSet } from "./service-environment.ts";
 import type { LocalPorts, LocalServices } from "./service-processes.ts";
 import { choosePorts, portsSet, logFileOf, startServices, untilReady } from "./service-processes.ts";
 import { SERVICES } from "#shared/broker/topology.ts";
@@ -29,13 +30,14 @@ interface Running {
 }
 
 function environment(backing: Backing, credentials: Credentials): NodeJS.ProcessEnv {
-  const hosts = [process.env["WAYPOST_STATIC_HOSTS"], `${DEMO_HOST}=127.0.0.1`].filter((text) => text !== undefined);
+  const set = whatIsSet(process.env);
+  const hosts = [set["WAYPOST_STATIC_HOSTS"], `${DEMO_HOST}=127.0.0.1`].filter((text) => text !== undefined);
   return {
     WAYPOST_ALLOW_NETWORKS: "127.0.0.0/8,::1/128",
     WAYPOST_DRAIN_SECONDS: LOCAL_DRAIN_SECONDS,
     WAYPOST_ADMIN_TOKEN: credentials.adminToken,
     WAYPOST_SECRET_KEY: credentials.secretKey,
-    ...process.env,
+    ...set,
     WAYPOST_STATIC_HOSTS: hosts.join(","),
     AMQP_URL: backing.amqpUrl,
     MONGODB_URI: backing.mongodbUri,
@@ -80,7 +82,7 @@ function accessOf(ports: LocalPorts, credentials: Credentials, { amqpUrl, manage
   return {
     controlUrl: `http://127.0.0.1:${ports.control}`,
     ingestUrl: `http://127.0.0.1:${ports.http}`,
-    adminToken: process.env["WAYPOST_ADMIN_TOKEN"] ?? credentials.adminToken,
+    adminToken: whatIsSet(process.env)["WAYPOST_ADMIN_TOKEN"] ?? credentials.adminToken,
     password: credentials.demoPassword,
     ...(managementUrl === undefined ? {} : { amqpUrl }),
   };
