@@ -1,6 +1,8 @@
 // Operator contract, Command line: the verbs, `--json`, and exit codes 0, 1 (refused or failed), 2 (usage).
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { uniqueLabel } from "#test/support/addresses.ts";
 import type { Endpoint } from "#test/support/endpoint.ts";
@@ -93,6 +95,14 @@ describe("exit codes", () => {
   it("shows what would be an order to the terminal", async () => {
     const { stderr } = await waypost("account", "show", "\u001b[2J\u009b31m");
     expect(stderr).toContain("\\u001b[2J\\u009b31m");
+  });
+
+  it("is 0, with nothing on stderr, where the reader of a pipe has enough", async () => {
+    const script = join(ROOT, "services/control/cli/waypost.sh");
+    const verb = spawn("sh", [script, "--help"], { stdio: ["ignore", "pipe", "pipe"] });
+    verb.stdout.destroy();
+    const [said, [code]] = await Promise.all([text(verb.stderr), once(verb, "close")]);
+    expect({ said, code: code as unknown }).toEqual({ said: "", code: 0 });
   });
 
   it("is 1 where a check fails, and --json still prints one document", async () => {

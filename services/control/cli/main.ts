@@ -60,6 +60,15 @@ function report(error: unknown): number {
   return error instanceof Misuse ? EXIT.usage : EXIT.refused;
 }
 
+/** A reader that has enough (`| head`) ends the verb, and does not make it fail; a full disk does. */
+function endWithOutput(error: NodeJS.ErrnoException): void {
+  if (error.code === "EPIPE") process.exit();
+  process.stderr.write(`waypost: the output cannot be written: ${error.message}\n`);
+  process.exit(EXIT.refused);
+}
+process.stdout.on("error", endWithOutput);
+process.stderr.on("error", () => undefined);
+
 const verbs: Verbs = { program, run };
 addAccountVerbs(verbs);
 addDomainVerbs(verbs);
