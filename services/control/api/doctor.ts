@@ -70,7 +70,6 @@ async function storeChecks({ store, configuration, deadLetters }: ApiContext): P
 }
 
 function activeRelays({ configuration }: ApiContext): Relay[] {
-  if (!configuration.isFresh) return [];
   const relays = configuration.current().relays();
   return relays.filter((relay) => relay.enabled && relay.removed === undefined);
 }
@@ -112,6 +111,16 @@ async function relayChecks({ lanes }: ApiContext, relays: readonly Relay[]): Pro
   }));
 }
 
+/** Of relays nothing is said where nobody could be asked about them, or which there are is not known. */
+export async function examine(context: ApiContext): Promise<Check[]> {
+  const base = (await Promise.all([brokerChecks(context), storeChecks(context)])).flat();
+  const isBrokerAway = base.some(({ check, ok }) => check === "broker" && !ok);
+  if (isBrokerAway || !context.configuration.isFresh) return base;
+  const relays = activeRelays(context);
+  const rest = await Promise.all([dnsChecks(context, relays), relayChecks(context, relays)]);
+  return [...base, ...rest.flat()];
+}
+
 function doctorOperation(context: ApiContext): Operation {
   return operation({
     method: "GET",
@@ -125,14 +134,7 @@ function doctorOperation(context: ApiContext): Operation {
       checks: z.array(z.object({ check: z.string(), ok: z.boolean(), detail: z.string(), mend: z.string() })),
     }),
     refusals: [],
-    handle: async () => {
-      const parts = await Promise.all([brokerChecks(context), storeChecks(context)]);
-      const base = parts.flat();
-      if (base.some(({ check, ok }) => check === "broker" && !ok)) return { checks: base };
-      const relays = activeRelays(context);
-      const rest = await Promise.all([dnsChecks(context, relays), relayChecks(context, relays)]);
-      return { checks: [...base, ...rest.flat()] };
-    },
+    handle: async () => ({ checks: await examine(context) }),
   });
 }
 
