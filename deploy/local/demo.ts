@@ -102,6 +102,7 @@ async function endedMail(access: DemoAccess, jobId: string): Promise<MailView> {
       const mailId = job.mails[0]?.mailId;
       const mail = mailId === undefined ? undefined : await call<MailView>(access, `/v1/mails/${mailId}`);
       if (mail !== undefined && isEnded(mail)) return mail;
+      problem = mail === undefined ? undefined : new Error(timelineOf(mail).join("\n"));
     } catch (error) {
       problem = error;
     }

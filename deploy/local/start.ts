@@ -13,35 +13,19 @@ import { compileServices } from "./compile-services.ts";
 import { forgetRunning, keptCredentials, LOCAL_DIRECTORY, otherStart, tellRunning } from "./instance.ts";
 import { farewell, say, welcome } from "./messages.ts";
 import { endProcessesOf } from "./processes.ts";
-import { whatIsSet } from "./service-environment.ts";
+import { localEnvironment } from "./service-environment.ts";
 import type { LocalPorts, LocalServices } from "./service-processes.ts";
 import { choosePorts, portsSet, logFileOf, startServices, untilReady } from "./service-processes.ts";
 import { SERVICES } from "#shared/broker/topology.ts";
 
 const STOP_MS = 10_000;
 const NOTIFIED_MS = 15_000;
-const LOCAL_DRAIN_SECONDS = "5";
 
 interface Running {
   backing?: Backing;
   services?: LocalServices;
   demo?: DemoServers;
   isStopping: boolean;
-}
-
-function environment(backing: Backing, credentials: Credentials): NodeJS.ProcessEnv {
-  const set = whatIsSet(process.env);
-  const hosts = [set["WAYPOST_STATIC_HOSTS"], `${DEMO_HOST}=127.0.0.1`].filter((text) => text !== undefined);
-  return {
-    WAYPOST_ALLOW_NETWORKS: "127.0.0.0/8,::1/128",
-    WAYPOST_DRAIN_SECONDS: LOCAL_DRAIN_SECONDS,
-    WAYPOST_ADMIN_TOKEN: credentials.adminToken,
-    WAYPOST_SECRET_KEY: credentials.secretKey,
-    ...set,
-    WAYPOST_STATIC_HOSTS: hosts.join(","),
-    AMQP_URL: backing.amqpUrl,
-    MONGODB_URI: backing.mongodbUri,
-  };
 }
 
 async function stop(running: Running): Promise<void> {
@@ -82,7 +66,7 @@ function accessOf(ports: LocalPorts, credentials: Credentials, { amqpUrl, manage
   return {
     controlUrl: `http://127.0.0.1:${ports.control}`,
     ingestUrl: `http://127.0.0.1:${ports.http}`,
-    adminToken: whatIsSet(process.env)["WAYPOST_ADMIN_TOKEN"] ?? credentials.adminToken,
+    adminToken: credentials.adminToken,
     password: credentials.demoPassword,
     ...(managementUrl === undefined ? {} : { amqpUrl }),
   };
@@ -100,7 +84,8 @@ async function notificationOf(jobId: string, received: readonly string[]): Promi
 }
 
 async function start(running: Running): Promise<void> {
-  const credentials = keptCredentials();
+  const kept = keptCredentials();
+  const credentials = { ...kept, adminToken: process.env["WAYPOST_ADMIN_TOKEN"] || kept.adminToken };
   await endProcessesOf(LOCAL_DIRECTORY, STOP_MS);
   rmSync(join(LOCAL_DIRECTORY, "log"), { recursive: true, force: true });
   const compiling = compileServices(LOCAL_DIRECTORY);
@@ -120,7 +105,7 @@ async function start(running: Running): Promise<void> {
   );
   await compiling;
   say(`starting ${SERVICES.join(", ")}`);
-  const env = environment(running.backing, credentials);
+  const env = localEnvironment(process.env, { ...running.backing, ...credentials, demoHost: DEMO_HOST });
   running.services = startServices(env, ports, process.argv.includes("--watch"));
   reportDeaths(running, running.services);
   await untilReady(running.services, ports);
