@@ -2,7 +2,7 @@
 import { networkInterfaces } from "node:os";
 import { createNetworkPolicy } from "#shared/network/policy.ts";
 import { createSteadyClock } from "#shared/clock.ts";
-import type { Configuration, ConfigurationPort } from "#shared/routing/configuration.ts";
+import type { ConfigurationPort } from "#shared/routing/configuration.ts";
 import { createSealer } from "#shared/secrets.ts";
 import type { RunningService, ServiceContext } from "#shared/service-definition.ts";
 import { EXCHANGES } from "#shared/broker/topology.ts";
@@ -77,24 +77,16 @@ interface Parts {
   metrics: DeliveryMetrics;
   mx: MxPorts;
   configuration: ConfigurationPort;
-  /** The newest known, fresh or not: for what is no attempt. */
-  known: () => Configuration | undefined;
 }
 
 async function partsOf(context: Context): Promise<Parts> {
   const { store, clock } = context;
-  const configuration = await followConfiguration(context);
-  let known: Configuration | undefined;
-  configuration.onChange((changed) => {
-    known = changed;
-  });
   return {
     replica: clock.uuid(),
     ledger: createLedger(store, clock),
     metrics: createDeliveryMetrics(),
     mx: mxPortsOf(context),
-    configuration,
-    known: () => (configuration.isFresh ? configuration.current() : known),
+    configuration: await followConfiguration(context),
   };
 }
 
@@ -121,7 +113,7 @@ function commandPortsOf(
     broker,
     clock,
     log,
-    configuration: () => parts.configuration.confirmed().catch(() => parts.known()),
+    configuration: () => parts.configuration.confirmed().catch(() => parts.configuration.newest),
     lanes,
     targets: parts.mx,
     others: gossip,
@@ -139,7 +131,7 @@ export async function startDelivery(context: Context): Promise<RunningService> {
     broker,
     clock,
     log,
-    configuration: parts.known,
+    configuration: () => parts.configuration.newest,
     isFresh: () => parts.configuration.isFresh,
     isLocal: isLocalAddress,
     handle: (runner, delivery) => deliverMail(deliverPorts, runner, delivery),

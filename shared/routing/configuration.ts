@@ -78,6 +78,8 @@ export interface Configuration {
 export interface ConfigurationPort {
   /** The newest configuration. Throws ConfigurationStale when it could not be confirmed for 5 s. */
   current(): Configuration;
+  /** The newest that is known, fresh or not: for what is no attempt. Undefined until the database has answered once. */
+  readonly newest: Configuration | undefined;
   /** A configuration that was asked for since the call: it has what control answered before. Throws ConfigurationStale where there is no answer. */
   confirmed(): Promise<Configuration>;
   /** Called after each change that was applied; returns how to stop. */

@@ -127,6 +127,10 @@ class Watcher implements ConfigurationWatch {
     return this.#configuration;
   }
 
+  get newest(): Configuration | undefined {
+    return this.#configuration;
+  }
+
   async confirmed(): Promise<Configuration> {
     const confirmation = Promise.withResolvers<void>();
     this.#confirming.push(confirmation);

@@ -96,6 +96,17 @@ it("comes to know of what was changed past control", async () => {
   expect(await eventually(() => configuration.current().account(next.name) !== undefined)).toBe(true);
 });
 
+it("still tells the configuration that it started with when the database has been silent since", async () => {
+  const { name } = await system.account();
+  let sleptMs = 0;
+  const clock: Clock = { ...systemClock, nowMs: () => systemClock.nowMs() + sleptMs };
+  const started = await watchConfiguration(store, log, clock);
+  onTestFinished(() => started.close());
+  sleptMs = 3_600_000;
+  expect(started.isFresh).toBe(false);
+  expect(started.newest?.account(name)).toBeDefined();
+});
+
 it("is not fresh without a database, and says so instead of answering", async () => {
   const absent = connectStore("mongodb://127.0.0.1:1/none?replicaSet=rs0", log);
   const port = await watchConfiguration(absent, log, systemClock);
