@@ -29,6 +29,7 @@ interface Scene {
   /** What was asked of the ledger, and the attempts. */
   steps: string[];
   isClaimLost: boolean;
+  isDeliveryLost: boolean;
   destination: Destination;
   bodies: DeliverPorts["bodies"];
   deliver(changes?: Partial<MailMessage>, suspect?: boolean): Promise<string>;
@@ -43,12 +44,14 @@ function setUp(): Scene {
     nowMs: 1_000_000,
     steps: [],
     isClaimLost: false,
+    isDeliveryLost: false,
     destination: new Destination({ clock: systemClock, connections: () => 1, onChange: () => undefined }),
     bodies: new Bodies(async () => Buffer.from("hello")),
     deliver: async (changes = {}, suspect = false) => {
       const deadline = new Date(Date.now() + 3_600_000).toISOString();
       const mail = aMail({ head: aHead({ deadline }), lane: NAME, ...changes });
-      const delivery = { message: mail, content: Buffer.alloc(5), suspect } as Delivery<MailMessage>;
+      const isLost = (): boolean => scene.isDeliveryLost;
+      const delivery = { message: mail, content: Buffer.alloc(5), suspect, isLost } as Delivery<MailMessage>;
       const verdict = await deliverMail(portsOf(scene), runner, delivery);
       const [next] = verdict.kind === "done" ? verdict.publish : [];
       const { putBack } = (next?.body ?? {}) as Partial<MailMessage>;
@@ -111,6 +114,15 @@ it("a mail whose body was long on its way is claimed first, and by then its rela
   isSlow = () => void (scene.configuration = configured({ held: true }));
   expect(await scene.deliver(stored)).toBe("waypost.mails put back");
   expect(scene.steps).toHaveLength(3);
+});
+
+it("a mail that the broker gave to another replica meanwhile is not sent when that one has delivered it", async () => {
+  const scene = setUp();
+  scene.isDeliveryLost = true;
+  expect(await scene.deliver()).toBe("waypost.events");
+  scene.outcome = DELIVERED;
+  expect(await scene.deliver()).toBe("waypost.events");
+  expect(scene.steps).toEqual(["claims", "asks", "sends", "claims", "asks"]);
 });
 
 it("a copy is not sent when the first was delivered while the copy waited for its place", async () => {

@@ -168,7 +168,9 @@ async function startWith(ports: DeliverPorts, entered: Entered, body: Buffer | u
   }
   if (isHeld(now)) return done(mailToLane(putBack(carried), ports.clock.now()));
   const hasWaited = ports.steady.nowMs() - takenMs > CLAIM_AFTER_MS;
-  const claimsFirst = delivery.suspect || mail.putBack === true || hasWaited;
+  // A process that stood still takes what the broker gave to another meanwhile, whose copy is at most asking the ledger.
+  const isLost = delivery.isLost?.() === true;
+  const claimsFirst = delivery.suspect || mail.putBack === true || hasWaited || isLost;
   return attemptHere(ports, { delivery, body, found: now, configuration, destination, place, claimsFirst });
 }
 

@@ -56,6 +56,8 @@ export interface Delivery<M> {
   content: Buffer;
   /** A copy of this message may exist: it was redelivered, or came from an input that was (design, Rules 4). */
   suspect: boolean;
+  /** Whether its channel is gone by now: the broker gives it to somebody again. */
+  isLost?: () => boolean;
   queue: string;
   exchange: string;
   routingKey: string;

@@ -42,7 +42,7 @@ export type Outcome = Verdict | undefined;
 export async function take<M>(shop: WorkShop, held: Held, contracts: Contracts<M>): Promise<Job<M> | undefined> {
   shop.telemetry.countConsumed(shop.queue);
   const read = readDelivery(held.raw, shop.queue, contracts);
-  if (read.ok) return { held, delivery: read.delivery };
+  if (read.ok) return { held, delivery: { ...read.delivery, isLost: () => held.isLost } };
   await settle(shop, held, { verdict: { kind: "park", reason: read.reason }, suspect: held.raw.fields.redelivered });
   return undefined;
 }
