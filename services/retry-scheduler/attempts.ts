@@ -7,7 +7,7 @@ import { deferredMessageSchema } from "#shared/contracts/attempt.ts";
 import type { MailMessage } from "#shared/contracts/mail.ts";
 import { mailMessageSchema } from "#shared/contracts/mail.ts";
 import type { Log } from "#shared/log.ts";
-import type { Ledger } from "#shared/store/ledger.ts";
+import type { ClaimedAttempt, Ledger } from "#shared/store/ledger.ts";
 import type { RetryFate } from "#shared/life/retry-fate.ts";
 import { decideDeferred, decideExpired, mayBeUnclaimed, needsLedger } from "#shared/life/retry-fate.ts";
 import type { Ladder } from "#shared/life/ladder.ts";
@@ -16,7 +16,7 @@ import { consequencesOf } from "#shared/life/retry-points.ts";
 
 export interface AttemptPorts {
   ladder: Ladder;
-  ledger: Pick<Ledger, "outcomesOf" | "isClaimed">;
+  ledger: Pick<Ledger, "outcomesOf" | "claimed">;
   clock: Clock;
   log: Log;
   metrics: RetryMetrics;
@@ -59,8 +59,11 @@ async function fateOfExpired(ports: AttemptPorts, mail: MailMessage, deathReason
 
 /** Claims first: an attempt that ends in between has its outcome then. */
 async function askLedger({ ledger, clock }: AttemptPorts, mail: MailMessage) {
-  const isUnderWay = mayBeUnclaimed(mail, clock.nowMs()) || (await ledger.isClaimed(mail.mailId));
-  return { outcomes: await ledger.outcomesOf(mail.mailId), isUnderWay };
+  const claimed = await ledger.claimed(mail.mailId);
+  const outcomes = await ledger.outcomesOf(mail.mailId);
+  const isOver = ({ attempt, isTakenOver }: ClaimedAttempt): boolean =>
+    !isTakenOver && outcomes.some((outcome) => outcome.attempt === attempt);
+  return { outcomes, isUnderWay: mayBeUnclaimed(mail, clock.nowMs()) || !claimed.every(isOver) };
 }
 
 function logFate({ log }: AttemptPorts, mail: MailMessage, fate: RetryFate): void {

@@ -32,6 +32,12 @@ interface ClaimDocument {
 /** `taken-over`: whoever held it is dead, and what became of its attempt is not known. */
 export type ClaimAnswer = "claimed" | "taken-over" | "taken";
 
+export interface ClaimedAttempt {
+  attempt: number;
+  /** Another process had begun it, whose outcome may come yet. */
+  isTakenOver: boolean;
+}
+
 export interface Ledger {
   /** Makes the indexes. Throws StoreUnavailable. */
   prepare(): Promise<void>;
@@ -45,8 +51,8 @@ export interface Ledger {
   outcomeOf(key: LedgerKey): Promise<Attempt | undefined>;
   /** All outcomes of a mail, oldest first: what the sweep asks before it ends one. */
   outcomesOf(mailId: string): Promise<readonly Attempt[]>;
-  /** Whether a process that is alive holds the claim of an attempt of this mail. */
-  isClaimed(mailId: string): Promise<boolean>;
+  /** The attempts of this mail whose claims run; they do so for a while behind an attempt's end, too. */
+  claimed(mailId: string): Promise<readonly ClaimedAttempt[]>;
   /** Claims the attempt for `owner`, or renews its lease. */
   claim(key: LedgerKey, owner: string, deadline: Date): Promise<ClaimAnswer>;
 }
@@ -136,10 +142,13 @@ export function createLedger(store: Store, clock: Clock): Ledger {
         const found = await outcomes.find({ _id: idsOf(mailId) }).toArray();
         return found.map(({ outcome }) => outcome).toSorted((one, other) => one.attempt - other.attempt);
       }),
-    isClaimed: (mailId) =>
+    claimed: (mailId) =>
       guard(async () => {
-        const held = { _id: idsOf(mailId), $expr: { $gte: ["$leaseUntil", "$$NOW"] } };
-        return (await claims.findOne(held)) !== null;
+        const held = await claims.find({ _id: idsOf(mailId), $expr: { $gte: ["$leaseUntil", "$$NOW"] } }).toArray();
+        return held.map(({ _id, formerOwner }) => ({
+          attempt: Number(_id.slice(mailId.length + 1)),
+          isTakenOver: typeof formerOwner === "string",
+        }));
       }),
     claim: (key, owner, deadline) =>
       guard(async () => {

@@ -46,17 +46,18 @@ it("lets a claim be taken over once its lease is over, and says so", async () =>
   const claims = store.collection<{ _id: string; leaseUntil: Date }>("claims");
   await claims.updateOne({ _id: `${key.mailId}:1` }, { $set: { leaseUntil: new Date(0) } });
   expect(await ledger.claim(key, "heir", deadline)).toBe("taken-over");
+  expect(await ledger.claimed(key.mailId)).toEqual([{ attempt: 1, isTakenOver: true }]);
   expect(await ledger.claim(key, "dead", deadline)).toBe("taken");
 });
 
 it("knows whether an attempt of a mail is under way, until the lease of its claim is over", async () => {
   const { mailId } = newKey();
-  expect(await ledger.isClaimed(mailId)).toBe(false);
+  expect(await ledger.claimed(mailId)).toEqual([]);
   await ledger.claim({ mailId, attempt: 2 }, "alive", deadline);
-  expect(await ledger.isClaimed(mailId)).toBe(true);
+  expect(await ledger.claimed(mailId)).toEqual([{ attempt: 2, isTakenOver: false }]);
   const claims = store.collection<{ _id: string; leaseUntil: Date }>("claims");
   await claims.updateOne({ _id: `${mailId}:2` }, { $set: { leaseUntil: new Date(0) } });
-  expect(await ledger.isClaimed(mailId)).toBe(false);
+  expect(await ledger.claimed(mailId)).toEqual([]);
 });
 
 it("keeps the first outcome, whatever is written after it, and all of a mail in order", async () => {
