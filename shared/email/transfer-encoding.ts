@@ -85,17 +85,24 @@ export function encodeQuotedPrintable(bytes: Buffer): Buffer {
 /** Some 2 ms. */
 const QUOTED_AT_ONCE = 64 * 1024;
 
+/** Where a piece that is encoded at once ends: behind its last line end, where it has one, and never within one. */
+function endOfPiece(bytes: Buffer, start: number): number {
+  const most = start + QUOTED_AT_ONCE;
+  if (most >= bytes.length) return bytes.length;
+  const lineEnd = bytes.subarray(start, most).lastIndexOf(LINE_FEED) + 1;
+  if (lineEnd > 0) return start + lineEnd;
+  return bytes[most] === LINE_FEED ? most - 1 : most;
+}
+
 /** The same for a long text: lets other work in between. */
 export async function encodeLongQuotedPrintable(bytes: Buffer): Promise<Buffer> {
   const pieces: Buffer[] = [];
-  for (let start = 0; start < bytes.length;) {
+  for (let start = 0, end = 0; start < bytes.length; start = end) {
     if (start > 0) await new Promise((resolve) => setImmediate(resolve));
-    const lineEnd = bytes.subarray(start, start + QUOTED_AT_ONCE).lastIndexOf(LINE_FEED) + 1;
-    const end = lineEnd > 0 ? start + lineEnd : Math.min(start + QUOTED_AT_ONCE, bytes.length);
+    end = endOfPiece(bytes, start);
     pieces.push(encodeQuotedPrintable(bytes.subarray(start, end)));
     // A line that is longer than what is encoded at once goes on behind a soft line break.
-    if (lineEnd === 0 && end < bytes.length) pieces.push(Buffer.from("=\r\n"));
-    start = end;
+    if (end < bytes.length && bytes[end - 1] !== LINE_FEED) pieces.push(Buffer.from("=\r\n"));
   }
   return Buffer.concat(pieces);
 }
