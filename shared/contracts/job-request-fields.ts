@@ -134,7 +134,7 @@ export function contentBesideMistakes(mistakeOfText: (text: string) => string | 
 
 /** With parameters that a header can have: their names are tokens (RFC 2045 §5.1), what stands in them is encoded. */
 const MEDIA_TYPE =
-  /^[\w!#$&^.+-]{1,127}\/[\w!#$&^.+-]{1,127}\s*(?:;\s*(?:[\w!#$%&'*+.^`{|}~-]+\s*(?:=(?:\s*"(?:[^"\\]|\\.)*"\s*|[^;"]*))?)?)*$/;
+  /^[\w!#$&^.+-]{1,127}\/[\w!#$&^.+-]{1,127}[\t ]*(?:;[\t ]*(?:[\w!#$%&'*+.^`{|}~-]+[\t ]*(?:=(?:[\t ]*"(?:[^"\\]|\\.)*"[\t ]*|[^;"]*))?)?)*$/;
 
 export const attachment = z.strictObject({
   name: headerText,

@@ -62,6 +62,8 @@ it.each([
   ['text/plain; a="x', false],
   ["text/plain; =x", false],
   ["text", false],
+  ["text/plain\u00a0", false],
+  ["text/plain;\u2028a=x", false],
 ])("takes an attachment of type %j: %s", (contentType, isTaken) => {
   const attachments = [{ name: "a", contentType, content: "aGk=" }];
   expect(pathsOf({ attachments })).toEqual(isTaken ? [] : ["attachments[0].contentType"]);
