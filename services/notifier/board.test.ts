@@ -193,6 +193,16 @@ describe("the board of endpoints", () => {
     expect(states.get(KEY)).toMatchObject({ state: "open", lastAnswer: { status: 200 } });
   });
 
+  it("learns that another replica was told to stop, however often the answers differ here", async () => {
+    const { board, states, advance } = start();
+    for (const status of [200, 202, 200, 202]) turnOf(await board.admit(DETAILS)).end({ kind: "delivered", status });
+    await board.synchronize();
+    turnOf(await board.admit(DETAILS)).end(OK);
+    states.set(KEY, { _id: KEY, account: "acme", url: "", state: "off", since: new Date(0) });
+    await advance(1_000);
+    expect((await board.admit(DETAILS)).kind).toBe("parked");
+  });
+
   it("keeps the state of an account's endpoint, and that of a job's for a while", async () => {
     const { board, states } = start();
     const url = "https://job.example.com/7";

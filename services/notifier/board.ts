@@ -159,8 +159,10 @@ class EndpointBoard implements Board {
     entry.lastAnswer = stored.lastAnswer ?? entry.lastAnswer;
   }
 
+  /** Its next answer is told at once: the last one is from before. */
   #reopen(entry: Entry): void {
     entry.health = healthy(this.#clock.nowMs());
+    entry.savedMs = -Infinity;
   }
 
   #inFlightOf({ account }: Entry): number {
@@ -186,7 +188,6 @@ class EndpointBoard implements Board {
   #learn(entry: Entry, outcome: PostOutcome): void {
     const nowMs = this.#clock.nowMs();
     const before = entry.health.state;
-    const isOther = entry.lastAnswer?.status !== outcome.status;
     entry.health = afterOutcome(entry.health, outcome, nowMs);
     const error = outcome.kind === "delivered" ? {} : { error: outcome.reason };
     entry.lastAnswer = { at: this.#clock.now(), status: outcome.status, ...error };
@@ -195,7 +196,7 @@ class EndpointBoard implements Board {
       entry.pace.notePosted(nowMs);
     }
     const isMoved = before !== entry.health.state;
-    if (isMoved || isOther || nowMs - entry.savedMs > SAVED_EVERY_MS) entry.changes += 1;
+    if (isMoved || nowMs - entry.savedMs > SAVED_EVERY_MS) entry.changes += 1;
     if (isMoved) this.#report(entry, before);
   }
 
