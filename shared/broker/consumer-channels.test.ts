@@ -124,6 +124,17 @@ it("an unanswered lane is tried again on a channel to itself, and then after twi
   expect(slept.at(-1)?.ms).toBe(120_000);
 });
 
+it("a lane that is left alone consumes as soon as its queue was deleted and is back", async () => {
+  const { channels, lanes, connect, consuming } = reconnecting();
+  const [, broken] = lanes;
+  if (broken === undefined) throw new Error("no lanes");
+  await connect(541, [broken]);
+  await channels.attach(aModel().model);
+  expect(consuming()).toEqual(["a", "b"]);
+  await channels.renew(broken);
+  expect(consuming()).toEqual(["a", "without-leader", "b"]);
+});
+
 it("a connection that is lost otherwise leaves no lane alone", async () => {
   const { channels, lanes, connect, consuming, slept } = reconnecting();
   await connect(320, lanes);

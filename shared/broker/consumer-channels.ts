@@ -38,7 +38,7 @@ interface Slot {
   channel: Channel | undefined;
   /** How often its one lane was set aside, and until when it is. */
   readonly asides: number;
-  readonly openFromMs: number;
+  openFromMs: number;
 }
 
 const isInternalError = (error: unknown): boolean =>
@@ -122,12 +122,19 @@ export class ConsumerChannels {
     }
   }
 
-  /** Lets whoever shares the member's channel consume on a fresh one: a consumer that the broker has forgotten ends with its channel. */
+  /**
+   * Lets whoever shares the member's channel consume on a fresh one: a consumer that the broker has forgotten ends with its
+   * channel. A lane that is left alone gets its channel now: its queue is another one.
+   */
   async renew(member: Member): Promise<void> {
     const slot = [...this.#slots].find(({ members }) => members.has(member));
+    if (slot === undefined) return;
     const model = this.#model;
-    const former = slot?.channel;
-    if (slot === undefined || model === undefined || former === undefined) return;
+    const isAside = slot.openFromMs > this.#clock.nowMs();
+    slot.openFromMs = 0;
+    const former = slot.channel;
+    if (model === undefined) return;
+    if (former === undefined) return isAside ? this.#keepOpen(slot, model) : undefined;
     const channel = await this.#create(slot, model);
     if (slot.channel !== former) return channel.close();
     slot.channel = channel;
