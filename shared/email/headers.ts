@@ -29,7 +29,8 @@ const ENDS_IN_SPACE_OR_LONG = /^[\t ]|[\t ]$|[^\t ]{76}/;
 
 /** A text of any characters as the value of a field. */
 export function textField(name: string, text: string, encoding: WordEncoding = "automatic"): HeaderField {
-  if (PRINTABLE_ASCII.test(text) && ENDS_IN_SPACE_OR_LONG.test(text))
+  // What may hold encoded words is the encoder's to tell: they stay as they are.
+  if (PRINTABLE_ASCII.test(text) && !text.includes("=?") && ENDS_IN_SPACE_OR_LONG.test(text))
     return { name, value: encodeWord(text, encoding === "base64" ? "B" : "Q", WORD_LENGTH) };
   return { name, value: encoders[encoding].encodeHeaderValue("X-Text", text) };
 }

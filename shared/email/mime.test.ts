@@ -114,6 +114,10 @@ describe("header blocks", () => {
     },
   );
 
+  it.each([" ", ` ${"x".repeat(80)}`])("leave a subject of encoded words as it is where %j follows", (end) => {
+    expect(textField("Subject", `=?utf-8?Q?Gr=C3=BC=C3=9Fe?=${end}`).value).toMatch(/^=\?utf-8\?Q\?Gr=C3=BC=C3=9Fe\?=/);
+  });
+
   it.each([
     ["a first word stands behind the name", "x".repeat(900), "x".repeat(900)],
     ["white space stays", `a b  c${" ".repeat(900)}d\te`, `a b  c${" ".repeat(900)}d\te`],
