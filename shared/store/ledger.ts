@@ -70,6 +70,11 @@ const idOf = ({ mailId, attempt }: LedgerKey): string => `${mailId}:${attempt}`;
 const idsOf = (mailId: string) => ({ $gte: `${mailId}:`, $lt: `${mailId};` });
 const addMs = (date: Date, ms: number): Date => new Date(date.getTime() + ms);
 
+const claimedAttempt = ({ _id, formerOwner }: ClaimDocument): ClaimedAttempt => ({
+  attempt: Number(_id.slice(_id.lastIndexOf(":") + 1)),
+  isTakenOver: typeof formerOwner === "string",
+});
+
 /** The claim goes to `owner` where it is free, theirs already, or its lease is over; by the database's own clock. */
 function claimPipeline(owner: string, expiresAt: Date): Document[] {
   const isFree = {
@@ -145,10 +150,7 @@ export function createLedger(store: Store, clock: Clock): Ledger {
     claimed: (mailId) =>
       guard(async () => {
         const held = await claims.find({ _id: idsOf(mailId), $expr: { $gte: ["$leaseUntil", "$$NOW"] } }).toArray();
-        return held.map(({ _id, formerOwner }) => ({
-          attempt: Number(_id.slice(mailId.length + 1)),
-          isTakenOver: typeof formerOwner === "string",
-        }));
+        return held.map((claim) => claimedAttempt(claim));
       }),
     claim: (key, owner, deadline) =>
       guard(async () => {
