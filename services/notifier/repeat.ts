@@ -15,7 +15,7 @@ async function runForEver(options: RepeatOptions, work: () => Promise<unknown>):
   const { clock, log, signal, everyMs, name } = options;
   while (!signal.aborted) {
     try {
-      if ((await work()) === "done") return;
+      await work();
     } catch (error) {
       if (!signal.aborted) log.warn({ work: name, err: error }, "notifier.repeat_failed");
     }
@@ -23,7 +23,7 @@ async function runForEver(options: RepeatOptions, work: () => Promise<unknown>):
   }
 }
 
-/** Begins at once; ends when the signal aborts or the work answers "done". */
+/** Begins at once; ends when the signal aborts. */
 export function repeat(options: RepeatOptions, work: () => Promise<unknown>): void {
   void runForEver(options, work);
 }

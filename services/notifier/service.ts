@@ -18,6 +18,7 @@ import { eraseRecipient } from "#shared/store/mail-erasure.ts";
 import { createMailWriter } from "#shared/store/mail-writer.ts";
 import { ensureMailIndexes } from "#shared/store/mails.ts";
 import { createRecordMarks } from "#shared/store/marks.ts";
+import { prepareWhenThere } from "#shared/store/prepare.ts";
 import { createBoard } from "./board.ts";
 import { createCollector } from "./collector.ts";
 import { createCommandHandler } from "./commands.ts";
@@ -50,7 +51,6 @@ const COMMANDS_IN_HAND = 4;
 const POST_TIMEOUT_MS = 10_000;
 const MARK_EVERY_MS = 2_000;
 const BOARD_EVERY_MS = 1_000;
-const INDEXES_RETRY_MS = 2_000;
 const DAY_MS = 86_400_000;
 
 async function build({ settings, log, clock, broker, store }: Context) {
@@ -181,11 +181,11 @@ async function start(context: Context): Promise<RunningService> {
   const tiers = [...new Set(settings.WAYPOST_NOTIFY_SCHEDULE)].map((tierMs) => notifyTier(tierMs));
   await declareTiers({ broker, log }, tiers);
   let isPrepared = false;
-  repeat({ clock, log, signal, everyMs: INDEXES_RETRY_MS, name: "indexes" }, async () => {
+  const prepare = async (): Promise<void> => {
     await prepareStore(context);
     isPrepared = true;
-    return "done";
-  });
+  };
+  const preparation = prepareWhenThere(prepare, { clock, log });
   repeat({ clock, log, signal, everyMs: BOARD_EVERY_MS, name: "board" }, () => parts.board.synchronize());
   const { mark, consumption } = startEvents(context, parts);
   repeat({ clock, log, signal, everyMs: MARK_EVERY_MS, name: "mark" }, () => mark.state());
@@ -198,6 +198,7 @@ async function start(context: Context): Promise<RunningService> {
     },
     stop: async () => {
       stopping.abort();
+      preparation.stop();
       parts.collector.drain();
       await Promise.all(consumptions.map((each) => each.cancel()));
       await parts.configuration.close();

@@ -5,12 +5,14 @@ import {
   MongoBulkWriteError,
   MongoError,
   MongoNetworkError,
+  MongoNotConnectedError,
   MongoServerError,
   MongoServerSelectionError,
 } from "mongodb";
 import { StoreUnavailable } from "#shared/errors.ts";
 import type { Log } from "#shared/log.ts";
 import { createClient } from "./client.ts";
+import { watchForReplaced } from "./renewal.ts";
 
 export interface Store {
   readonly db: Db;
@@ -47,7 +49,7 @@ const SERVER_TROUBLES: ReadonlyMap<unknown, string> = new Map([
   [14_031, "OutOfDiskSpace"],
 ]);
 
-/** The driver gives up for good when its first connect fails: it is made to connect until it has once been connected. */
+/** The driver gives up for good when a connect fails: it is made to connect until it has been connected. */
 async function connectOnce(client: MongoClient, closed: AbortSignal): Promise<void> {
   while (!closed.aborted) {
     try {
@@ -59,16 +61,26 @@ async function connectOnce(client: MongoClient, closed: AbortSignal): Promise<vo
   }
 }
 
+/** Forgets what elections there were, as a process that starts does. */
+async function connectAnew(client: MongoClient, closed: AbortSignal, log: Log): Promise<void> {
+  if (closed.aborted) return;
+  log.warn("store.replaced");
+  await client.close().catch((error: unknown) => log.warn({ err: error }, "store.not_closed"));
+  await connectOnce(client, closed);
+}
+
 /** Opens a store. Does not wait for the database: operations do, and throw StoreUnavailable when it does not come. */
 export function connectStore(uri: string, log: Log): Store {
   const { client, db } = createClient(uri);
+  const closed = new AbortController();
   let isReady = false;
+  const look = watchForReplaced(() => void connectAnew(client, closed.signal, log));
   client.on("topologyDescriptionChanged", (event) => {
+    look(event.newDescription);
     const hasPrimary = [...event.newDescription.servers.values()].some((server) => server.isWritable);
     if (hasPrimary !== isReady) log.info({ hasPrimary }, hasPrimary ? "store.connected" : "store.lost");
     isReady = hasPrimary;
   });
-  const closed = new AbortController();
   void connectOnce(client, closed.signal);
   return {
     db,
@@ -98,6 +110,7 @@ function isSocketError(error: unknown): boolean {
 export function isFault(error: unknown): boolean {
   if (isSocketError(error)) return true;
   if (error instanceof MongoNetworkError || error instanceof MongoServerSelectionError) return true;
+  if (error instanceof MongoNotConnectedError) return true;
   if (!(error instanceof MongoError)) return false;
   // What broke a bulk write stands inside: `read ECONNRESET` is a MongoBulkWriteError around a MongoNetworkError.
   if (error instanceof MongoBulkWriteError && isFault(error.errorResponse)) return true;
