@@ -45,12 +45,17 @@ const LIST_EVERY_MS = 10_000;
 /** Known lanes are believed for this long, so that one that another replica removed is listed again. */
 const BELIEVED_MS = 30_000;
 
+/** Not one that was written by hand, past the router: it must not keep all others from being consumed. */
+const isListed = ({ _id, lane }: { _id: string; lane?: Lane | null }): boolean => lane?.name === _id;
+
 export function createLanes(store: Store, clock: Clock, log: Log): Lanes {
   const lanes = store.collection<LaneDocument>("lanes");
   const known = new Map<string, number>();
   const list = async (): Promise<readonly ListedLane[]> => {
     const documents = await guard(() => lanes.find().toArray());
-    return documents.map(({ lane, unusedSince }) => ({ lane, ...(unusedSince === undefined ? {} : { unusedSince }) }));
+    return documents
+      .filter((document) => isListed(document))
+      .map(({ lane, unusedSince }) => ({ lane, ...(unusedSince === undefined ? {} : { unusedSince }) }));
   };
   const noted = (): Promise<void> => guard(() => noteChanged(store, LANES));
   return {

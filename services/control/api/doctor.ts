@@ -6,11 +6,13 @@ import type { Relay } from "#shared/routing/configuration.ts";
 import { relayLaneName } from "#shared/routing/lane.ts";
 import { ask } from "../commands.ts";
 import type { ApiContext } from "./context.ts";
+import { wrongDocuments, wrongWith } from "./doctor-documents.ts";
 import type { Operation } from "./operation.ts";
 import { NOTHING, operation } from "./operation.ts";
 
 /** A look-up each: of more relays, the first ones stand for all. */
 const MOST_HOSTS = 200;
+const MOST_DOCUMENTS = 20;
 
 interface Check {
   check: string;
@@ -69,9 +71,20 @@ async function storeChecks({ store, configuration, deadLetters }: ApiContext): P
   ];
 }
 
+async function documentChecks({ store }: ApiContext): Promise<Check[]> {
+  const documents = await wrongDocuments(store);
+  if (documents.length === 0) return [fine("documents", "as control writes them")];
+  const mend = "it was not written by control: correct it in MongoDB";
+  return documents
+    .slice(0, MOST_DOCUMENTS)
+    .map(({ collection, id, wrong }) => ({ check: `document ${collection} ${id}`, ok: false, detail: wrong, mend }));
+}
+
 function activeRelays({ configuration }: ApiContext): Relay[] {
   const relays = configuration.current().relays();
-  return relays.filter((relay) => relay.enabled && relay.removed === undefined);
+  return relays.filter(
+    (relay) => relay.enabled && relay.removed === undefined && wrongWith("relays", relay) === undefined,
+  );
 }
 
 const lookedUpSchema = z.object({
@@ -117,7 +130,7 @@ export async function examine(context: ApiContext): Promise<Check[]> {
   const isBrokerAway = base.some(({ check, ok }) => check === "broker" && !ok);
   if (isBrokerAway || !context.configuration.isFresh) return base;
   const relays = activeRelays(context);
-  const rest = await Promise.all([dnsChecks(context, relays), relayChecks(context, relays)]);
+  const rest = await Promise.all([documentChecks(context), dnsChecks(context, relays), relayChecks(context, relays)]);
   return [...base, ...rest.flat()];
 }
 

@@ -1,0 +1,34 @@
+import { expect, it } from "vitest";
+import { wrongWith } from "./doctor-documents.ts";
+
+const RELAY = {
+  _id: "acme/acme.example",
+  account: "acme",
+  domain: "acme.example",
+  host: "relay.acme.example",
+  port: 25,
+  senders: [],
+  tls: "opportunistic",
+  maxConnections: 10,
+  enabled: true,
+  held: false,
+  resumedCount: 0,
+};
+
+it("finds nothing wrong with what control writes, tombstones and what later versions add included", () => {
+  expect(wrongWith("relays", RELAY)).toBeUndefined();
+  expect(wrongWith("relays", { ...RELAY, removed: { at: new Date(), waiting: "bounce" }, later: 1 })).toBeUndefined();
+  const account = { _id: "acme", customerNo: "1", sourceIps: [], limits: { waitingMails: 200_000 } };
+  expect(wrongWith("accounts", account)).toBeUndefined();
+  const domain = { _id: "acme/acme.example", account: "acme", domain: "acme.example", messageSigning: false };
+  expect(wrongWith("domains", domain)).toBeUndefined();
+});
+
+it.each([
+  ["a host that is null", { ...RELAY, host: null }, /^host: /],
+  ["a text for the port", { ...RELAY, port: "25" }, /^port: /],
+  ["the key of another domain", { ...RELAY, _id: "acme/other.example" }, /^_id: it should be <account>\/<domain>$/],
+  ["nothing but a key", { _id: "acme/acme.example" }, /^account: .*; domain: .*; host: /],
+])("says what is wrong with a relay that was written by hand with %s", (_, document, wrong) => {
+  expect(wrongWith("relays", document)).toMatch(wrong);
+});
