@@ -41,10 +41,13 @@ export interface ChangeReader {
   changed(): Promise<ReadonlySet<string>>;
 }
 
+/** Both: a database that was replaced counts again from 1. */
+const stateOf = ({ changes, changedAt }: Changed): string => `${changes} at ${changedAt.getTime()}`;
+
 /** Transactions are not ended in the order of their times: what is so young that an older one may follow is asked for again. */
 export function createChangeReader(store: Store, clock: Clock): ChangeReader {
   const steady = createSteadyClock(clock);
-  const seen = new Map<string, number>();
+  const seen = new Map<string, string>();
   let newest = new Date(0);
   let newestSeenMs = 0;
   const filter = (): Filter<Changed> => {
@@ -54,9 +57,10 @@ export function createChangeReader(store: Store, clock: Clock): ChangeReader {
   return {
     changed: async () => {
       const found = await changedIn(store).find(filter()).toArray();
-      const changed = found.filter(({ _id, changes }) => seen.get(_id) !== changes);
-      for (const { _id, changes, changedAt } of changed) {
-        seen.set(_id, changes);
+      const changed = found.filter((each) => seen.get(each._id) !== stateOf(each));
+      for (const each of changed) {
+        const { _id, changedAt } = each;
+        seen.set(_id, stateOf(each));
         if (changedAt <= newest) continue;
         newest = changedAt;
         newestSeenMs = steady.nowMs();
