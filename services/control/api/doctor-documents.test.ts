@@ -1,27 +1,14 @@
 import { expect, it } from "vitest";
+import { aDomain, anAccount, aRelay } from "#test/support/build-mail.ts";
 import { wrongWith } from "./doctor-documents.ts";
 
-const RELAY = {
-  _id: "acme/acme.example",
-  account: "acme",
-  domain: "acme.example",
-  host: "relay.acme.example",
-  port: 25,
-  senders: [],
-  tls: "opportunistic",
-  maxConnections: 10,
-  enabled: true,
-  held: false,
-  resumedCount: 0,
-};
+const RELAY = aRelay();
 
 it("finds nothing wrong with what control writes, tombstones and what later versions add included", () => {
   expect(wrongWith("relays", RELAY)).toBeUndefined();
   expect(wrongWith("relays", { ...RELAY, removed: { at: new Date(), waiting: "bounce" }, later: 1 })).toBeUndefined();
-  const account = { _id: "acme", customerNo: "1", sourceIps: [], limits: { waitingMails: 200_000 } };
-  expect(wrongWith("accounts", account)).toBeUndefined();
-  const domain = { _id: "acme/acme.example", account: "acme", domain: "acme.example", messageSigning: false };
-  expect(wrongWith("domains", domain)).toBeUndefined();
+  expect(wrongWith("accounts", anAccount())).toBeUndefined();
+  expect(wrongWith("domains", aDomain())).toBeUndefined();
 });
 
 it.each([
