@@ -59,11 +59,12 @@ async function fateOfExpired(ports: AttemptPorts, mail: MailMessage, deathReason
 
 /** Claims first: an attempt that ends in between has its outcome then. */
 async function askLedger({ ledger, clock }: AttemptPorts, mail: MailMessage) {
-  const claimed = await ledger.claimed(mail.mailId);
+  const isYoung = mayBeUnclaimed(mail, clock.nowMs());
+  const claimed = isYoung ? [] : await ledger.claimed(mail.mailId);
   const outcomes = await ledger.outcomesOf(mail.mailId);
   const isOver = ({ attempt, isTakenOver }: ClaimedAttempt): boolean =>
     !isTakenOver && outcomes.some((outcome) => outcome.attempt === attempt);
-  return { outcomes, isUnderWay: mayBeUnclaimed(mail, clock.nowMs()) || !claimed.every(isOver) };
+  return { outcomes, isUnderWay: isYoung || !claimed.every(isOver) };
 }
 
 function logFate({ log }: AttemptPorts, mail: MailMessage, fate: RetryFate): void {
