@@ -1,4 +1,5 @@
 // Makes the message of a job from what was submitted: its head, an entry for each of `recipients`, the shared content.
+import { setImmediate as othersTurn } from "node:timers/promises";
 import { MAX_MAIL_BYTES } from "#shared/contracts/job-request.ts";
 import type { JobRequest } from "#shared/contracts/job-request.ts";
 import { MOST_IN_HEADER } from "#shared/contracts/job-request-fields.ts";
@@ -169,7 +170,7 @@ async function entriesOf(request: JobRequest, facts: JobFacts): Promise<JobMessa
     entries.push(entry);
     if (bytesOfTurn < BYTES_AT_ONCE) continue;
     bytesOfTurn = 0;
-    await new Promise((resolve) => setImmediate(resolve));
+    await othersTurn();
   }
   return entries;
 }

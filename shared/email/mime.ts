@@ -1,5 +1,6 @@
 // The body of a job as MIME, encoded once: what stands below the header block of each of its mails. Everything is 7-bit
 // with CRLF and lines of at most 998 characters, so that no server on the way needs 8BITMIME or has to touch it.
+import { setImmediate as othersTurn } from "node:timers/promises";
 import MimeNode from "nodemailer/lib/mime-node";
 import { encodeText } from "./charset.ts";
 import { base64Length, encodeLongQuotedPrintable, MOST_QUOTED, writeBase64 } from "./transfer-encoding.ts";
@@ -106,7 +107,7 @@ async function bodyPart(content: MimeContent): Promise<Part | undefined> {
 async function attachedParts(attachments: readonly MimeAttachment[]): Promise<Part[]> {
   const parts: Part[] = [];
   for (const [index, attachment] of attachments.entries()) {
-    if (index > 0 && index % ATTACHMENTS_AT_ONCE === 0) await new Promise((resolve) => setImmediate(resolve));
+    if (index > 0 && index % ATTACHMENTS_AT_ONCE === 0) await othersTurn();
     parts.push(attachmentPart(attachment));
   }
   return parts;

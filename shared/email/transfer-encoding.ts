@@ -1,4 +1,5 @@
 // Transfer encodings (RFC 2045 §6.7, §6.8): read strictly, as a caller may have used them in JSON; written for MIME.
+import { setImmediate as othersTurn } from "node:timers/promises";
 import { encode as encodeQp, wrap as wrapQp } from "nodemailer/lib/qp";
 
 /** A longer text takes base64, which needs a tenth of the memory and time, and is not read in its source. */
@@ -98,7 +99,7 @@ function endOfPiece(bytes: Buffer, start: number): number {
 export async function encodeLongQuotedPrintable(bytes: Buffer): Promise<Buffer> {
   const pieces: Buffer[] = [];
   for (let start = 0, end = 0; start < bytes.length; start = end) {
-    if (start > 0) await new Promise((resolve) => setImmediate(resolve));
+    if (start > 0) await othersTurn();
     end = endOfPiece(bytes, start);
     pieces.push(encodeQuotedPrintable(bytes.subarray(start, end)));
     // A line that is longer than what is encoded at once goes on behind a soft line break.
@@ -143,7 +144,7 @@ export async function writeBase64(bytes: Buffer, out: Buffer): Promise<number> {
   const lines = Math.ceil(bytes.length / LINE_BYTES);
   let end = 0;
   for (let line = 0; line < lines; line += 1) {
-    if (line > 0 && line % LINES_AT_ONCE === 0) await new Promise((resolve) => setImmediate(resolve));
+    if (line > 0 && line % LINES_AT_ONCE === 0) await othersTurn();
     end += writeLine(bytes, line, { out, at: end });
   }
   return end;
