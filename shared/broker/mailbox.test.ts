@@ -4,36 +4,45 @@ import { expect, it } from "vitest";
 import { systemClock } from "#shared/clock.ts";
 import { ByteBudget } from "./byte-budget.ts";
 import { FaultGate } from "./fault-gate.ts";
+import type { MailboxOptions } from "./mailbox.ts";
 import { Mailbox } from "./mailbox.ts";
 
-it("gives a message back that could not even be parked, and takes the next", async () => {
-  const clock = { ...systemClock, sleep: () => Promise.resolve() };
-  const log = pino({ level: "silent" });
-  const worked: number[] = [];
-  const mailbox = new Mailbox({
+const clock = { ...systemClock, sleep: () => Promise.resolve() };
+
+function mailboxWith(options: Pick<MailboxOptions, "prefetch" | "worker"> & Partial<MailboxOptions>): Mailbox {
+  return new Mailbox({
     queue: "q",
-    prefetch: 1,
     isLane: false,
+    gate: new FaultGate(clock, new AbortController().signal),
+    budget: new ByteBudget(),
+    log: pino({ level: "silent" }),
+    clock,
+    declare: () => Promise.resolve(),
+    leave: () => undefined,
+    ...options,
+  });
+}
+
+const messageOf = (deliveryTag: number, bytes = 0): ConsumeMessage =>
+  ({ content: Buffer.alloc(bytes), fields: { deliveryTag }, properties: {} }) as unknown as ConsumeMessage;
+
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+it("gives a message back that could not even be parked, and takes the next", async () => {
+  const worked: number[] = [];
+  const mailbox = mailboxWith({
+    prefetch: 1,
     worker: ({ raw }) => {
       const { deliveryTag } = raw.fields;
       worked.push(deliveryTag);
       return deliveryTag === 1 ? Promise.reject(new RangeError("too large")) : Promise.resolve();
     },
-    gate: new FaultGate(clock, new AbortController().signal),
-    budget: new ByteBudget(),
-    log,
-    clock,
-    declare: () => Promise.resolve(),
-    leave: () => undefined,
   });
   const returned: unknown[] = [];
   const channel = {
     prefetch: () => Promise.resolve(),
     consume: (_queue: string, onMessage: (message: ConsumeMessage) => void) => {
-      for (const deliveryTag of [1, 2]) {
-        const message = { content: Buffer.alloc(0), fields: { deliveryTag }, properties: {} };
-        onMessage(message as unknown as ConsumeMessage);
-      }
+      for (const deliveryTag of [1, 2]) onMessage(messageOf(deliveryTag));
       return Promise.resolve({ consumerTag: "c" });
     },
     nack: (message: ConsumeMessage, allUpTo: boolean, requeue: boolean) =>
@@ -41,7 +50,42 @@ it("gives a message back that could not even be parked, and takes the next", asy
   };
   mailbox.attach(channel as unknown as Channel);
   await mailbox.whenIdle();
-  await new Promise((resolve) => setImmediate(resolve));
+  await turn();
   expect(returned).toEqual([[1, false, true]]);
   expect(worked).toEqual([1, 2]);
+});
+
+it("goes on, two messages at once, while others hold all that the process may, for however long", async () => {
+  const budget = new ByteBudget(100);
+  budget.add(200);
+  const worked: number[] = [];
+  const mailbox = mailboxWith({
+    prefetch: 10,
+    budget,
+    worker: async ({ raw }) => void worked.push(raw.fields.deliveryTag),
+  });
+  const prefetches: number[] = [];
+  let deliver: ((message: ConsumeMessage) => void) | undefined;
+  const channel = {
+    prefetch: (count: number) => Promise.resolve(prefetches.push(count)),
+    consume: (_queue: string, onMessage: (message: ConsumeMessage) => void) => {
+      deliver = onMessage;
+      return Promise.resolve({ consumerTag: "c" });
+    },
+    cancel: () => {
+      deliver = undefined;
+      return Promise.resolve();
+    },
+  };
+  mailbox.attach(channel as unknown as Channel);
+  for (const deliveryTag of [1, 2, 3]) {
+    await turn();
+    deliver?.(messageOf(deliveryTag, 10));
+  }
+  await turn();
+  expect(worked).toEqual([1, 2, 3]);
+  expect(prefetches).toEqual([10, 2]);
+  budget.remove(200);
+  await turn();
+  expect(prefetches).toEqual([10, 2, 10]);
 });

@@ -17,6 +17,8 @@ const SILENT_MS = 10_000;
 const PRIORITIES = 2 ** 31;
 /** No prefetch is wanted: the consumer is replaced by another, and what it delivered counts for neither. */
 const SPENT = -1;
+/** Messages that each mailbox may hold however much others do: they may be let wait for as long as a relay likes. */
+const LEAST_HELD = 2;
 
 /** Takes a delivery through to its settlement; resolves when nothing is left to do for it. */
 export type Worker = (held: Held) => Promise<void>;
@@ -175,7 +177,10 @@ export class Mailbox implements Consumption, Member {
   }
 
   get #wanted(): number {
-    return this.#isHeld || this.#isThrottled ? 0 : this.#prefetch;
+    if (this.#isHeld) return 0;
+    if (!this.#isThrottled) return this.#prefetch;
+    const least = Math.min(LEAST_HELD, this.#prefetch);
+    return this.#held.size <= LEAST_HELD || this.#consumer?.prefetch === least ? least : 0;
   }
 
   /** Nothing is begun; what still comes goes back when the broker has stopped giving out. */
@@ -267,7 +272,7 @@ export class Mailbox implements Consumption, Member {
     // A lane that comes back probes beside what its former consumer still has in hand: its own gate bounds it.
     const hasRoom = (): boolean => this.#options.isLane || this.#inHand < (this.#options.mostInHand ?? this.#prefetch);
     while (this.#unbegun.length > 0 && hasRoom() && !gate.isShut && !this.#isHeld) {
-      if (budget.isOver && this.#inHand > 0) return;
+      if (budget.isOver && this.#held.size - this.#unbegun.length >= LEAST_HELD) return;
       const held = this.#unbegun.shift();
       if (held !== undefined) void this.#work(held);
     }
@@ -287,6 +292,7 @@ export class Mailbox implements Consumption, Member {
     this.#inHand -= weight;
     if (this.#held.delete(held)) this.#options.budget.remove(held.raw.content.length);
     this.#begin();
+    if (this.#isThrottled) void this.#reconcile();
     if (this.#inHand === 0) for (const resolve of this.#idle.splice(0)) resolve();
   }
 
