@@ -83,13 +83,20 @@ export function isWorthWaiting(entry: Entry, nowMs: number): boolean {
   return entry.health.state === "open" && !isHanging(flightOf(entry, nowMs));
 }
 
-export function parkedFor(entry: Entry, nowMs: number, bound = "the endpoint is at its bound"): Admission {
+export interface Bound {
+  reason: string;
+  /** Of all that is posted within it. */
+  pace: Pace;
+}
+
+export function parkedFor(entry: Entry, nowMs: number, bound?: Bound): Admission {
+  const { reason: atBound, pace } = bound ?? { reason: "the endpoint is at its bound", pace: entry.pace };
   const { state, sinceMs, untilMs } = entry.health;
-  const backlogMs = entry.pace.notePark(nowMs);
+  const backlogMs = pace.notePark(nowMs);
   const troubleMs = state === "open" ? 0 : (nowMs - sinceMs) / 2;
   const answer = entry.lastAnswer?.error;
   const trouble = `the endpoint is ${state}${answer === undefined ? "" : `: ${answer}`}`;
-  const reason = state === "open" ? bound : trouble;
+  const reason = state === "open" ? atBound : trouble;
   return { kind: "parked", reason, expectedMs: Math.max(backlogMs, troubleMs, untilMs - nowMs) };
 }
 

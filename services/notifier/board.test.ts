@@ -46,7 +46,14 @@ function start(mostWaiting = 100) {
     forget: async () => undefined,
   };
   const log = createLog("test", "silent");
-  const board: Board = createBoard({ endpoints, clock, log, mostWaiting, mostOfAccount: 200, keptMs: 60_000 });
+  const board: Board = createBoard({
+    endpoints,
+    clock,
+    log,
+    mostWaiting,
+    mostOfAccount: { posts: 200, bytes: 1_000 },
+    keptMs: 60_000,
+  });
   return {
     looks,
     looking,
@@ -70,13 +77,13 @@ function turnOf(admission: Admission): Turn {
 }
 
 const turns = async (board: Board, count: number): Promise<Turn[]> =>
-  (await Promise.all(Array.from({ length: count }, () => board.admit(DETAILS)))).map(turnOf);
+  (await Promise.all(Array.from({ length: count }, () => board.admit(DETAILS, 1)))).map(turnOf);
 
 describe("the board of endpoints", () => {
   it("lets one in for each that ends once the bound is reached", async () => {
     const { board } = start();
     const [first] = await turns(board, MOST_IN_FLIGHT);
-    const next = board.admit(DETAILS);
+    const next = board.admit(DETAILS, 1);
     first?.end(OK);
     expect((await next).kind).toBe("turn");
   });
@@ -84,17 +91,46 @@ describe("the board of endpoints", () => {
   it("lets an account in that often and no more, however many endpoints its jobs name", async () => {
     const { board } = start();
     const urls = Array.from({ length: 201 }, (_, n) => `https://job.example.com/${n}`);
-    const [first, ...others] = await Promise.all(urls.map((url) => board.admit({ ...DETAILS, url })));
+    const [first, ...others] = await Promise.all(urls.map((url) => board.admit({ ...DETAILS, url }, 1)));
     expect(others.filter(({ kind }) => kind === "parked")).toHaveLength(1);
-    expect((await board.admit({ ...DETAILS, account: "other" })).kind).toBe("turn");
+    expect((await board.admit({ ...DETAILS, account: "other" }, 1)).kind).toBe("turn");
     if (first !== undefined) turnOf(first).end(OK);
-    expect((await board.admit(DETAILS)).kind).toBe("turn");
+    expect((await board.admit(DETAILS, 1)).kind).toBe("turn");
+  });
+
+  it("lets an account have so many bytes and no more, in flight or waiting, and one batch however long", async () => {
+    const { board } = start();
+    const [first] = [turnOf(await board.admit(DETAILS, 2_000)), await turns(board, 0)];
+    const reason = "the endpoint is at its bound";
+    expect(await board.admit(DETAILS, 1)).toMatchObject({
+      kind: "parked",
+      reason: expect.not.stringContaining(reason) as string,
+    });
+    expect((await board.admit({ ...DETAILS, account: "other" }, 2_000)).kind).toBe("turn");
+    first.end(OK);
+    await turns(board, MOST_IN_FLIGHT);
+    const waiting = board.admit(DETAILS, 900);
+    expect((await board.admit({ ...DETAILS, url: "https://job.example.com/" }, 900)).kind).toBe("parked");
+    expect(waiting).toBeInstanceOf(Promise);
+  });
+
+  it("parks what is beyond an account's bound for about as long as its POSTs take, so that a backlog does not circle", async () => {
+    const { board, advance } = start();
+    const urls = Array.from({ length: 200 }, (_, n) => `https://job.example.com/${n}`);
+    const inFlight = await Promise.all(urls.map((url) => board.admit({ ...DETAILS, url }, 1)));
+    const parkMany = () => Promise.all(Array.from({ length: 800 }, () => board.admit(DETAILS, 1)));
+    await parkMany();
+    await advance(10_000);
+    for (const admission of inFlight) turnOf(admission).end({ kind: "failed", status: 0, reason: "no answer in time" });
+    await Promise.all(urls.map((url) => board.admit({ ...DETAILS, url }, 1)));
+    const last = (await parkMany()).at(-1);
+    expect(last).toMatchObject({ kind: "parked", expectedMs: 20_000 });
   });
 
   it("parks those that wait for an endpoint that went silent", async () => {
     const { board, advance } = start();
     await turns(board, MOST_IN_FLIGHT);
-    const next = board.admit(DETAILS);
+    const next = board.admit(DETAILS, 1);
     await advance(1_100);
     expect(await next).toMatchObject({ kind: "parked", reason: "the endpoint is at its bound" });
   });
@@ -102,8 +138,8 @@ describe("the board of endpoints", () => {
   it("parks at once what finds no place to wait", async () => {
     const { board } = start(4);
     await turns(board, MOST_IN_FLIGHT);
-    const waiting = Array.from({ length: 3 }, () => board.admit(DETAILS));
-    expect((await board.admit(DETAILS)).kind).toBe("parked");
+    const waiting = Array.from({ length: 3 }, () => board.admit(DETAILS, 1));
+    expect((await board.admit(DETAILS, 1)).kind).toBe("parked");
     expect(waiting).toHaveLength(3);
   });
 
@@ -118,21 +154,21 @@ describe("the board of endpoints", () => {
       state: "off",
       lastAnswer: { status: 410, error: "410" },
     });
-    expect(await board.admit(DETAILS)).toMatchObject({ kind: "parked", reason: "the endpoint is off: 410" });
+    expect(await board.admit(DETAILS, 1)).toMatchObject({ kind: "parked", reason: "the endpoint is off: 410" });
     expect(board.counts()).toEqual({ open: 0, slowed: 0, off: 1 });
   });
 
   it("says again that an endpoint is off when the store could not be told, and keeps it off meanwhile", async () => {
     const { board, states, store } = start();
     store.isAway = true;
-    turnOf(await board.admit(DETAILS)).end(GONE);
+    turnOf(await board.admit(DETAILS, 1)).end(GONE);
     await expect(board.synchronize()).rejects.toThrow("away");
-    expect((await board.admit(DETAILS)).kind).toBe("parked");
+    expect((await board.admit(DETAILS, 1)).kind).toBe("parked");
     store.isAway = false;
     await board.synchronize();
     expect(states.get(KEY)?.state).toBe("off");
     await board.synchronize();
-    expect((await board.admit(DETAILS)).kind).toBe("parked");
+    expect((await board.admit(DETAILS, 1)).kind).toBe("parked");
   });
 
   it("learns from the store what another replica switched off, and what an operator switched on", async () => {
@@ -140,16 +176,16 @@ describe("the board of endpoints", () => {
     const off: EndpointState = { _id: KEY, account: "acme", url: "", state: "off", since: new Date(0) };
     states.set(KEY, off);
     await board.synchronize();
-    expect((await board.admit(DETAILS)).kind).toBe("parked");
+    expect((await board.admit(DETAILS, 1)).kind).toBe("parked");
     states.set(KEY, { ...off, state: "open" });
     await board.synchronize();
-    expect((await board.admit(DETAILS)).kind).toBe("turn");
+    expect((await board.admit(DETAILS, 1)).kind).toBe("turn");
   });
 
   it("posts nothing to what another replica switched off before it was first asked for here", async () => {
     const { board, states } = start();
     states.set(KEY, { _id: KEY, account: "acme", url: "", state: "off", since: new Date(0) });
-    expect((await board.admit(DETAILS)).kind).toBe("parked");
+    expect((await board.admit(DETAILS, 1)).kind).toBe("parked");
   });
 
   it("asks for no more than is in hand, once a second, however many are off", async () => {
@@ -172,7 +208,7 @@ describe("the board of endpoints", () => {
     await advance(1_000);
     const { promise, resolve } = Promise.withResolvers<void>();
     looking.until = promise;
-    const asking = board.admit(DETAILS);
+    const asking = board.admit(DETAILS, 1);
     await advance(0);
     turn?.end(GONE);
     const saved = board.synchronize();
@@ -184,30 +220,30 @@ describe("the board of endpoints", () => {
 
   it("shows the first answer after an operator switched it on, however soon that comes", async () => {
     const { board, states } = start();
-    turnOf(await board.admit(DETAILS)).end(GONE);
+    turnOf(await board.admit(DETAILS, 1)).end(GONE);
     await board.synchronize();
     states.delete(KEY);
     board.open(DETAILS.account);
-    turnOf(await board.admit(DETAILS)).end(OK);
+    turnOf(await board.admit(DETAILS, 1)).end(OK);
     await board.synchronize();
     expect(states.get(KEY)).toMatchObject({ state: "open", lastAnswer: { status: 200 } });
   });
 
   it("learns that another replica was told to stop, however often the answers differ here", async () => {
     const { board, states, advance } = start();
-    for (const status of [200, 202, 200, 202]) turnOf(await board.admit(DETAILS)).end({ kind: "delivered", status });
+    for (const status of [200, 202, 200, 202]) turnOf(await board.admit(DETAILS, 1)).end({ kind: "delivered", status });
     await board.synchronize();
-    turnOf(await board.admit(DETAILS)).end(OK);
+    turnOf(await board.admit(DETAILS, 1)).end(OK);
     states.set(KEY, { _id: KEY, account: "acme", url: "", state: "off", since: new Date(0) });
     await advance(1_000);
-    expect((await board.admit(DETAILS)).kind).toBe("parked");
+    expect((await board.admit(DETAILS, 1)).kind).toBe("parked");
   });
 
   it("keeps the state of an account's endpoint, and that of a job's for a while", async () => {
     const { board, states } = start();
     const url = "https://job.example.com/7";
-    turnOf(await board.admit(DETAILS)).end(GONE);
-    turnOf(await board.admit({ ...DETAILS, url, isJobs: true })).end(GONE);
+    turnOf(await board.admit(DETAILS, 1)).end(GONE);
+    turnOf(await board.admit({ ...DETAILS, url, isJobs: true }, 1)).end(GONE);
     await board.synchronize();
     expect(states.get(KEY)?.expiresAt).toBeUndefined();
     expect(states.get(endpointKey("acme", url))?.expiresAt).toEqual(new Date(1_060_000));
@@ -220,14 +256,14 @@ describe("the board of endpoints", () => {
     states.set(KEY, { _id: KEY, account: "acme", url: "", state: "slowed", since: new Date(0), until, lastAnswer });
     await board.synchronize();
     const reason = "the endpoint is slowed: 429: wait";
-    expect(await board.admit(DETAILS)).toMatchObject({
+    expect(await board.admit(DETAILS, 1)).toMatchObject({
       kind: "parked",
       reason,
       expectedMs: expect.any(Number) as number,
     });
     await advance(59_000);
     await board.synchronize();
-    expect((await board.admit(DETAILS)).kind).toBe("parked");
+    expect((await board.admit(DETAILS, 1)).kind).toBe("parked");
     await advance(1_001);
     await board.synchronize();
     expect(await turns(board, 1)).toHaveLength(1);
@@ -237,8 +273,8 @@ describe("the board of endpoints", () => {
     const { board } = start();
     const [turn] = await turns(board, 1);
     turn?.end({ kind: "failed", status: 0, reason: "no answer" });
-    const probe = turnOf(await board.admit(DETAILS));
-    expect((await board.admit(DETAILS)).kind).toBe("parked");
+    const probe = turnOf(await board.admit(DETAILS, 1));
+    expect((await board.admit(DETAILS, 1)).kind).toBe("parked");
     probe.end(OK);
     expect(await turns(board, MOST_IN_FLIGHT)).toHaveLength(MOST_IN_FLIGHT);
   });

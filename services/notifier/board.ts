@@ -7,15 +7,17 @@ import type { Endpoints, EndpointState } from "#shared/store/endpoints.ts";
 import type { GroupCommit } from "#shared/store/group-commit.ts";
 import { createGroupCommit } from "#shared/store/group-commit.ts";
 import type { PostOutcome } from "./answer.ts";
-import type { Admission, Entry, Turn } from "./board-entry.ts";
+import type { Admission, Bound, Entry, Turn } from "./board-entry.ts";
 import { admitWaiting, entryOf, isChanged, isWorthWaiting, parkedFor, roomOf, stateOf } from "./board-entry.ts";
 import type { EndpointDetails } from "./endpoint.ts";
 import type { Health } from "./health.ts";
 import { afterOutcome, healthy } from "./health.ts";
+import type { Pace } from "./pace.ts";
+import { createPace } from "./pace.ts";
 
 export interface Board {
-  /** A turn to post, at once or after a short wait; otherwise the batch is parked. Throws StoreUnavailable. */
-  admit(details: EndpointDetails): Promise<Admission>;
+  /** A turn to post so many bytes, at once or after a short wait; otherwise the batch is parked. Throws StoreUnavailable. */
+  admit(details: EndpointDetails, bytes: number): Promise<Admission>;
   /** Writes what changed here, and looks after those that nobody asks for. Called every second. */
   synchronize(): Promise<void>;
   /** Forgets what is held against an account's endpoints (an operator switched them on). */
@@ -30,12 +32,22 @@ export interface BoardOptions {
   log: Log;
   /** Batches that may wait for a turn in this replica, over all endpoints. */
   mostWaiting: number;
-  /** POSTs that all endpoints of an account may have in flight: each of its jobs may name another, and all may hang. */
-  mostOfAccount: number;
+  /**
+   * What all endpoints of an account may have: POSTs in flight, for each of its jobs may name another, and all may hang; and
+   * bytes, in flight or waiting for a turn. One batch may go however long it is.
+   */
+  mostOfAccount: AccountUse;
   /** How long the state of an endpoint that came with a job is kept. */
   keptMs: number;
 }
 
+export interface AccountUse {
+  posts: number;
+  bytes: number;
+}
+
+const NOTHING: AccountUse = { posts: 0, bytes: 0 };
+const MIB = 1_048_576;
 const LONGEST_TURN_WAIT_MS = 5_000;
 /** How often it is looked after those that wait. */
 const LOOK_EVERY_MS = 250;
@@ -52,8 +64,10 @@ class EndpointBoard implements Board {
   readonly #log: Log;
   readonly #entries = new LRUCache<string, Entry>({ max: MOST_ENDPOINTS });
   readonly #mostWaiting: number;
-  readonly #mostOfAccount: number;
-  readonly #inFlight = new Map<string, number>();
+  readonly #mostOfAccount: AccountUse;
+  readonly #uses = new Map<string, AccountUse>();
+  /** Of those accounts that were at their bound of late, by what came back of all their POSTs. */
+  readonly #paces = new LRUCache<string, Pace>({ max: MOST_ENDPOINTS });
   readonly #keptMs: number;
   readonly #looks: GroupCommit<Entry>;
   #waiting = 0;
@@ -69,19 +83,18 @@ class EndpointBoard implements Board {
     this.#log = log;
   }
 
-  async admit(details: EndpointDetails): Promise<Admission> {
+  async admit(details: EndpointDetails, bytes: number): Promise<Admission> {
     const entry = this.#entryOf(details);
     entry.isJobs = details.isJobs === true;
     if (this.#clock.nowMs() - entry.lookedMs >= LOOKED_AT_FOR_MS) await this.#look(entry);
     const nowMs = this.#clock.nowMs();
-    if (this.#inFlightOf(entry) >= this.#mostOfAccount) {
-      return parkedFor(entry, nowMs, `the account has ${this.#mostOfAccount} POSTs under way`);
-    }
-    if (roomOf(entry, nowMs) > 0) return { kind: "turn", turn: this.#begin(entry) };
+    const bound = this.#boundOf(entry, bytes);
+    if (bound !== undefined) return parkedFor(entry, nowMs, bound);
+    if (roomOf(entry, nowMs) > 0) return { kind: "turn", turn: this.#begin(entry, bytes) };
     // An endpoint may hold three times what is left free: one alone three quarters of all, many a fair share each.
     const free = this.#mostWaiting - this.#waiting;
     if (entry.waiting.length >= 3 * free || !isWorthWaiting(entry, nowMs)) return parkedFor(entry, nowMs);
-    const turn = await this.#waitForTurn(entry);
+    const turn = await this.#waitForTurn(entry, bytes);
     return turn === undefined ? parkedFor(entry, this.#clock.nowMs()) : { kind: "turn", turn };
   }
 
@@ -165,20 +178,34 @@ class EndpointBoard implements Board {
     entry.savedMs = -Infinity;
   }
 
-  #inFlightOf({ account }: Entry): number {
-    return this.#inFlight.get(account) ?? 0;
+  /** At which bound its account is, where it may have no more. */
+  #boundOf({ account }: Entry, more: number): Bound | undefined {
+    const { posts, bytes } = this.#uses.get(account) ?? NOTHING;
+    const most = this.#mostOfAccount;
+    const isFull = posts >= most.posts;
+    if (!isFull && (bytes === 0 || bytes + more <= most.bytes)) return undefined;
+    const pace = this.#paces.get(account) ?? createPace();
+    this.#paces.set(account, pace);
+    const has = isFull ? `${most.posts} POSTs` : `${most.bytes / MIB} MiB`;
+    return { reason: `the account has ${has} under way`, pace };
   }
 
-  #begin(entry: Entry): Turn {
+  #use({ account }: Entry, { posts, bytes }: AccountUse): void {
+    const before = this.#uses.get(account) ?? NOTHING;
+    const now = { posts: before.posts + posts, bytes: before.bytes + bytes };
+    if (now.posts === 0 && now.bytes === 0) this.#uses.delete(account);
+    else this.#uses.set(account, now);
+  }
+
+  #begin(entry: Entry, bytes: number): Turn {
     const id = Symbol("turn");
     entry.inFlight.set(id, this.#clock.nowMs());
-    this.#inFlight.set(entry.account, this.#inFlightOf(entry) + 1);
+    this.#use(entry, { posts: 1, bytes });
     return {
       end: (outcome) => {
         entry.inFlight.delete(id);
-        const others = this.#inFlightOf(entry) - 1;
-        if (others > 0) this.#inFlight.set(entry.account, others);
-        else this.#inFlight.delete(entry.account);
+        this.#use(entry, { posts: -1, bytes: -bytes });
+        this.#paces.get(entry.account)?.notePosted(this.#clock.nowMs());
         this.#learn(entry, outcome);
         admitWaiting(entry, this.#clock.nowMs());
       },
@@ -207,15 +234,17 @@ class EndpointBoard implements Board {
     else this.#log.info(facts, "endpoint.changed");
   }
 
-  async #waitForTurn(entry: Entry): Promise<Turn | undefined> {
+  async #waitForTurn(entry: Entry, bytes: number): Promise<Turn | undefined> {
     const { promise, resolve } = Promise.withResolvers<Turn | undefined>();
     entry.waiting.push({
       sinceMs: this.#clock.nowMs(),
-      enter: (isAdmitted) => resolve(isAdmitted ? this.#begin(entry) : undefined),
+      enter: (isAdmitted) => resolve(isAdmitted ? this.#begin(entry, bytes) : undefined),
     });
+    this.#use(entry, { posts: 0, bytes });
     this.#waiting += 1;
     if (!this.#isLooking) void this.#lookAfterWaiting();
     const turn = await promise;
+    this.#use(entry, { posts: 0, bytes: -bytes });
     this.#waiting -= 1;
     return turn;
   }

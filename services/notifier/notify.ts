@@ -111,7 +111,10 @@ async function postInTurn(
   return outcome;
 }
 
-async function notify(options: NotifyOptions, batch: BatchMessage): Promise<Verdict> {
+async function notify(
+  options: NotifyOptions,
+  { message: batch, bytes }: Pick<Delivery<BatchMessage>, "message" | "bytes">,
+): Promise<Verdict> {
   const situation = (): BatchSituation => ({ batch, ladder: options.ladder, now: options.clock.now() });
   const choice = await chooseEndpoint(options, batch);
   if (choice.kind === "none") {
@@ -120,7 +123,7 @@ async function notify(options: NotifyOptions, batch: BatchMessage): Promise<Verd
   if (choice.kind === "sealed") return perform(options, decideOutcome(situation(), UNREADABLE), "");
   const { details } = choice;
   const url = displayUrl(details.url);
-  const admission = await options.board.admit(details);
+  const admission = await options.board.admit(details, bytes);
   if (admission.kind === "parked") {
     options.figures.countPost("parked");
     return perform(options, decideParked(situation(), admission), url);
@@ -131,5 +134,5 @@ async function notify(options: NotifyOptions, batch: BatchMessage): Promise<Verd
 
 /** The handler of notifier.batches. */
 export function createNotify(options: NotifyOptions): (delivery: Delivery<BatchMessage>) => Promise<Verdict> {
-  return ({ message }) => notify(options, message);
+  return (delivery) => notify(options, delivery);
 }

@@ -1,5 +1,6 @@
 // The notifier: records tracking points and tells the customer's endpoint of them (design, The record and the notifier).
 import type { Consumption } from "#shared/broker/actor.ts";
+import { MOST_BYTES_HELD } from "#shared/broker/byte-budget.ts";
 import { commandsQueueOf, notifyTier, QUEUES } from "#shared/broker/topology.ts";
 import { commandMessageSchema } from "#shared/contracts/command.ts";
 import { batchMessageSchema } from "#shared/contracts/batch.ts";
@@ -84,7 +85,7 @@ async function build({ settings, log, clock, broker, store }: Context) {
       clock,
       log,
       mostWaiting: BATCHES_IN_HAND * 0.9,
-      mostOfAccount: BATCHES_IN_HAND * 0.4,
+      mostOfAccount: { posts: BATCHES_IN_HAND * 0.4, bytes: MOST_BYTES_HELD * 0.25 },
       keptMs: deadlineMs + DAY_MS,
     }),
     collector: createCollector({
