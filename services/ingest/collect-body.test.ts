@@ -1,10 +1,10 @@
 import { PassThrough } from "node:stream";
 import { expect, it } from "vitest";
-import { BodyTooLarge, collectBody, RequestCutShort } from "./collect-body.ts";
+import { BodyTooLarge, collectBody, LARGE_BYTES, NoPlace, RequestCutShort } from "./collect-body.ts";
 
 it("gives the whole of a body that comes in pieces", async () => {
   const payload = new PassThrough();
-  const body = collectBody(payload, undefined, 100);
+  const body = collectBody(payload, { length: undefined, most: 100 });
   payload.write("one ");
   payload.end("two");
   expect(String(await body)).toBe("one two");
@@ -12,7 +12,7 @@ it("gives the whole of a body that comes in pieces", async () => {
 
 it("keeps the bytes of small chunks, not the chunks", async () => {
   const payload = new PassThrough();
-  const body = collectBody(payload, undefined, 1_000);
+  const body = collectBody(payload, { length: undefined, most: 1_000 });
   const chunks = Array.from({ length: 100 }, (_, index) => Buffer.from(String(index % 10)));
   for (const chunk of chunks) payload.write(chunk);
   await new Promise((resolve) => setImmediate(resolve));
@@ -22,20 +22,36 @@ it("keeps the bytes of small chunks, not the chunks", async () => {
 });
 
 it("throws BodyTooLarge for a length that is told, and for one that is not", async () => {
-  await expect(collectBody(new PassThrough(), 101, 100)).rejects.toThrow(BodyTooLarge);
+  await expect(collectBody(new PassThrough(), { length: 101, most: 100 })).rejects.toThrow(BodyTooLarge);
   const payload = new PassThrough();
   payload.write(Buffer.alloc(101));
-  await expect(collectBody(payload, undefined, 100)).rejects.toThrow(BodyTooLarge);
+  await expect(collectBody(payload, { length: undefined, most: 100 })).rejects.toThrow(BodyTooLarge);
 });
 
 it("throws RequestCutShort when the client leaves, or has left", async () => {
   const payload = new PassThrough();
-  const body = collectBody(payload, 50, 100);
+  const body = collectBody(payload, { length: 50, most: 100 });
   payload.destroy();
   await expect(body).rejects.toThrow(RequestCutShort);
-  await expect(collectBody(payload, 50, 100)).rejects.toThrow(RequestCutShort);
+  await expect(collectBody(payload, { length: 50, most: 100 })).rejects.toThrow(RequestCutShort);
   const aborted = new PassThrough();
-  const upload = collectBody(aborted, 50, 100);
+  const upload = collectBody(aborted, { length: 50, most: 100 });
   aborted.destroy(Object.assign(new Error("aborted"), { code: "ECONNRESET" }));
   await expect(upload).rejects.toThrow(RequestCutShort);
+});
+
+it("asks for a place for a body whose length is not told once it turns out to be large, and reads no more without one", async () => {
+  const asked: number[] = [];
+  const read = (bytes: number, hasPlace: boolean): Promise<Buffer> => {
+    const payload = new PassThrough();
+    const askForPlace = async (): Promise<boolean> => asked.push(bytes) > 0 && hasPlace;
+    const body = collectBody(payload, { length: undefined, most: 2 * LARGE_BYTES, askForPlace });
+    payload.write(Buffer.alloc(bytes));
+    payload.end("end");
+    return body;
+  };
+  expect(await read(LARGE_BYTES - 3, false)).toHaveLength(LARGE_BYTES);
+  expect(await read(LARGE_BYTES + 1, true)).toHaveLength(LARGE_BYTES + 4);
+  await expect(read(LARGE_BYTES + 2, false)).rejects.toThrow(NoPlace);
+  expect(asked).toEqual([LARGE_BYTES + 1, LARGE_BYTES + 2]);
 });

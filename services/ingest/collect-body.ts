@@ -2,8 +2,8 @@
 import type { Readable } from "node:stream";
 import { createBlocks } from "./blocks.ts";
 
-/** Smaller bodies come in few chunks: often in one, which then needs no copy. */
-const LARGE_BYTES = 256 * 1024;
+/** Smaller bodies come in few chunks, often in one, which then needs no copy; larger ones are few at once. */
+export const LARGE_BYTES = 256 * 1024;
 
 export class BodyTooLarge extends Error {
   override readonly name = "BodyTooLarge";
@@ -15,21 +15,40 @@ export class RequestCutShort extends Error {
   readonly statusCode = 400;
 }
 
+/** A body that turns out to be large, while there are too many others. */
+export class NoPlace extends Error {
+  override readonly name = "NoPlace";
+}
+
+/** Asks for a place for a large body whose length nobody told; false where there is none. */
+export type AskForPlace = () => Promise<boolean>;
+
 /**
  * Throws BodyTooLarge as soon as there is more than `most`; what still comes is then thrown away unread. Throws
- * RequestCutShort when the client leaves before its end.
+ * RequestCutShort when the client leaves before its end, and NoPlace where the body is large and may not be. Where the
+ * length is told, whoever calls has asked for a place.
  */
-export async function collectBody(payload: Readable, length: number | undefined, most: number): Promise<Buffer> {
+export async function collectBody(
+  payload: Readable,
+  { length, most, askForPlace }: { length: number | undefined; most: number; askForPlace?: AskForPlace | undefined },
+): Promise<Buffer> {
   if (length !== undefined && length > most) throw new BodyTooLarge();
   if (payload.destroyed) throw new RequestCutShort();
   const blocks = createBlocks(length !== undefined && length > LARGE_BYTES ? length : 0);
   return new Promise((resolve, reject) => {
-    const take = (chunk: Buffer): void => {
-      blocks.add(chunk);
-      if (blocks.bytes <= most) return;
+    const refuse = (error: Error): void => {
       payload.off("data", take);
       payload.resume();
-      reject(new BodyTooLarge());
+      reject(error);
+    };
+    let isLarge = length !== undefined;
+    const take = (chunk: Buffer): void => {
+      blocks.add(chunk);
+      if (blocks.bytes > most) return refuse(new BodyTooLarge());
+      if (isLarge || blocks.bytes <= LARGE_BYTES || askForPlace === undefined) return;
+      isLarge = true;
+      payload.pause();
+      void askForPlace().then((hasPlace) => (hasPlace ? payload.resume() : refuse(new NoPlace())));
     };
     // An error takes its stack when it is made: none is for the close of a body that has come to its end.
     const cut = (): void => reject(new RequestCutShort());

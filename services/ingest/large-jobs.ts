@@ -22,7 +22,7 @@ export function createLargeJobs(clock: Clock): WithinLargeJobs {
   const places = createLargePlaces(AT_ONCE, WAIT_MS, clock);
   return async (submission, work) => {
     if (!isLarge(submission)) return work();
-    const release = await places.take();
+    const release = await places.of(submission.account._id).take();
     return release === undefined ? undefined : work().finally(release);
   };
 }

@@ -16,8 +16,10 @@ import type { Account } from "#shared/routing/configuration.ts";
 import type { Confirmable } from "#shared/routing/find-confirmed.ts";
 import type { Authenticator } from "./authenticate.ts";
 import { readBasic } from "./basic-authorization.ts";
-import { BodyTooLarge, collectBody, letGo } from "./collect-body.ts";
+import type { AskForPlace } from "./collect-body.ts";
+import { BodyTooLarge, collectBody, LARGE_BYTES, letGo, NoPlace } from "./collect-body.ts";
 import { MAX_KEY_CHARACTERS } from "./idempotency.ts";
+import type { SharedPlaces } from "./large-places.ts";
 import { createLargePlaces } from "./large-places.ts";
 import { openApiDocument } from "./openapi.ts";
 import type { Problem } from "#shared/contracts/problem.ts";
@@ -25,12 +27,10 @@ import { problemOf } from "./problem.ts";
 import type { GivenKey } from "./read-job-request.ts";
 import { readJobRequest } from "./read-job-request.ts";
 import { tracedRequest } from "./request-span.ts";
-import type { LargePlaces } from "./smtp-message.ts";
 import type { Accept, Acceptance, Submission } from "./submission.ts";
 
 export const MAX_REQUEST_BYTES = 32 * 1024 * 1024;
-/** Requests over this size are few at once: each takes several times its size in memory. */
-const LARGE_BYTES = 256 * 1024;
+/** Each takes several times its size in memory. */
 const LARGE_REQUESTS = 6;
 const LARGE_WAIT_MS = 30_000;
 const REQUEST_TIMEOUT_MS = 300_000;
@@ -48,6 +48,7 @@ export interface RestParts {
 declare module "fastify" {
   interface FastifyRequest {
     account: Account | undefined;
+    askForPlace: AskForPlace | undefined;
   }
 }
 
@@ -82,9 +83,14 @@ export function createRest(parts: RestParts): FastifyInstance {
     sendProblem(reply, problemOf(405, `${request.method} is not a method of this path.`)),
   );
   app.decorateRequest("account", undefined);
+  app.decorateRequest("askForPlace", undefined);
   app.removeAllContentTypeParsers();
   app.addContentTypeParser(/^application\/json\s*(;|$)/i, (request: FastifyRequest, payload: Readable) =>
-    collectBody(payload, lengthOf(request), MAX_REQUEST_BYTES),
+    collectBody(payload, {
+      length: lengthOf(request),
+      most: MAX_REQUEST_BYTES,
+      askForPlace: request.askForPlace,
+    }),
   );
   const places = createLargePlaces(LARGE_REQUESTS, LARGE_WAIT_MS, parts.clock);
   app.post("/v1/jobs", {
@@ -106,6 +112,7 @@ function sendProblem(reply: FastifyReply, problem: Problem, retryAfterSeconds?: 
   return reply.code(problem.status).type("application/problem+json").send(JSON.stringify(problem));
 }
 
+const NO_PLACE = problemOf(503, "Too many large requests at once.");
 const BODY_PROBLEMS = {
   FST_ERR_CTP_INVALID_MEDIA_TYPE: problemOf(415, "The content type is not application/json in UTF-8."),
   FST_ERR_CTP_BODY_TOO_LARGE: problemOf(413, `A request is at most ${MAX_REQUEST_BYTES} bytes.`),
@@ -115,6 +122,7 @@ const BODY_PROBLEMS = {
 function problemOfError(error: unknown, log: Log): Problem {
   if (isRetriable(error)) return problemOf(503, "A backing service is away.");
   const code = error instanceof Error && "code" in error ? error.code : undefined;
+  if (error instanceof NoPlace) return NO_PLACE;
   if (error instanceof BodyTooLarge) return BODY_PROBLEMS.FST_ERR_CTP_BODY_TOO_LARGE;
   if (code === "FST_ERR_CTP_INVALID_MEDIA_TYPE" || code === "FST_ERR_CTP_BODY_TOO_LARGE") return BODY_PROBLEMS[code];
   const status = error instanceof Error && "statusCode" in error ? error.statusCode : undefined;
@@ -129,19 +137,23 @@ interface Exchange {
 }
 
 /** Who asks, and whether what comes may be read at all. Answers by itself where not. */
-async function admit(parts: RestParts, places: LargePlaces, { request, reply }: Exchange): Promise<unknown> {
+async function admit(parts: RestParts, places: SharedPlaces, { request, reply }: Exchange): Promise<unknown> {
   const refused = (await authenticate(parts, request, reply)) ?? unreadable(request);
   if (refused !== undefined) return sendProblem(reply, refused);
-  const length = lengthOf(request);
-  if (length === undefined || length > LARGE_BYTES) {
-    const release = await places.take();
-    if (release === undefined) return sendProblem(reply, problemOf(503, "Too many large requests at once."));
-    // Who has left while it waited closes nothing any more.
-    if (reply.raw.closed) return release();
-    reply.raw.once("close", release);
-  }
+  request.askForPlace = async () => takePlace(places, { request, reply });
+  if ((lengthOf(request) ?? 0) > LARGE_BYTES && !(await request.askForPlace())) return sendProblem(reply, NO_PLACE);
   if (request.headers.expect !== undefined && request.raw.httpVersion === "1.1") reply.raw.writeContinue();
   return undefined;
+}
+
+/** False where none came free in time; otherwise it is given back when the exchange is over. */
+async function takePlace(places: SharedPlaces, { request, reply }: Exchange): Promise<boolean> {
+  const release = await places.of(request.account?._id ?? "").take();
+  if (release === undefined) return false;
+  // Who has left while it waited closes nothing any more.
+  if (reply.raw.closed) release();
+  else reply.raw.once("close", release);
+  return true;
 }
 
 async function authenticate(

@@ -6,8 +6,9 @@ import type { Configuration } from "#shared/routing/configuration.ts";
 import type { Confirmable } from "#shared/routing/find-confirmed.ts";
 import type { Authenticator } from "./authenticate.ts";
 import { addressOfFrom } from "./header-from.ts";
+import type { SharedPlaces } from "./large-places.ts";
 import { receivedLine } from "./received.ts";
-import type { PlaceTier, SmtpMessage } from "./smtp-message.ts";
+import type { SmtpMessage } from "./smtp-message.ts";
 import { collectMessage, readMessage } from "./smtp-message.ts";
 import type { Refusal } from "./smtp-refusal.ts";
 import { BUSY, refusal, refusalOf, SmtpRefusal } from "./smtp-refusal.ts";
@@ -28,7 +29,8 @@ export interface SmtpPorts {
   configuration: Confirmable;
   authenticator: Authenticator;
   accept: Accept;
-  tiers: readonly PlaceTier[];
+  /** Places for messages above a size (smtp-message.ts), for all sessions. */
+  tiers: readonly { above: number; places: SharedPlaces }[];
   clock: Clock;
 }
 
@@ -102,7 +104,10 @@ interface Context {
 }
 
 async function receive(stream: Readable, session: SMTPServerSession, context: Context): Promise<string> {
-  const collected = await collectMessage(stream, context.ports.tiers);
+  const user: unknown = session.user;
+  const owner = typeof user === "string" ? user : session.remoteAddress;
+  const tiers = context.ports.tiers.map(({ above, places }) => ({ above, places: places.of(owner) }));
+  const collected = await collectMessage(stream, tiers);
   if (!collected.ok) throw new SmtpRefusal(collected.refusal);
   try {
     const read = readMessage(collected.chunks, context.settings.headerPrefixes);
