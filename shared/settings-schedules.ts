@@ -2,12 +2,15 @@
 import { z } from "zod";
 import { parseDuration } from "#shared/duration.ts";
 
+/** The broker refuses a queue whose messages wait for more than 2^32 ms. */
+const LONGEST_WAIT_MS = 49 * 86_400_000;
+
 /** `1m,5m,15m`: milliseconds in order. */
 export const durationsSchema = z.string().transform((text, context): readonly number[] => {
   const waits = text.split(",").map((item) => parseDuration(item));
-  const isWhole = (ms: number | undefined): ms is number => ms !== undefined;
-  if (waits.every(isWhole)) return waits;
-  context.addIssue("durations separated by commas, e.g. 1m,5m,15m");
+  const isWait = (ms: number | undefined): ms is number => ms !== undefined && ms <= LONGEST_WAIT_MS;
+  if (waits.every(isWait)) return waits;
+  context.addIssue("durations separated by commas, e.g. 1m,5m,15m, each at most 49d");
   return z.NEVER;
 });
 

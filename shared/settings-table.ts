@@ -21,7 +21,7 @@ const count = wholeNumber(Number.MAX_SAFE_INTEGER, "a whole number above 0");
 const duration = z.string().transform((text, context) => {
   const ms = parseDuration(text);
   if (ms !== undefined) return ms;
-  context.addIssue("a duration such as 90s, 5m, 48h or 30d");
+  context.addIssue("a duration such as 90s, 5m, 48h or 30d, at most 36500d");
   return z.NEVER;
 });
 
@@ -204,7 +204,8 @@ export const SETTINGS = define({
       "CIDR list of otherwise refused networks (loopback, private, link-local, metadata) that push endpoints and delivery targets may be in",
   },
   WAYPOST_DRAIN_SECONDS: {
-    schema: count,
+    // A timer that is set for over 24 days ends at once, and with it what is in hand.
+    schema: wholeNumber(86_400, "a whole number of seconds, from 1 to 86400"),
     default: "30",
     meaning: "longest time that SIGTERM gives to what is in hand",
   },

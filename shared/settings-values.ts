@@ -9,7 +9,7 @@ const isAddress = (text: string): boolean => isIP(text) !== 0;
 export function isDnsServer(item: string): boolean {
   if (isAddress(item)) return true;
   const [, bracketed, plain, port = "53"] = /^(?:\[(.+)\]|([^:]+))(?::(\d{1,5}))?$/.exec(item) ?? [];
-  return isAddress(bracketed ?? plain ?? "") && Number(port) <= 65_535;
+  return isAddress(bracketed ?? plain ?? "") && Number(port) >= 1 && Number(port) <= 65_535;
 }
 
 export function isStaticHost(item: string): boolean {
@@ -32,6 +32,7 @@ function isPercentEncoded(text: string): boolean {
 /** The path is the virtual host: the client takes a malformed one as it stands, and asks the broker for what nobody meant. */
 export function isAmqpUrl(text: string): boolean {
   if (!URL.canParse(text)) return false;
-  const { protocol, pathname } = new URL(text);
-  return ["amqp:", "amqps:"].includes(protocol) && isPercentEncoded(pathname);
+  const { protocol, hostname, pathname } = new URL(text);
+  // Where no host is named, as in `amqp:rabbit`, the client would ask this machine.
+  return ["amqp:", "amqps:"].includes(protocol) && hostname !== "" && isPercentEncoded(pathname);
 }

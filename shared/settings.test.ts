@@ -66,7 +66,10 @@ it.each(["token\n", " token", "tökén", "to\tken"])("refuses a token that no he
 });
 
 it.each([
-  ["WAYPOST_DNS_SERVERS", ["192.0.2.53:99999", "192.0.2", "0x7f.1", "192.0.2.53:", "[::1", "dns.example:53"]],
+  [
+    "WAYPOST_DNS_SERVERS",
+    ["192.0.2.53:99999", "192.0.2.53:0", "192.0.2", "0x7f.1", "192.0.2.53:", "[::1", "dns.example:53"],
+  ],
   ["WAYPOST_STATIC_HOSTS", ["a=1", "a=10.0.0.1=x", "=10.0.0.1", "a"]],
   ["WAYPOST_ALLOW_NETWORKS", ["10/8", "10.0.0.0", "10.0.0.0/33"]],
 ])("refuses what is no whole address in %s", (name, wrong) => {
@@ -130,6 +133,29 @@ it("refuses an AMQP_URL whose virtual host cannot be read", () => {
     expect.stringMatching(/^AMQP_URL is not valid: it should be .*virtual hosts percent-encoded$/),
   ]);
   expect(readSettings("router", { ...base, AMQP_URL: "amqp://a/way%2Fpost" }).ok).toBe(true);
+});
+
+it.each(["amqp:rabbit", "amqp:rabbit:5672/waypost", "amqp:///waypost"])(
+  "refuses the AMQP_URL %s, which names no host",
+  (url) => {
+    expect(readSettings("router", { ...base, AMQP_URL: url }).ok).toBe(false);
+  },
+);
+
+it("refuses waits that the broker has no queue for", () => {
+  const read = readSettings("retry-scheduler", { ...base, WAYPOST_RETRY_SCHEDULE: "1m,50d" });
+  expect(read.ok ? [] : read.problems).toEqual([expect.stringMatching(/^WAYPOST_RETRY_SCHEDULE .* at most 49d$/)]);
+  expect(readSettings("notifier", { ...base, WAYPOST_NOTIFY_SCHEDULE: "5s,49d" }).ok).toBe(true);
+});
+
+it("refuses to keep mails beyond the end of dates, where they would be gone at once", () => {
+  const read = readSettings("notifier", { ...base, WAYPOST_RETENTION: "99999999d" });
+  expect(read.ok ? [] : read.problems).toEqual([expect.stringMatching(/^WAYPOST_RETENTION .* at most 36500d$/)]);
+});
+
+it("refuses a drain so long that no timer lasts for it", () => {
+  const read = readSettings("router", { ...base, WAYPOST_DRAIN_SECONDS: "2147484" });
+  expect(read.ok ? [] : read.problems).toEqual([expect.stringMatching(/^WAYPOST_DRAIN_SECONDS .* from 1 to 86400$/)]);
 });
 
 it.each(["0x1F90", "8e3", "8080.0", "+8080", "-1", "65536", "8080 8081"])("takes %s for no port", (text) => {
