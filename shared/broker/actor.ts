@@ -151,6 +151,8 @@ export interface Broker {
   deleteQueue(name: string): Promise<void>;
   /** Ready messages, or undefined where there is no such queue. */
   depth(queue: string): Promise<number | undefined>;
+  /** Whether a queue that is there was declared otherwise than `queue` says. */
+  differs(queue: QueueSpec): Promise<boolean>;
   /** Listens with an exclusive, transient queue of this process (relay health). Re-made on every reconnect. */
   listen<M>(exchange: string, contracts: Contracts<M>, onMessage: (message: M) => void): void;
   /** Sends to `routingKey` of waypost.commands and awaits the reply. Throws BrokerUnavailable after `timeoutMs`. */

@@ -197,6 +197,10 @@ class RuntimeBroker implements Broker {
     return this.#declarer.depth(queue);
   }
 
+  differs(queue: QueueSpec): Promise<boolean> {
+    return this.#declarer.differs(queue);
+  }
+
   listen<M>(exchange: string, contracts: Contracts<M>, onMessage: (message: M) => void): void {
     const { log, clock } = this.#options;
     const listener = createListener({ exchange, contracts, onMessage, log, clock });

@@ -149,6 +149,17 @@ export class Declarer {
     }
   }
 
+  /** Whether a queue that is there has other arguments than ours: declaring it again is how the broker tells. */
+  async differs({ name, arguments: wanted }: QueueSpec): Promise<boolean> {
+    try {
+      await this.#run((channel) => channel.assertQueue(name, { durable: true, arguments: wanted }));
+      return false;
+    } catch (error) {
+      if (codeOf(error) !== PRECONDITION_FAILED) throw error;
+      return true;
+    }
+  }
+
   /** A queue that stands with other arguments is used as it is: said aloud, for only an operator can mend it. */
   async #tolerant(queue: string, work: Work<void>): Promise<void> {
     try {

@@ -1,4 +1,4 @@
-// What `waypost doctor` says while the database is away.
+// What `waypost doctor` says of the queues, and while the database is away.
 import { expect, it } from "vitest";
 import { StoreUnavailable } from "#shared/errors.ts";
 import type { ApiContext } from "./context.ts";
@@ -6,7 +6,7 @@ import { examine } from "./doctor.ts";
 
 it("says nothing of relays while the database is away, rather than that there are none", async () => {
   const context = {
-    broker: { ready: true, depth: async () => 0 },
+    broker: { ready: true, depth: async () => 0, differs: async () => false },
     store: { ping: () => Promise.reject(new StoreUnavailable("away")) },
     configuration: { isFresh: false },
   } as unknown as ApiContext;
@@ -15,5 +15,22 @@ it("says nothing of relays while the database is away, rather than that there ar
     ["broker", true],
     ["topology", true],
     ["database", false],
+  ]);
+});
+
+it("names queues that are missing, and those that somebody declared otherwise", async () => {
+  const context = {
+    broker: {
+      ready: true,
+      depth: async (name: string) => (name === "notifier.events" ? undefined : 0),
+      differs: async ({ name }: { name: string }) => name === "router.due",
+    },
+    store: { ping: () => Promise.reject(new StoreUnavailable("away")) },
+    configuration: { isFresh: false },
+  } as unknown as ApiContext;
+  const checks = await examine(context);
+  expect(checks.filter(({ check }) => check === "topology")).toEqual([
+    expect.objectContaining({ ok: false, detail: "missing: notifier.events" }),
+    expect.objectContaining({ ok: false, detail: "not as Waypost declares it: router.due" }),
   ]);
 });

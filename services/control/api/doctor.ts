@@ -31,20 +31,38 @@ async function brokerChecks({ broker }: ApiContext): Promise<Check[]> {
     return [{ check: "broker", ok: false, detail: `blocked: ${broker.blocked}`, mend }];
   }
   if (!broker.ready) {
-    const mend = "start RabbitMQ; see AMQP_URL, and that its user may configure, write and read all";
+    const mend =
+      "start RabbitMQ; see AMQP_URL, that its user may configure, write and read all, and delete an exchange that is not as Waypost has it";
     return [{ check: "broker", ok: false, detail: broker.failure ?? "no connection", mend }];
   }
-  const depths = await Promise.all(
-    TOPOLOGY.queues.map(async ({ name }) => ({ name, depth: await broker.depth(name) })),
+  return [fine("broker", "connected"), ...(await topologyChecks(broker))];
+}
+
+async function topologyChecks(broker: ApiContext["broker"]): Promise<Check[]> {
+  const states = await Promise.all(
+    TOPOLOGY.queues.map(async (queue) => {
+      const isMissing = (await broker.depth(queue.name)) === undefined;
+      return { name: queue.name, isMissing, differs: !isMissing && (await broker.differs(queue)) };
+    }),
   );
-  const missing = depths.filter(({ depth }) => depth === undefined).map(({ name }) => name);
-  const mend = "it is declared again within 30 s; mails that were in it end at their deadline";
-  return [
-    fine("broker", "connected"),
-    missing.length === 0
-      ? fine("topology", `${depths.length} queues`)
-      : { check: "topology", ok: false, detail: `missing: ${missing.join(", ")}`, mend },
-  ];
+  const missing = states.filter(({ isMissing }) => isMissing).map(({ name }) => name);
+  const different = states.filter(({ differs }) => differs).map(({ name }) => name);
+  const restored = "declared again within 30 s; mails that were in it end at their deadline";
+  const wrong = [
+    { names: missing, what: "missing", mend: `it is ${restored}` },
+    {
+      names: different,
+      what: "not as Waypost declares it",
+      mend: `delete it in RabbitMQ once it is empty: it is ${restored}`,
+    },
+  ].filter(({ names }) => names.length > 0);
+  if (wrong.length === 0) return [fine("topology", `${states.length} queues`)];
+  return wrong.map(({ names, what, mend }) => ({
+    check: "topology",
+    ok: false,
+    detail: `${what}: ${names.join(", ")}`,
+    mend,
+  }));
 }
 
 async function storeChecks({ store, configuration, deadLetters }: ApiContext): Promise<Check[]> {
