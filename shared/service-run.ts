@@ -83,13 +83,13 @@ async function keepAsking(store: Store): Promise<void> {
   }
 }
 
-const because = ({ failure }: Broker): string => (failure === undefined ? "" : ` (${failure})`);
+const because = ({ failure }: Broker | Store): string => (failure === undefined ? "" : ` (${failure})`);
 
 function reasonsOf(parts: Parts): string[] {
   const reasons: (string | undefined)[] = [
     parts.isStopping ? "stopping" : undefined,
     parts.broker.ready ? undefined : (parts.broker.blocked ?? `broker: not connected${because(parts.broker)}`),
-    parts.store.isReady ? undefined : "database: no primary",
+    parts.store.isReady ? undefined : `database: no primary${because(parts.store)}`,
     parts.running === undefined ? "starting" : parts.running.notReady?.(),
   ];
   return reasons.filter((reason) => reason !== undefined);

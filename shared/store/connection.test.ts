@@ -1,7 +1,8 @@
 import { MongoBulkWriteError, MongoNetworkError, MongoServerError } from "mongodb";
-import { expect, it } from "vitest";
+import { expect, it, onTestFinished, vi } from "vitest";
 import { isRetriable } from "#shared/errors.ts";
-import { guard, isFault } from "./connection.ts";
+import { createLog } from "#shared/log.ts";
+import { connectStore, guard, isFault } from "./connection.ts";
 
 it("takes a bulk write that lost its connection for a database that is away", () => {
   const lost = new MongoNetworkError("read ECONNRESET");
@@ -46,4 +47,12 @@ it("takes an answer that never comes for a database that is away", async () => {
   const unanswered = guard(() => new Promise<never>(() => undefined), 20);
   await expect(unanswered).rejects.toSatisfy(isRetriable);
   await expect(unanswered).rejects.toThrow("MongoDB did not answer within 0.02 s");
+});
+
+it("says why it does not connect", async () => {
+  const uri = "mongodb://127.0.0.1/waypost?tls=true&tlsCAFile=/nowhere/authority.pem";
+  const store = connectStore(uri, createLog("test", "silent"));
+  onTestFinished(() => store.close());
+  await vi.waitUntil(() => store.failure !== undefined);
+  expect(store.failure).toContain("/nowhere/authority.pem");
 });

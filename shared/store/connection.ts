@@ -23,10 +23,13 @@ export interface Store {
    */
   ping(): Promise<void>;
   readonly isReady: boolean;
+  /** Why the first connection was not made yet, in the driver's words: refused, wrong password, a certificate. */
+  readonly failure: string | undefined;
   close(): Promise<void>;
 }
 
 const CONNECT_AGAIN_MS = 250;
+const MOST_FAILURE_CHARACTERS = 300;
 /** Far above what a question takes, and above two selections of a server: the operation, and its one retry by the driver. */
 const ANSWERED_WITHIN_MS = 12_000;
 /** For what looks at many documents, or makes an index of them. */
@@ -50,23 +53,22 @@ const SERVER_TROUBLES: ReadonlyMap<unknown, string> = new Map([
 ]);
 
 /** The driver gives up for good when a connect fails: it is made to connect until it has been connected. */
-async function connectOnce(client: MongoClient, closed: AbortSignal): Promise<void> {
+async function connectOnce(client: MongoClient, closed: AbortSignal, tell: (failure?: string) => void): Promise<void> {
   while (!closed.aborted) {
     try {
       await client.connect();
-      return;
-    } catch {
+      return tell();
+    } catch (error) {
+      tell(error instanceof Error ? error.message.slice(0, MOST_FAILURE_CHARACTERS) : String(error));
       await wait(CONNECT_AGAIN_MS, undefined, { ref: false });
     }
   }
 }
 
 /** Forgets what elections there were, as a process that starts does. */
-async function connectAnew(client: MongoClient, closed: AbortSignal, log: Log): Promise<void> {
-  if (closed.aborted) return;
+async function closeReplaced(client: MongoClient, log: Log): Promise<void> {
   log.warn("store.replaced");
   await client.close().catch((error: unknown) => log.warn({ err: error }, "store.not_closed"));
-  await connectOnce(client, closed);
 }
 
 /** Opens a store. Does not wait for the database: operations do, and throw StoreUnavailable when it does not come. */
@@ -74,14 +76,18 @@ export function connectStore(uri: string, log: Log): Store {
   const { client, db } = createClient(uri);
   const closed = new AbortController();
   let isReady = false;
-  const look = watchForReplaced(() => void connectAnew(client, closed.signal, log));
+  let failure: string | undefined;
+  const connect = (): Promise<void> => connectOnce(client, closed.signal, (told) => (failure = told));
+  const look = watchForReplaced(() => {
+    if (!closed.signal.aborted) void closeReplaced(client, log).then(connect);
+  });
   client.on("topologyDescriptionChanged", (event) => {
     look(event.newDescription);
     const hasPrimary = [...event.newDescription.servers.values()].some((server) => server.isWritable);
     if (hasPrimary !== isReady) log.info({ hasPrimary }, hasPrimary ? "store.connected" : "store.lost");
     isReady = hasPrimary;
   });
-  void connectOnce(client, closed.signal);
+  void connect();
   return {
     db,
     collection: (name) => db.collection(name),
@@ -93,6 +99,9 @@ export function connectStore(uri: string, log: Log): Store {
       }),
     get isReady() {
       return isReady;
+    },
+    get failure() {
+      return isReady ? undefined : failure;
     },
     close: () => {
       closed.abort();

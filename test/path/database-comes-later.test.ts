@@ -24,9 +24,11 @@ it("connects to a database that comes later than an operation waits", async () =
   onTestFinished(() => store.close());
   await expect(store.ping()).rejects.toThrow("MongoDB cannot be reached");
   await expect(store.db.command({ ping: 1 })).rejects.toThrow("Topology is closed");
+  expect(store.failure).toContain("ECONNREFUSED");
 
   await database.start();
   await eventually(async () => store.ping().then(() => true), COMES_MS);
   expect(store.isReady).toBe(true);
+  expect(store.failure).toBeUndefined();
   expect(await store.db.command({ ping: 1 })).toMatchObject({ ok: 1 });
 });

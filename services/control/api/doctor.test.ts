@@ -7,10 +7,11 @@ import { examine } from "./doctor.ts";
 it("says nothing of relays while the database is away, rather than that there are none", async () => {
   const context = {
     broker: { ready: true, depth: async () => 0, differs: async () => false },
-    store: { ping: () => Promise.reject(new StoreUnavailable("away")) },
+    store: { ping: () => Promise.reject(new StoreUnavailable("away")), failure: "Authentication failed." },
     configuration: { isFresh: false },
   } as unknown as ApiContext;
   const checks = await examine(context);
+  expect(checks.at(-1)).toMatchObject({ check: "database", detail: "Authentication failed." });
   expect(checks.map(({ check, ok }) => [check, ok])).toEqual([
     ["broker", true],
     ["topology", true],

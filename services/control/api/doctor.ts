@@ -70,7 +70,8 @@ async function storeChecks({ store, configuration, deadLetters }: ApiContext): P
     await store.ping();
   } catch (error) {
     if (!isRetriable(error)) throw error;
-    return [{ check: "database", ok: false, detail: "no primary answers", mend: "start MongoDB, and see MONGODB_URI" }];
+    const detail = store.failure ?? "no primary answers";
+    return [{ check: "database", ok: false, detail, mend: "start MongoDB, and see MONGODB_URI" }];
   }
   const letters = await deadLetters.count();
   return [
