@@ -1,12 +1,21 @@
 // The system that `npm start` runs in a clone, as it tells the command line of it in .waypost/running.json: first its process
 // alone, and the rest once all is up.
 import { existsSync, readFileSync } from "node:fs";
+import { isIP } from "node:net";
+import { networkInterfaces } from "node:os";
 import { z } from "zod";
 
 export const RUNNING_FILE = "running.json";
 
+/** An address as a URL has it: the only spelling of it that is left there. */
+function isOfThisMachine(host: string): boolean {
+  if (isIP(host) === 4 && host.startsWith("127.")) return true;
+  const addresses = Object.values(networkInterfaces()).flatMap((all) => all ?? []);
+  return addresses.some(({ address }) => host === (isIP(address) === 6 ? `[${address}]` : address));
+}
+
 /** What `npm start` runs is on this machine: a file that came with something downloaded leads nowhere else. */
-const localUrl = z.url({ protocol: /^http$/, hostname: /^127\.0\.0\.1$/ });
+const localUrl = z.url({ protocol: /^http$/ }).refine((url) => isOfThisMachine(new URL(url).hostname));
 
 const startSchema = z.object({ pid: z.int().positive() });
 const runningSchema = startSchema.extend({

@@ -16,6 +16,7 @@ it.each([
       ],
     },
   ],
+  [readAmqpUrl, "amqp://a,", { kind: "given", places: [{ host: "a", port: 5672 }] }],
   [readAmqpUrl, "http://a", { kind: "wrong", problem: expect.stringMatching(/^AMQP_URL is not valid/) as string }],
   [
     readMongodbUri,

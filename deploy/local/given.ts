@@ -19,8 +19,9 @@ export function readAmqpUrl(text: string | undefined): Given {
   if (text === undefined || text === "") return { kind: "none" };
   const wrong = read("AMQP_URL", text);
   if (wrong !== undefined) return wrong;
-  const places = text.split(",").map((item) => {
-    const { hostname, port, protocol } = new URL(item.trim());
+  const urls = SETTINGS.AMQP_URL.schema.parse(text);
+  const places = urls.map((url) => {
+    const { hostname, port, protocol } = new URL(url);
     const standard = protocol === "amqps:" ? 5_671 : 5_672;
     return { host: hostname.replace(/^\[(.*)\]$/, "$1"), port: port === "" ? standard : Number(port) };
   });

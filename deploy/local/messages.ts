@@ -47,7 +47,7 @@ ${outcome.timeline.join("\n")}
 The push notification that told of it:
 ${push === undefined ? "  (none came within 15 s: see `npx waypost dead list`)" : indented(push)}
 
-Submit jobs    ${access.ingestUrl}/v1/jobs   (SMTP: 127.0.0.1:${ports.smtp}, STARTTLS)
+Submit jobs    ${access.ingestUrl}/v1/jobs   (SMTP: ${ports.host}:${ports.smtp}, STARTTLS)
 Console, API   ${access.controlUrl}/   (described at /docs; token ${access.adminToken})
 DEMO account   ${DEMO_ACCOUNT}, password ${access.password}, sender domain ${DEMO_DOMAIN}
 DEMO relay     ${DEMO_HOST}, a demo mail server on 127.0.0.1:${demo.smtpPort}: it takes everything and keeps nothing

@@ -49,9 +49,9 @@ export async function freePort(): Promise<number> {
 }
 
 /** The first free port from `port` on that is not in `taken`. */
-export async function nextFreePort(port: number, taken: ReadonlySet<number>): Promise<number> {
+export async function nextFreePort(port: number, taken: ReadonlySet<number>, host?: string): Promise<number> {
   for (let candidate = port; candidate < 65_535; candidate += 1) {
-    if (!taken.has(candidate) && (await isFree(candidate))) return candidate;
+    if (!taken.has(candidate) && (await isFree(candidate, host))) return candidate;
   }
   throw new Error(`no free port from ${port} on`);
 }

@@ -17,6 +17,23 @@ it("chooses no default port that another variable sets", async () => {
   expect({ control, isShared: http === control }).toEqual({ control: 8080, isShared: false });
 });
 
+it.each([
+  ["127.0.0.5", "127.0.0.5"],
+  ["0.0.0.0", "127.0.0.1"],
+  ["::", "127.0.0.1"],
+  ["::1", "[::1]"],
+])("finds services that are bound to %s at %s", async (bind, host) => {
+  vi.stubEnv("WAYPOST_BIND", bind);
+  expect(await choosePorts()).toMatchObject({ host });
+});
+
+it("counts health ports from the one that is set", async () => {
+  vi.stubEnv("WAYPOST_HEALTH_PORT", "9999");
+  const { health } = await choosePorts();
+  expect(health.ingest).toBe(9_999);
+  expect(health.control).toBeGreaterThanOrEqual(10_004);
+});
+
 it("says that a port which is set is none, and takes no other in its place", async () => {
   vi.stubEnv("WAYPOST_SMTP_PORT", "mail");
   const problem = 'WAYPOST_SMTP_PORT is "mail": it should be a port from 1 to 65535';
@@ -28,7 +45,7 @@ it("names every wrong setting, whichever service uses it, and none that is empty
   vi.stubEnv("WAYPOST_NOTIFY_BATCH", "0");
   vi.stubEnv("WAYPOST_SECRET_KEY", "");
   const problems = [
-    'WAYPOST_RETRY_SCHEDULE is "bogus": it should be durations separated by commas, e.g. 1m,5m,15m',
+    'WAYPOST_RETRY_SCHEDULE is "bogus": it should be durations separated by commas, e.g. 1m,5m,15m, each at most 49d',
     'WAYPOST_NOTIFY_BATCH is "0": it should be a whole number above 0',
   ];
   await expect(choosePorts()).rejects.toThrow(new SettingsWrong(problems.join("\n")));
@@ -50,7 +67,10 @@ async function waitFor(child: Child): Promise<void> {
     (typeof SERVICES)[number],
     number
   >;
-  await untilReady({ children: [child], stop: async () => undefined }, { http: 0, smtp: 0, control: 0, health });
+  await untilReady(
+    { children: [child], stop: async () => undefined },
+    { host: "127.0.0.1", http: 0, smtp: 0, control: 0, health },
+  );
 }
 
 it("shows what a service says of its settings, for the same exit code, and the log of one that ends otherwise", async () => {

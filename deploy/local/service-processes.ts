@@ -16,6 +16,8 @@ import { startChild } from "./processes.ts";
 import { serviceEnvironment } from "./service-environment.ts";
 
 export interface LocalPorts {
+  /** Where they are, as a URL has it: WAYPOST_BIND, and loopback where that means every address. */
+  host: string;
   http: number;
   smtp: number;
   control: number;
@@ -24,7 +26,17 @@ export interface LocalPorts {
 
 const READY_MS = 60_000;
 
-export type SetPorts = Readonly<Record<"http" | "smtp" | "smtps" | "control", number | undefined>>;
+type PortName = "http" | "smtp" | "smtps" | "control" | "health";
+
+export interface SetPorts {
+  /** An address that reaches what listens. */
+  address: string;
+  ports: Readonly<Record<PortName, number | undefined>>;
+}
+
+const LOOPBACK = "127.0.0.1";
+const reachedBy = (bind: string): string => (["", "0.0.0.0", "::"].includes(bind) ? LOOPBACK : bind);
+const inUrl = (address: string): string => (address.includes(":") ? `[${address}]` : address);
 
 /** Ports that the environment sets. Throws SettingsWrong with all that is wrong in it: a service would tell its own alone. */
 export function portsSet(): SetPorts {
@@ -35,19 +47,21 @@ export function portsSet(): SetPorts {
     const setting = set.find(({ name }) => name === variable);
     return setting === undefined ? undefined : Number(setting.value);
   };
-  return {
+  const ports = {
     http: portOf("WAYPOST_HTTP_PORT"),
     smtp: portOf("WAYPOST_SMTP_PORT"),
     smtps: portOf("WAYPOST_SMTPS_PORT"),
     control: portOf("WAYPOST_CONTROL_PORT"),
+    health: portOf("WAYPOST_HEALTH_PORT"),
   };
+  return { address: reachedBy(set.find(({ name }) => name === "WAYPOST_BIND")?.value ?? ""), ports };
 }
 
-/** What is set is taken as it is; of the defaults, the next that are free now. */
-export async function choosePorts(set: SetPorts = portsSet()): Promise<LocalPorts> {
+/** What is set is taken as it is; of the defaults, the next that are free now. A health port that is set is the first service's. */
+export async function choosePorts({ address, ports: set }: SetPorts = portsSet()): Promise<LocalPorts> {
   const taken = new Set(Object.values(set).filter((port) => port !== undefined));
   const free = async (normal: number | string): Promise<number> => {
-    const port = await nextFreePort(Number(normal), taken);
+    const port = await nextFreePort(Number(normal), taken, address);
     taken.add(port);
     return port;
   };
@@ -55,8 +69,11 @@ export async function choosePorts(set: SetPorts = portsSet()): Promise<LocalPort
   const smtp = set.smtp ?? (await free(SETTINGS.WAYPOST_SMTP_PORT.default));
   const control = set.control ?? (await free(SETTINGS.WAYPOST_CONTROL_PORT.default));
   const health: Partial<Record<ServiceName, number>> = {};
-  for (const service of SERVICES) health[service] = await free(healthPortOf(service, undefined));
-  return { http, smtp, control, health: health as Record<ServiceName, number> };
+  for (const [index, service] of SERVICES.entries()) {
+    const normal = set.health === undefined ? healthPortOf(service, undefined) : set.health + index;
+    health[service] = normal === set.health ? normal : await free(normal);
+  }
+  return { host: inUrl(address), http, smtp, control, health: health as Record<ServiceName, number> };
 }
 
 export const logFileOf = (service: ServiceName): string => join(LOCAL_DIRECTORY, "log", `${service}.log`);
@@ -95,9 +112,9 @@ export function startServices(env: NodeJS.ProcessEnv, ports: LocalPorts, watch: 
   };
 }
 
-async function isReady(port: number): Promise<boolean> {
+async function isReady(host: string, port: number): Promise<boolean> {
   try {
-    const answer = await fetch(`http://127.0.0.1:${port}/readyz`, { signal: AbortSignal.timeout(2_000) });
+    const answer = await fetch(`http://${host}:${port}/readyz`, { signal: AbortSignal.timeout(2_000) });
     return answer.ok;
   } catch {
     return false;
@@ -117,7 +134,7 @@ export async function untilReady(services: LocalServices, ports: LocalPorts): Pr
   const end = Date.now() + READY_MS;
   for (const service of SERVICES) {
     const child = services.children.find(({ name }) => name === service);
-    while (!(await isReady(ports.health[service]))) {
+    while (!(await isReady(ports.host, ports.health[service]))) {
       if (child?.isRunning === false) throw await endOf(child);
       if (Date.now() > end) throw new Error(`${service} is not ready: see ${logFileOf(service)}`);
       await sleep(50);

@@ -64,8 +64,8 @@ function reportDeaths(running: Running, services: LocalServices): void {
 
 function accessOf(ports: LocalPorts, credentials: Credentials, { amqpUrl, managementUrl }: Backing): DemoAccess {
   return {
-    controlUrl: `http://127.0.0.1:${ports.control}`,
-    ingestUrl: `http://127.0.0.1:${ports.http}`,
+    controlUrl: `http://${ports.host}:${ports.control}`,
+    ingestUrl: `http://${ports.host}:${ports.http}`,
     adminToken: credentials.adminToken,
     password: credentials.demoPassword,
     ...(managementUrl === undefined ? {} : { amqpUrl }),

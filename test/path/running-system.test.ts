@@ -58,13 +58,20 @@ it("is what whoever runs the project told there", () => {
   expect(find(NO_SETTINGS, { user: user + 1 })).toMatchObject({ ok: true });
 });
 
-it.each([{ controlUrl: "http://stranger.example:8081" }, { ingestUrl: "https://127.0.0.1.stranger.example" }])(
-  "is on this machine: none at %j",
-  (more) => {
-    tell(start.pid, more);
-    expect(find({ controlUrl: undefined, adminToken: "mine" })).toMatchObject({ ok: false });
-  },
-);
+it("is where WAYPOST_BIND says, on this machine", () => {
+  const bound = { controlUrl: "http://127.0.0.5:8081", ingestUrl: "http://127.0.0.5:8080" };
+  tell(start.pid, bound);
+  expect(find(NO_SETTINGS)).toMatchObject({ ok: true, system: bound });
+});
+
+it.each([
+  { controlUrl: "http://stranger.example:8081" },
+  { controlUrl: "http://192.0.2.1:8081" },
+  { ingestUrl: "https://127.0.0.1.stranger.example" },
+])("is on this machine: none at %j", (more) => {
+  tell(start.pid, more);
+  expect(find({ controlUrl: undefined, adminToken: "mine" })).toMatchObject({ ok: false });
+});
 
 it.each([
   [

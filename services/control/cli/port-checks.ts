@@ -19,7 +19,9 @@ const startOf = (service: string): string => `start it (node services/${service}
 
 async function checkListener(name: string, place: Place): Promise<PortCheck> {
   const check = `port ${place.port}`;
-  if (await canConnect(place, PATIENCE_MS)) return { check, ok: true, detail: `${name} answers`, mend: "" };
+  const host = place.host.replace(/^\[(.*)\]$/, "$1");
+  if (await canConnect({ ...place, host }, PATIENCE_MS))
+    return { check, ok: true, detail: `${name} answers`, mend: "" };
   return failed(check, `${name} does not answer on ${place.host}:${place.port}`, startOf("ingest"));
 }
 
