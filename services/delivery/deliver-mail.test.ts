@@ -3,6 +3,7 @@ import type { Delivery } from "#shared/broker/actor.ts";
 import { systemClock } from "#shared/clock.ts";
 import type { Attempt } from "#shared/contracts/attempt.ts";
 import type { MailMessage } from "#shared/contracts/mail.ts";
+import { StoreUnavailable } from "#shared/errors.ts";
 import type { Configuration, Relay } from "#shared/routing/configuration.ts";
 import { relayLaneName } from "#shared/routing/lane.ts";
 import { createSigningRule } from "#shared/signing/signing-rule.ts";
@@ -30,6 +31,8 @@ interface Scene {
   steps: string[];
   isClaimLost: boolean;
   isDeliveryLost: boolean;
+  /** Thrown by the attempt. */
+  bug: Error | undefined;
   destination: Destination;
   bodies: DeliverPorts["bodies"];
   deliver(changes?: Partial<MailMessage>, suspect?: boolean): Promise<string>;
@@ -45,6 +48,7 @@ function setUp(): Scene {
     steps: [],
     isClaimLost: false,
     isDeliveryLost: false,
+    bug: undefined,
     destination: new Destination({ clock: systemClock, connections: () => 1, onChange: () => undefined }),
     bodies: new Bodies(async () => Buffer.from("hello")),
     deliver: async (changes = {}, suspect = false) => {
@@ -53,7 +57,8 @@ function setUp(): Scene {
       const isLost = (): boolean => scene.isDeliveryLost;
       const delivery = { message: mail, content: Buffer.alloc(5), suspect, isLost } as Delivery<MailMessage>;
       const verdict = await deliverMail(portsOf(scene), runner, delivery);
-      const [next] = verdict.kind === "done" ? verdict.publish : [];
+      if (verdict.kind === "park") return `parked: ${verdict.reason.split("\n")[0]}`;
+      const [next] = verdict.publish;
       const { putBack } = (next?.body ?? {}) as Partial<MailMessage>;
       return `${next?.exchange}${putBack === true ? " put back" : ""}`;
     },
@@ -87,7 +92,10 @@ function portsOf(scene: Scene): DeliverPorts {
       nextOwner: () => "owner",
       unrecorded: () => undefined,
       claim: async () => ask("claims", scene.claim),
-      make: async () => ask("sends", scene.isClaimLost ? { kind: "claim-lost" } : { kind: "made", attempt: DELIVERED }),
+      make: async () => {
+        if (scene.bug !== undefined) throw scene.bug;
+        return ask("sends", scene.isClaimLost ? { kind: "claim-lost" } : { kind: "made", attempt: DELIVERED });
+      },
     } as unknown as DeliverPorts["attempts"],
     signing: createSigningRule(),
     bodies: scene.bodies,
@@ -179,4 +187,12 @@ it("a mail whose stored body finds no room steps aside, and leaves its place to 
   scene.bodies = bodies;
   expect(await scene.deliver({ content })).toBe("waypost.events");
   expect(scene.steps).toEqual(["sends"]);
+});
+
+it("a mail whose attempt meets a bug is parked at once: a copy of it would find the claim and wait until the deadline", async () => {
+  const scene = setUp();
+  scene.bug = new TypeError("no such thing");
+  expect(await scene.deliver({ suspectWaits: 1 }, true)).toBe("parked: TypeError: no such thing");
+  scene.bug = new StoreUnavailable("away");
+  await expect(scene.deliver()).rejects.toThrow("away");
 });

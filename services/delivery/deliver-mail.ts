@@ -2,6 +2,7 @@
 // its outcome recorded, and what follows from that returned. Copies ask the ledger first.
 import type { Delivery, Outgoing, Verdict } from "#shared/broker/actor.ts";
 import { SUSPECT_TIER_MS } from "#shared/broker/topology.ts";
+import { firstLines } from "#shared/broker/worker.ts";
 import type { Clock } from "#shared/clock.ts";
 import type { Attempt } from "#shared/contracts/attempt.ts";
 import type { MailMessage } from "#shared/contracts/mail.ts";
@@ -14,6 +15,7 @@ import {
   mailToTier,
   trackedMailOf,
 } from "#shared/contracts/outgoing.ts";
+import { isRetriable } from "#shared/errors.ts";
 import type { Configuration, ConfigurationPort } from "#shared/routing/configuration.ts";
 import { isMxForRelayed } from "#shared/routing/fail-closed.ts";
 import type { Lane } from "#shared/routing/lane.ts";
@@ -24,7 +26,7 @@ import type { SigningRule } from "#shared/signing/signing-rule.ts";
 import type { Ledger, LedgerKey } from "#shared/store/ledger.ts";
 import type { Bodies, HeldBody } from "./bodies.ts";
 import { CLAIM_AFTER_MS } from "./claim-watch.ts";
-import type { AttemptMade, AttemptMaker } from "./make-attempt.ts";
+import type { AttemptMaker } from "./make-attempt.ts";
 import type { Destination, Place } from "./destination.ts";
 import { followUpOf, setAside } from "#shared/life/follow-up.ts";
 import type { LaneRunner } from "./lane-runner.ts";
@@ -243,13 +245,11 @@ async function attemptHere(ports: DeliverPorts, here: AttemptHere): Promise<Verd
   if (known !== undefined) return known;
   const { body } = here;
   if (body === undefined) return done(contentMissing(carried, ports.clock.now()));
-  const made: AttemptMade = await ports.attempts.make({
-    ...here,
-    body,
-    owner,
-    isCopy: suspect || claim === "taken-over",
-  });
+  const isCopy = suspect || claim === "taken-over";
+  const made = await ports.attempts.make({ ...here, body, owner, isCopy }).catch(bugOf);
   switch (made.kind) {
+    case "park":
+      return made;
     case "made":
       return done(followUpOf(carried, made.attempt satisfies Attempt, ports.clock.now()));
     case "abandoned":
@@ -257,6 +257,12 @@ async function attemptHere(ports: DeliverPorts, here: AttemptHere): Promise<Verd
     case "claim-lost":
       return waitForTwin(ports, carried);
   }
+}
+
+/** Tried again it would be a copy, which finds the claim of this attempt and waits for its outcome, round after round until the deadline. */
+function bugOf(error: unknown): Extract<Verdict, { kind: "park" }> {
+  if (isRetriable(error)) throw error;
+  return { kind: "park", reason: firstLines(error) };
 }
 
 function contentMissing({ mail }: CarriedMail, at: Date): Outgoing {

@@ -15,7 +15,7 @@ export interface WireMail {
   to: string;
   message: MessagePieces;
   /** The message with its DKIM signature, where it gets one. */
-  sign(message: MessagePieces): Promise<MessagePieces>;
+  sign(message: MessagePieces): Promise<MessagePieces | "key-unreadable">;
 }
 
 export type Fitted = { ok: true; transaction: Transaction } | { ok: false; cause: LocalCause; detail: string };
@@ -38,6 +38,13 @@ export async function fitMessage(mail: WireMail, capabilities: Capabilities): Pr
   }
   // What is signed is what goes out: encoded anew it would belie its signature.
   const message = await mail.sign(encoded);
+  if (message === "key-unreadable") {
+    return {
+      ok: false,
+      cause: "dkim-key-unreadable",
+      detail: "the stored DKIM key of the sender domain cannot be opened",
+    };
+  }
   const bytes = bytesOf(message);
   if (size !== undefined && bytes > size) {
     const detail = `the mail has ${bytes} bytes, the server takes ${size}`;

@@ -20,20 +20,33 @@ export interface Signer {
   isRelayed: boolean;
 }
 
+/** A signature has to cover the From (RFC 6376 §5.4): a message without one goes out as it came. */
+const WITHOUT_FROM = "ENOFROM";
+
 /** A DKIM signature with the sender domain's key: on the default route, and relayed where the domain says so. */
 function signingOf({ sealer, domain, isRelayed }: Signer): WireMail["sign"] {
   const dkim = domain?.dkim;
   if (domain === undefined || dkim === undefined || (isRelayed && !dkim.relayed)) return async (message) => message;
-  const key = { signingDomain: domain.domain, selector: dkim.selector, privateKey: sealer.open(dkim.privateKey) };
+  const privateKey = openedKey(dkim.privateKey, sealer);
+  if (privateKey === undefined) return async () => "key-unreadable";
+  const key = { signingDomain: domain.domain, selector: dkim.selector, privateKey };
   const options = { canonicalization: "relaxed/relaxed", ...key, signatureData: [key] };
   return async (message) => {
     // Loaded where it is needed: 2 MB of sources.
     const { dkimSign } = await import("mailauth/lib/dkim/sign.js");
     const { signatures, errors } = await dkimSign(bufferOrStream(message), options);
-    const [failed] = errors;
+    const failed = errors.find(({ err }) => !("code" in err && err.code === WITHOUT_FROM));
     if (failed !== undefined) throw new Error("the mail cannot be signed with DKIM", { cause: failed });
     return [Buffer.from(signatures), ...message];
   };
+}
+
+function openedKey(sealed: string, sealer: Sealer): string | undefined {
+  try {
+    return sealer.open(sealed);
+  } catch {
+    return undefined;
+  }
 }
 
 export function wireMailOf(mail: MailMessage, content: Buffer, signer: Signer): WireMail {

@@ -92,7 +92,8 @@ function parkBug<M>(shop: WorkShop, delivery: Delivery<M>, error: unknown): Verd
   return { kind: "park", reason: firstLines(error) };
 }
 
-function firstLines(error: unknown): string {
+/** What a dead letter tells of a bug. */
+export function firstLines(error: unknown): string {
   if (!(error instanceof Error)) return `the handler threw ${typeof error}`;
   return (error.stack ?? error.message).split("\n").slice(0, STACK_LINES).join("\n");
 }

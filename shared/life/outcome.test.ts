@@ -127,6 +127,7 @@ const CAUSES: readonly [LocalCause, string, string, string][] = [
   ["auth-missing", "deferred", "setup", "4.7.4"],
   ["auth-without-tls", "deferred", "setup", "4.7.11"],
   ["secret-unreadable", "deferred", "setup", "4.3.5"],
+  ["dkim-key-unreadable", "deferred", "mail", "4.3.5"],
   ["too-large", "bounced", "mail", "5.3.4"],
   ["needs-8bit", "bounced", "mail", "5.6.3"],
   ["needs-smtputf8", "bounced", "mail", "5.6.7"],

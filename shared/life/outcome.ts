@@ -34,6 +34,8 @@ export const LOCAL_CAUSES = {
   "auth-missing": { status: "deferred", blame: "setup", enhanced: "4.7.4" },
   "auth-without-tls": { status: "deferred", blame: "setup", enhanced: "4.7.11" },
   "secret-unreadable": { status: "deferred", blame: "setup", enhanced: "4.3.5" },
+  // The recipient's servers are not to be suspended for it.
+  "dkim-key-unreadable": { status: "deferred", blame: "mail", enhanced: "4.3.5" },
   "too-large": { status: "bounced", blame: "mail", enhanced: "5.3.4" },
   "needs-8bit": { status: "bounced", blame: "mail", enhanced: "5.6.3" },
   "needs-smtputf8": { status: "bounced", blame: "mail", enhanced: "5.6.7" },
