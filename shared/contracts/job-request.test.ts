@@ -68,3 +68,8 @@ it.each([
   const attachments = [{ name: "a", contentType, content: "aGk=" }];
   expect(pathsOf({ attachments })).toEqual(isTaken ? [] : ["attachments[0].contentType"]);
 });
+
+it("an option that is ignored has a value, as every key that is present", () => {
+  const options = { future: null, other: "", flag: false, more: { x: 1 } };
+  expect(pathsOf({ job: { options } })).toEqual(["job.options.future", "job.options.other"]);
+});

@@ -134,9 +134,11 @@ const attachments = shortList(z.array(attachment).min(1, { error: "must not be e
 
 const options = freeOptions();
 
+/** Those that are ignored have a value, as every key has that is present. */
 function freeOptions(): z.ZodType<{ messageSigning?: boolean }, unknown> {
   return z
-    .looseObject({ messageSigning: z.boolean().optional() })
+    .object({ messageSigning: z.boolean().optional() })
+    .catchall(z.unknown().refine((value) => value !== null && value !== "", { error: "must not be empty" }))
     .transform(({ messageSigning }) => (messageSigning === undefined ? {} : { messageSigning }));
 }
 
