@@ -39,9 +39,32 @@ function codeOf(error: unknown): string {
   return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "EFAIL";
 }
 
-async function ask<T>(name: string, query: () => Promise<readonly T[]>): Promise<Lookup<T>> {
+/**
+ * A channel waits no longer than its servers' answers used to take (five times that, 250 ms at least) and drops what it asked
+ * before: one that was quick gives up a name that takes a second. And what is no DNS answer fails all that it has in hand.
+ */
+const WORTH_ASKING_ANEW: readonly string[] = ["ETIMEOUT", "EBADRESP"];
+
+interface Channels {
+  shared: Resolver;
+  /** It has no past, and waits in full. */
+  anew(): Resolver;
+}
+
+type Query<T> = (dns: Resolver) => Promise<readonly T[]>;
+
+async function query<T>({ shared, anew }: Channels, make: Query<T>): Promise<readonly T[]> {
   try {
-    const records = await query();
+    return await make(shared);
+  } catch (error) {
+    if (!WORTH_ASKING_ANEW.includes(codeOf(error))) throw error;
+    return make(anew());
+  }
+}
+
+async function ask<T>(channels: Channels, name: string, make: Query<T>): Promise<Lookup<T>> {
+  try {
+    const records = await query(channels, make);
     return records.length > 0 ? { ok: true, records } : { ok: false, failure: "nodata", text: `no record for ${name}` };
   } catch (error) {
     const code = codeOf(error);
@@ -67,10 +90,23 @@ const normalizeName = (name: string): string => name.toLowerCase().replace(/\.$/
 
 const isLocalName = (name: string): boolean => name === "localhost" || name.endsWith(".localhost");
 
-/** A resolver of its own channel: a dead DNS server never occupies the process's thread pool. */
+function tlsaOf(record: Awaited<ReturnType<Resolver["resolveTlsa"]>>[number]): TlsaRecord {
+  const { certUsage: usage, selector, match: matchingType, data } = record;
+  return { usage, selector, matchingType, cert: Buffer.from(data) };
+}
+
+/** Channels of its own: a dead DNS server never occupies the process's thread pool. */
+function createChannels(servers: readonly string[] | undefined): Channels {
+  const create = (tries: number): Resolver => {
+    const dns = new Resolver({ timeout: QUERY_TIMEOUT_MS, tries });
+    if (servers !== undefined) dns.setServers([...servers]);
+    return dns;
+  };
+  return { shared: create(QUERY_TRIES), anew: () => create(1) };
+}
+
 export function createResolver(settings: ResolverSettings): DnsResolver {
-  const dns = new Resolver({ timeout: QUERY_TIMEOUT_MS, tries: QUERY_TRIES });
-  if (settings.WAYPOST_DNS_SERVERS !== undefined) dns.setServers([...settings.WAYPOST_DNS_SERVERS]);
+  const channels = createChannels(settings.WAYPOST_DNS_SERVERS);
   const statics = Map.groupBy(settings.WAYPOST_STATIC_HOSTS ?? [], (item) => normalizeName(item.name));
   return {
     addresses: async (host) => {
@@ -79,24 +115,18 @@ export function createResolver(settings: ResolverSettings): DnsResolver {
       if (known !== undefined) return { ok: true, records: known.map((item) => item.address) };
       if (isIP(name) !== 0) return { ok: true, records: [name] };
       if (isLocalName(name)) return { ok: true, records: ["127.0.0.1", "::1"] };
-      const lookups = [ask(name, () => dns.resolve4(name)), ask(name, () => dns.resolve6(name))];
+      const lookups = [
+        ask(channels, name, (dns) => dns.resolve4(name)),
+        ask(channels, name, (dns) => dns.resolve6(name)),
+      ];
       return mergeLookups(name, await Promise.all(lookups));
     },
     mx: async (domain) => {
       const name = normalizeName(domain);
       if (statics.has(name)) return { ok: false, failure: "nodata", text: `${name} is a static host` };
-      return ask(name, () => dns.resolveMx(name));
+      return ask(channels, name, (dns) => dns.resolveMx(name));
     },
-    txt: (name) => ask(name, () => dns.resolveTxt(name)),
-    tlsa: (name) =>
-      ask(name, async () => {
-        const records = await dns.resolveTlsa(name);
-        return records.map((record) => ({
-          usage: record.certUsage,
-          selector: record.selector,
-          matchingType: record.match,
-          cert: Buffer.from(record.data),
-        }));
-      }),
+    txt: (name) => ask(channels, name, (dns) => dns.resolveTxt(name)),
+    tlsa: (name) => ask(channels, name, async (dns) => (await dns.resolveTlsa(name)).map((record) => tlsaOf(record))),
   };
 }
