@@ -1,6 +1,7 @@
 // MTA-STS (RFC 8461): whether a recipient domain demands verified TLS, and of which hosts. Policies are cached.
 import { LRUCache } from "lru-cache";
 import type { MTASTSPolicy } from "mailauth";
+import type { Clock } from "#shared/clock.ts";
 import type { Log } from "#shared/log.ts";
 import type { NetworkPolicy } from "#shared/network/policy.ts";
 import type { Lookup } from "#shared/network/resolver.ts";
@@ -34,30 +35,37 @@ function resolverOver(network: NetworkPolicy) {
   };
 }
 
-export function createMtaSts(network: NetworkPolicy, log: Log): MtaSts {
-  const policies = new LRUCache<string, { policy: MTASTSPolicy | undefined }>({ max: MOST_POLICIES, ttl: BELIEVED_MS });
-  const lastKnown = new LRUCache<string, MTASTSPolicy>({ max: MOST_POLICIES });
+interface Answer {
+  policy: Promise<MTASTSPolicy | undefined>;
+  believedUntilMs: number;
+}
+
+/** `clock` says how long an answer is believed: a steady one, which is not set. */
+export function createMtaSts(network: NetworkPolicy, log: Log, clock: Clock): MtaSts {
+  const answers = new LRUCache<string, Answer>({ max: MOST_POLICIES });
   const resolver = resolverOver(network);
-  const fetch = async (domain: string): Promise<MTASTSPolicy | undefined> => {
+  const fetch = async (domain: string, last: MTASTSPolicy | undefined): Promise<MTASTSPolicy | undefined> => {
     try {
       const { getPolicy } = await load();
-      const { policy, status } = await getPolicy(domain, lastKnown.get(domain) ?? null, {
-        resolver,
-        timeout: FETCH_MS,
-      });
+      const { policy, status } = await getPolicy(domain, last ?? null, { resolver, timeout: FETCH_MS });
       if (status === "errored") log.warn({ domain }, "mta-sts.fetch_failed");
-      lastKnown.set(domain, policy);
       return policy;
     } catch (error) {
       log.warn({ domain, err: error }, "mta-sts.fetch_failed");
-      return undefined;
+      return last;
     }
+  };
+  /** Believed from when it was asked for: mails that come meanwhile make no answer younger. */
+  const policyOf = (domain: string): Promise<MTASTSPolicy | undefined> => {
+    const known = answers.get(domain);
+    if (known !== undefined && clock.nowMs() < known.believedUntilMs) return known.policy;
+    const policy = Promise.resolve(known?.policy).then((last) => fetch(domain, last));
+    answers.set(domain, { policy, believedUntilMs: clock.nowMs() + BELIEVED_MS });
+    return policy;
   };
   return {
     demandOn: async (domain) => {
-      const known = policies.get(domain) ?? { policy: await fetch(domain) };
-      policies.set(domain, known);
-      const { policy } = known;
+      const policy = await policyOf(domain);
       if (policy?.mode !== "enforce") return undefined;
       const { validateMx } = await load();
       return (host) => (validateMx(host, policy).valid ? "verified" : "refused");

@@ -50,7 +50,7 @@ function mxPortsOf({ settings, log, clock }: Context): MxPorts {
     sealer: createSealer(settings.WAYPOST_SECRET_KEY, settings.WAYPOST_SECRET_KEY_PREVIOUS),
     isLocal: isLocalAddress,
     isOurListener: (address, at) => (at === port || at === tlsPort) && isOurs(address),
-    mtaSts: createMtaSts(network, log),
+    mtaSts: createMtaSts(network, log, createSteadyClock(clock)),
     port: settings.WAYPOST_MX_PORT,
     usesDane: settings.WAYPOST_DNSSEC === "trusted",
   };
