@@ -20,7 +20,8 @@ export interface MxQuestion {
   sourceIp: string | undefined;
 }
 
-/** Hosts that one attempt goes through at most. */
+/** Names that are looked up, and hosts of those that one attempt goes through, at most: the best may lead nowhere. */
+const MOST_NAMES = 30;
 const MOST_HOSTS = 6;
 
 /** By preference; the order among equals is drawn anew each time (RFC 5321 §5.1). */
@@ -42,19 +43,18 @@ async function findExchangers(domain: string, { network, clock }: MxPorts): Prom
   }
   const named = lookup.records.filter(({ exchange }) => exchange !== "" && exchange !== ".");
   if (named.length === 0) return refusal("null-mx", `${domain} takes no mail: it has a null MX (RFC 7505)`);
-  return { ok: true, hosts: orderHosts(named, () => clock.random()).slice(0, MOST_HOSTS) };
+  return { ok: true, hosts: orderHosts(named, () => clock.random()).slice(0, MOST_NAMES) };
 }
 
-type Demand = { ok: true; certificate: CertificateCheck | undefined } | (Targets & { ok: false });
+/** `needsTls`: there are records, though none of them may say which certificate is good. */
+type Dane = { ok: true; needsTls: boolean; certificate?: CertificateCheck | undefined } | (Targets & { ok: false });
 
-async function daneOf(host: string, { usesDane, network, port, clock }: MxPorts): Promise<Demand> {
-  if (!usesDane) return { ok: true, certificate: undefined };
+async function daneOf(host: string, { usesDane, network, port, clock }: MxPorts): Promise<Dane> {
+  if (!usesDane) return { ok: true, needsTls: false };
   const lookup = await network.dns.tlsa(`_${port}._tcp.${host}`);
-  if (lookup.ok) return { ok: true, certificate: daneCheck(lookup.records, () => clock.nowMs()) };
+  if (lookup.ok) return { ok: true, needsTls: true, certificate: daneCheck(lookup.records, () => clock.nowMs()) };
   // What could not be asked is not known to be unprotected (RFC 7672 §2.1).
-  return lookup.failure === "unavailable"
-    ? refusal("policy-failed", lookup.text)
-    : { ok: true, certificate: undefined };
+  return lookup.failure === "unavailable" ? refusal("policy-failed", lookup.text) : { ok: true, needsTls: false };
 }
 
 interface HostQuestion extends MxQuestion {
@@ -70,7 +70,7 @@ async function targetsOf({ host, sourceIp, demand, domain }: HostQuestion, ports
   if (!found.ok) return found;
   const dane = await daneOf(host, ports);
   if (!dane.ok) return dane;
-  const tls = dane.certificate !== undefined ? "required" : (demand ?? "opportunistic");
+  const tls = dane.certificate !== undefined ? "required" : (demand ?? (dane.needsTls ? "required" : "opportunistic"));
   const base = { host, port, localAddress: sourceIp, tls, certificate: dane.certificate, loop } as const;
   return { ok: true, targets: found.addresses.map((address): Target => ({ ...base, address })) };
 }
@@ -94,8 +94,8 @@ export async function mxTargets(question: MxQuestion, ports: MxPorts): Promise<T
   const answers = await Promise.all(
     exchangers.hosts.map((host) => targetsOf({ ...question, host, demand: demandOn?.(host) }, ports)),
   );
-  const targets = answers.flatMap((answer) => (answer.ok ? answer.targets : []));
-  if (targets.length > 0) return { ok: true, targets };
+  const reachable = answers.flatMap((answer) => (answer.ok ? [answer.targets] : [])).slice(0, MOST_HOSTS);
+  if (reachable.length > 0) return { ok: true, targets: reachable.flat() };
   return worstOf(
     answers.filter((answer) => !answer.ok),
     question.domain,
