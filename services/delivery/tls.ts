@@ -1,5 +1,6 @@
 // TLS towards relays and mail exchangers: what each mode asks for, and what came of it. At least TLS 1.2, whatever the mode.
 import type { Socket } from "node:net";
+import { isIP } from "node:net";
 import type { PeerCertificate } from "node:tls";
 import { TLSSocket } from "node:tls";
 import type { AttemptResult } from "#shared/contracts/attempt.ts";
@@ -21,15 +22,17 @@ const LEAST_VERSION = "TLSv1.2";
 
 /** The options of SMTPConnection for a mode. */
 export function tlsOptionsOf({ tls, host }: { tls: TlsMode; host: string }) {
-  const options = { minVersion: LEAST_VERSION, servername: host, rejectUnauthorized: tls === "verified" } as const;
+  // An MX record may name an address, which SNI cannot carry (RFC 6066 §3): Node throws.
+  const sni = isIP(host) === 0 ? { servername: host } : {};
+  const options = { minVersion: LEAST_VERSION, ...sni, rejectUnauthorized: tls === "verified" } as const;
   switch (tls) {
     case "never":
       return { ignoreTLS: true };
     case "opportunistic":
-      return { opportunisticTLS: true, tls: options, servername: host };
+      return { opportunisticTLS: true, tls: options, ...sni };
     case "required":
     case "verified":
-      return { requireTLS: true, tls: options, servername: host };
+      return { requireTLS: true, tls: options, ...sni };
   }
 }
 
