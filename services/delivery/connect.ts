@@ -41,8 +41,9 @@ export function connectTo(plan: ConnectPlan, { limits, clock, stopping, onAnswer
   };
   const onStop = (): void => fail({ kind: "abandoned" });
   const onTimeout = (): void => {
-    const cause = limit.cause === "deadline" ? "deadline" : "connect-timeout";
-    fail({ kind: "local", step: "connect", cause, detail: `connect to ${nameOf(plan)}: no answer in time` });
+    const isOver = limit.cause === "deadline";
+    const detail = isOver ? "the mail's time was over" : `connect to ${nameOf(plan)}: no answer in time`;
+    fail({ kind: "local", step: "connect", cause: isOver ? "deadline" : "connect-timeout", detail });
   };
   const timer = setTimeout(onTimeout, Math.max(0, limit.atMs - clock.nowMs()));
   const settle = (result: Connected): void => {

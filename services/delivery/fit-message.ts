@@ -7,7 +7,6 @@ import type { LocalCause } from "#shared/life/outcome.ts";
 import type { MessagePieces } from "./message-pieces.ts";
 import { bytesOf, hasAsciiHeader } from "./message-pieces.ts";
 import { toSevenBit } from "./seven-bit.ts";
-import type { Transaction } from "./session.ts";
 
 export interface WireMail {
   /** "" is the null reverse-path. */
@@ -16,6 +15,14 @@ export interface WireMail {
   message: MessagePieces;
   /** The message with its DKIM signature, where it gets one. */
   sign(message: MessagePieces): Promise<MessagePieces | "key-unreadable">;
+}
+
+export interface Transaction {
+  from: string;
+  to: string;
+  message: MessagePieces;
+  use8BitMime: boolean;
+  useSmtpUtf8: boolean;
 }
 
 export type Fitted = { ok: true; transaction: Transaction } | { ok: false; cause: LocalCause; detail: string };

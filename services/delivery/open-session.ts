@@ -28,6 +28,8 @@ export interface OpenOptions {
   bounds: Bounds;
   /** Told of each step that was completed, in order. */
   onStep?: ((step: Step, session: SmtpSession | undefined) => void) | undefined;
+  /** Told why there is no TLS where the session goes on without, on a connection of its own. */
+  onWithoutTls?: ((why: string) => void) | undefined;
 }
 
 async function openOnce(target: Target, options: OpenOptions): Promise<Opened> {
@@ -61,5 +63,6 @@ export async function openSession(target: Target, options: OpenOptions): Promise
   const { end } = opened;
   const isTlsFault = end.kind === "local" && (end.cause === "tls-failed" || end.cause === "tls-certificate");
   if (!isTlsFault) return opened;
+  options.onWithoutTls?.(end.detail);
   return openOnce({ ...target, tls: "never" }, options);
 }

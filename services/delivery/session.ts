@@ -8,9 +8,9 @@ import type { TlsMode } from "#shared/routing/configuration.ts";
 import type { Capabilities } from "./capabilities.ts";
 import type { Bounds, ConnectPlan } from "./connect.ts";
 import { conclude, endOfConversation, nameOf, refusalOf } from "./conversation-end.ts";
+import type { Transaction } from "./fit-message.ts";
 import type { AttemptEnd, ConversationEnd, LocalCause } from "#shared/life/outcome.ts";
 import { isOutOfStep } from "#shared/life/outcome.ts";
-import type { MessagePieces } from "./message-pieces.ts";
 import { bufferOrStream, bytesOf } from "./message-pieces.ts";
 import { SmtpClient, veilBrackets } from "./smtp-client.ts";
 import { StepTimer } from "./step-timer.ts";
@@ -34,14 +34,6 @@ export interface SessionPlan extends ConnectPlan {
   auth?: { user: string; password: string } | undefined;
   /** Judges the certificate in place of the public authorities (DANE). */
   certificate?: CertificateCheck | undefined;
-}
-
-export interface Transaction {
-  from: string;
-  to: string;
-  message: MessagePieces;
-  use8BitMime: boolean;
-  useSmtpUtf8: boolean;
 }
 
 /** Nothing more is said over the session. */
@@ -68,6 +60,8 @@ export class SmtpSession {
   transactions = 0;
   /** When each step was answered first. */
   readonly answeredMs = new Map<SmtpStep, number>();
+  /** As it came to be: it was so when the connection is gone, too. */
+  #tls: TlsFacts | undefined;
   /** By the steady clock. */
   readonly #openedMs: number;
   readonly #clock: Clock;
@@ -125,7 +119,7 @@ export class SmtpSession {
   }
 
   get tls(): TlsFacts {
-    return tlsFactsOf(this.plan.tls, this.#connection._socket);
+    return this.#tls ?? tlsFactsOf(this.plan.tls, this.#connection._socket);
   }
 
   get ageMs(): number {
@@ -142,8 +136,9 @@ export class SmtpSession {
 
   /** Greeting, EHLO, STARTTLS. */
   async hello(bounds: Bounds): Promise<Answer> {
-    const answer = await this.#run(bounds, (done) => this.#connection.connect((error) => done(error)));
+    const answer = this.#unless421(await this.#run(bounds, (done) => this.#connection.connect((error) => done(error))));
     if (answer.kind !== "ok") return answer;
+    this.#tls = this.tls;
     const refused = checkCertificate(this.plan.certificate, this.plan.host, this.#connection._socket);
     if (refused === undefined) return answer;
     this.close();
@@ -200,11 +195,12 @@ export class SmtpSession {
   }
 
   /** One command and its reply: for verification, which goes as far as RCPT and no further. */
-  ask(command: string, bounds: Bounds): Promise<Answer> {
+  async ask(command: string, bounds: Bounds): Promise<Answer> {
     this.#asked = { command, reply: "" };
-    return this.#run(bounds, (done) => {
+    const answer = await this.#run(bounds, (done) => {
       this.#connection.login({ method: ASKING }, (error) => done(error, this.#asked.reply));
     });
+    return this.#unless421(answer);
   }
 
   quit(): void {
@@ -257,6 +253,13 @@ export class SmtpSession {
     this.#timer.stop();
     stopping.removeEventListener("abort", onStop);
     return answer;
+  }
+
+  /** 421 to STARTTLS, or to what was asked, ends the session before it is handed on. */
+  #unless421(answer: Answer): Answer {
+    const { lastServerResponse: response } = this.#connection;
+    if (this.isUsable || response === false || !response.startsWith("421")) return answer;
+    return this.#endOf(Object.assign(new Error("closed"), { response }));
   }
 
   #endOf(error: unknown): AttemptEnd {

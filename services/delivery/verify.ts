@@ -88,15 +88,24 @@ function describe(step: SmtpStep, session: SmtpSession): string {
   return options.length === 0 ? "answered" : `offers ${options.join(", ")}`;
 }
 
+interface Conversation {
+  session: SmtpSession;
+  /** Why the connection before this one, with TLS, was given up for it. */
+  tlsFault: string | undefined;
+}
+
 /** The steps that the conversation came through. */
-function addConversation(steps: Steps, session: SmtpSession, failedAt: SmtpStep | undefined): void {
+function addConversation(steps: Steps, { session, tlsFault }: Conversation, failedAt: SmtpStep | undefined): void {
   for (const step of CONVERSATION) {
     if (step === failedAt) return;
     const atMs = session.answeredMs.get(step);
-    if (atMs === undefined || !isVerifyStep(step)) continue;
-    if (step === "starttls" && !session.tls.established) {
-      steps.add({ step, ok: true, detail: "refused; goes on without, as the relay's tls allows" }, atMs);
-    } else steps.add({ step, ok: true, detail: describe(step, session) }, atMs);
+    const fault = step === "starttls" ? tlsFault : undefined;
+    if ((atMs === undefined && fault === undefined) || !isVerifyStep(step)) continue;
+    const isClear = step === "starttls" && !session.tls.established;
+    const detail = isClear
+      ? `${fault ?? "refused"}; goes on without, as the relay's tls allows`
+      : describe(step, session);
+    steps.add({ step, ok: true, detail }, atMs);
   }
 }
 
@@ -123,6 +132,7 @@ async function askAddress({ steps, session, verification }: Conversed, step: "se
 async function converse(target: Target, steps: Steps, verification: Verification): Promise<boolean> {
   const { helloName, bounds } = verification;
   let last: SmtpSession | undefined;
+  let tlsFault: string | undefined;
   const opened = await openSession(target, {
     helloName,
     bounds,
@@ -130,16 +140,19 @@ async function converse(target: Target, steps: Steps, verification: Verification
       if (step === "connect" && last === undefined) steps.add({ step: "connect", ok: true, detail: nameOf(target) });
       last = session;
     },
+    onWithoutTls: (why) => {
+      tlsFault = why;
+    },
   });
   if (!opened.ok) {
     const { end } = opened;
     const failedAt = end.kind === "abandoned" ? "connect" : end.step;
-    if (last !== undefined) addConversation(steps, last, failedAt);
+    if (last !== undefined) addConversation(steps, { session: last, tlsFault }, failedAt);
     steps.add({ step: isVerifyStep(failedAt) ? failedAt : "ehlo", ok: false, detail: detailOf(end) });
     return last !== undefined;
   }
   const { session } = opened;
-  addConversation(steps, session, undefined);
+  addConversation(steps, { session, tlsFault }, undefined);
   const conversed = { steps, verification, session };
   if (await askAddress(conversed, "sender")) await askAddress(conversed, "recipient");
   session.quit();

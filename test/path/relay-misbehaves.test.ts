@@ -98,6 +98,15 @@ it("does not wait for ever for a relay that never ends its TLS handshake", async
   expect(attempt?.outcome).toBe("deferred");
 });
 
+it("a relay that answers STARTTLS with 421 is told of by that", async () => {
+  const starttls = saying("421 4.7.0 no more today");
+  const { relay, account } = await relayThat({ ehlo: saying("250-hostile.test", "250 STARTTLS"), starttls });
+  const [mailId = ""] = await system.hand(account, { recipients: ["to@recipient.example"] });
+  const { trackingPoints } = await system.seen(mailId, (mail) => mail.attempts.length > 0);
+  expect(trackingPoints.at(-1)?.content?.smtp).toMatchObject({ responseCode: "421", dsn: "4.7.0" });
+  expect(relay.messages).toHaveLength(0);
+});
+
 it.each(["500 5.5.1 what", "502 5.5.1 no", "550 5.7.1 no", "421 4.3.2 closing"])(
   "a relay that answers RSET with %j gets the next mail over another connection, in the same attempt",
   async (reply) => {
