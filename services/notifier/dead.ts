@@ -5,13 +5,18 @@ import type { Clock } from "#shared/clock.ts";
 import type { BatchMessage } from "#shared/contracts/batch.ts";
 import type { Log } from "#shared/log.ts";
 import type { DeadChoice, DeadNotification, DeadNotifications } from "#shared/store/dead-notifications.ts";
-import { recipientOf } from "#shared/store/dead-notifications.ts";
+import { recipientsOf, withoutMails } from "#shared/store/dead-notifications.ts";
 import type { MailWriter } from "#shared/store/mail-writer.ts";
 import { batchMessage } from "./collector.ts";
 import { endedMailsOf } from "./notes.ts";
 
+interface Death {
+  url: string;
+  reason: string;
+}
+
 export interface DeadKeeper {
-  keep(batch: BatchMessage, facts: { url: string; reason: string }): Promise<void>;
+  keep(batch: BatchMessage, death: Death): Promise<void>;
   /** Publishes the chosen ones again; answers how many. */
   replay(choice: DeadChoice): Promise<number>;
 }
@@ -21,13 +26,36 @@ export interface DeadKeeperOptions {
   clock: Clock;
   log: Log;
   store: Pick<DeadNotifications, "add" | "take" | "remove">;
-  writer: Pick<MailWriter, "settle">;
+  writer: Pick<MailWriter, "settle" | "erasedOf">;
   terms: { retentionMs: number; deadlineMs: number };
 }
 
 const PAGE = 100;
 
-export function createDeadKeeper({ broker, clock, log, store, writer, terms }: DeadKeeperOptions): DeadKeeper {
+function deadOf(batch: BatchMessage, death: Death, { clock, terms }: DeadKeeperOptions): DeadNotification {
+  const { account, jobId } = batch.push.meta;
+  return {
+    _id: batch.batchId,
+    jobId,
+    account,
+    ...death,
+    at: clock.now(),
+    attempts: batch.attempts,
+    recipients: recipientsOf(batch.push.notifications),
+    batch,
+    expiresAt: new Date(clock.nowMs() + terms.retentionMs),
+  };
+}
+
+/** An erasure goes over the record first, then over what is dead: of a batch that waited it knew nothing. */
+async function keepDead({ store, writer }: DeadKeeperOptions, dead: DeadNotification): Promise<void> {
+  await store.add(dead);
+  const erased = await writer.erasedOf(dead.batch.push.notifications.map(({ meta }) => meta.mail.id));
+  if (erased.size > 0) await store.add(withoutMails(dead, erased));
+}
+
+export function createDeadKeeper(options: DeadKeeperOptions): DeadKeeper {
+  const { broker, clock, log, store, writer, terms } = options;
   const publishAgain = async (page: readonly DeadNotification[]): Promise<void> => {
     const deadline = new Date(clock.nowMs() + terms.deadlineMs).toISOString();
     const fresh = page.map(({ batch }) => ({ ...batch, attempts: 0, deadline }));
@@ -35,21 +63,11 @@ export function createDeadKeeper({ broker, clock, log, store, writer, terms }: D
     await store.remove(page);
   };
   return {
-    keep: async (batch, { url, reason }) => {
+    keep: async (batch, death) => {
       const { account, jobId } = batch.push.meta;
-      await store.add({
-        _id: batch.batchId,
-        jobId,
-        account,
-        url,
-        reason,
-        at: clock.now(),
-        attempts: batch.attempts,
-        recipients: [...new Set(batch.push.notifications.map((notification) => recipientOf(notification)))],
-        batch,
-        expiresAt: new Date(clock.nowMs() + terms.retentionMs),
-      });
+      await keepDead(options, deadOf(batch, death, options));
       await writer.settle(endedMailsOf(batch));
+      const { reason } = death;
       log.warn({ account, jobId, batchId: batch.batchId, reason, attempts: batch.attempts }, "notification.dead");
     },
     replay: async (choice) => {

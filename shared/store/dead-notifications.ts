@@ -94,17 +94,32 @@ export function recipientOf({ meta }: Notification): string {
   return comparableAddress(parseMailbox(meta.mail.email).address);
 }
 
+export function recipientsOf(notifications: readonly Notification[]): string[] {
+  return [...new Set(notifications.map((notification) => recipientOf(notification)))];
+}
+
+function erased({ meta, content }: Notification): Notification {
+  const { description: _description, ...event } = meta.event;
+  const told = { ...meta, mail: { ...meta.mail, email: ERASED }, event };
+  return content?.smtp === undefined
+    ? { meta: told }
+    : { meta: told, content: { smtp: { ...content.smtp, reason: ERASED } } };
+}
+
+function erasedWhere(dead: DeadNotification, isErased: (notification: Notification) => boolean): DeadNotification {
+  const { batch } = dead;
+  const notifications = batch.push.notifications.map((told) => (isErased(told) ? erased(told) : told));
+  const push = { ...batch.push, notifications };
+  return { ...dead, recipients: recipientsOf(notifications), batch: { ...batch, push } };
+}
+
 /** `address`: in its comparable spelling. */
 export function withoutRecipient(dead: DeadNotification, address: string): DeadNotification {
-  const notifications = dead.batch.push.notifications.map((notification) => {
-    if (recipientOf(notification) !== address) return notification;
-    const { description: _description, ...event } = notification.meta.event;
-    const smtp = notification.content?.smtp;
-    const meta = { ...notification.meta, mail: { ...notification.meta.mail, email: ERASED }, event };
-    return smtp === undefined ? { meta } : { meta, content: { smtp: { ...smtp, reason: ERASED } } };
-  });
-  const recipients = dead.recipients.map((recipient) => (recipient === address ? ERASED : recipient));
-  return { ...dead, recipients, batch: { ...dead.batch, push: { ...dead.batch.push, notifications } } };
+  return erasedWhere(dead, (notification) => recipientOf(notification) === address);
+}
+
+export function withoutMails(dead: DeadNotification, mailIds: ReadonlySet<string>): DeadNotification {
+  return erasedWhere(dead, ({ meta }) => mailIds.has(meta.mail.id));
 }
 
 async function eraseFrom(collection: Collection<DeadNotification>, address: string): Promise<number> {

@@ -29,6 +29,8 @@ export interface MailWriter {
   note(notes: readonly NoteOfMails[]): Promise<void>;
   /** Nothing is awaited any more for these mails. */
   settle(mailIds: readonly string[]): Promise<void>;
+  /** Those whose recipient was erased. */
+  erasedOf(mailIds: readonly string[]): Promise<ReadonlySet<string>>;
 }
 
 /** The fields that tracking points move, as they stand in a merged record. */
@@ -125,6 +127,8 @@ export function createMailWriter(store: Store): MailWriter {
         if (mailIds.length === 0) return;
         await mails.updateMany({ _id: { $in: [...mailIds] } }, { $unset: { awaitsNotification: "" } });
       }),
+    erasedOf: (mailIds) =>
+      guard(async () => new Set(await mails.distinct("_id", { _id: { $in: [...mailIds] }, erased: true }))),
     note: (notes) => guard(async () => void (await update(mails, notes.flatMap(noteOperations)))),
   };
 }

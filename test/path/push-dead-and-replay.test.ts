@@ -11,6 +11,7 @@ import { startEndpoint } from "#test/support/endpoint.ts";
 import { eventually } from "#test/support/eventually.ts";
 import type { NotifierAlone } from "#test/support/notifier.ts";
 import { startNotifier, testJob, writeAccount } from "#test/support/notifier.ts";
+import type { DeadKeeper } from "../../services/notifier/dead.ts";
 import { createDeadKeeper } from "../../services/notifier/dead.ts";
 
 let notifier: NotifierAlone;
@@ -42,6 +43,9 @@ async function dieOnce() {
   return { job, account: job.head.account, dead };
 }
 
+const deadOf = (account: string): Promise<{ batch: unknown }[]> =>
+  notifier.store.collection<{ account: string; batch: unknown }>("dead-notifications").find({ account }).toArray();
+
 const tagsOf = (jobId: string) =>
   new Set(endpoint.notifications.filter(({ job }) => job.jobId === jobId).map(({ meta }) => meta.tag));
 
@@ -70,16 +74,25 @@ it.each(["account", "ids"] as const)("is replayed by %s with the same tags, and 
   expect(await notifier.dead(account)).toEqual([]);
 });
 
-it("stays in the list where it dies again before its replay is confirmed", async () => {
-  const { account, dead } = await dieOnce();
+function keeperOf(publish: (messages: readonly Outgoing[]) => Promise<void>): DeadKeeper {
   const store = createDeadNotifications(notifier.store);
   const writer = createMailWriter(notifier.store);
   const terms = { retentionMs: 86_400_000, deadlineMs: 2_000 };
-  const publish = async (messages: readonly Outgoing[]): Promise<void> => {
+  return createDeadKeeper({
+    broker: { publish },
+    clock: systemClock,
+    log: createLog("test", "silent"),
+    store,
+    writer,
+    terms,
+  });
+}
+
+it("stays in the list where it dies again before its replay is confirmed", async () => {
+  const { account, dead } = await dieOnce();
+  const keeper = keeperOf(async (messages) => {
     for (const { body } of messages) await keeper.keep(batchMessageSchema.parse(body), { url: "", reason: "again" });
-  };
-  const ports = { broker: { publish }, clock: systemClock, log: createLog("test", "silent"), store, writer, terms };
-  const keeper = createDeadKeeper(ports);
+  });
   expect(await keeper.replay({ account })).toBe(1);
   expect(await notifier.dead(account)).toMatchObject([{ id: dead?.id, reason: "again" }]);
 });
@@ -115,13 +128,15 @@ it("is awaited where the endpoint was configured after the mail had begun", asyn
   expect(await notifier.reader.awaitsNotification(account._id)).toBe(true);
 });
 
-it("erases a recipient from record and dead notifications", async () => {
+it("erases a recipient from record and dead notifications, those too that are dead only later", async () => {
   const { job, account } = await dieOnce();
   const [mail] = job.mails;
+  const [waiting] = await deadOf(account);
   const reply = await notifier.command({ command: "erase", email: mail?.recipient.toUpperCase() ?? "" });
   expect(reply).toEqual({ status: "done", result: { mails: 1, notifications: 1 } });
-  const kept = await notifier.store.collection<{ account: string }>("dead-notifications").find({ account }).toArray();
-  expect(JSON.stringify(kept)).not.toContain(mail?.recipient);
+  expect(JSON.stringify(await deadOf(account))).not.toContain(mail?.recipient);
+  await keeperOf(async () => undefined).keep(batchMessageSchema.parse(waiting?.batch), { url: "", reason: "later" });
+  expect(JSON.stringify(await deadOf(account))).not.toContain(mail?.recipient);
   expect(JSON.stringify(await notifier.reader.mail(mail?.mailId ?? ""))).not.toContain(mail?.recipient);
   expect(await notifier.dead(account)).toHaveLength(1);
 });
