@@ -50,7 +50,7 @@ export function createKeyed(
     const beginning = await keys.begin(keyed);
     switch (beginning.kind) {
       case "done":
-        return { kind: "accepted", jobId: beginning.jobId };
+        return { kind: "accepted", jobId: beginning.jobId, isRepeated: true };
       case "other-body":
         return refused(422, "The idempotency key came before, with another body.", [
           { path: idempotency.field, message: "used before with another body" },

@@ -25,7 +25,8 @@ export function createIngestMetrics(countMails: (submission: Submission) => numb
       const { way } = submission;
       submissions.add(1, { way, outcome: outcomeOf(acceptance) });
       duration.record(durationMs / 1_000, { way });
-      if (acceptance.kind === "accepted") mails.add(countMails(submission), { way });
+      if (acceptance.kind !== "accepted" || acceptance.isRepeated === true) return;
+      mails.add(countMails(submission), { way });
     },
   };
 }

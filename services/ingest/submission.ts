@@ -50,8 +50,8 @@ export interface Identity {
 }
 
 export type Acceptance =
-  /** Confirmed by the broker (and written with majority, where there was a key). */
-  | { kind: "accepted"; jobId: string }
+  /** Confirmed by the broker (and written with majority, where there was a key); `isRepeated`: by the first one under its key. */
+  | { kind: "accepted"; jobId: string; isRepeated?: true }
   /** By rule; the same submission again gets the same answer, but for 409 (in progress) and 429 (`retryAfterSeconds`). */
   | { kind: "refused"; problem: Problem; retryAfterSeconds?: number }
   /** The broker cannot confirm, or the database is away. */
