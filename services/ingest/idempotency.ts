@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import type { Clock } from "#shared/clock.ts";
 import { BrokerUnavailable } from "#shared/errors.ts";
+import type { Account } from "#shared/routing/configuration.ts";
 import type { IdempotencyKeys, KeyedSubmission } from "#shared/store/idempotency.ts";
 import { problemOf } from "./problem.ts";
 import type { Acceptance, Identity, Submission } from "./submission.ts";
@@ -30,6 +31,11 @@ export function hashOf(body: unknown): string {
   return hash.digest("base64url");
 }
 
+/** What an account that is gone was answered says nothing to one of the same name. */
+function ownerOf({ _id, serial }: Account): string {
+  return serial === undefined ? _id : `${_id}/${serial}`;
+}
+
 type Perform = (submission: Submission, identity: Identity) => Promise<Acceptance>;
 
 export function createKeyed(
@@ -41,7 +47,7 @@ export function createKeyed(
     if (idempotency === undefined) return perform(submission, identity);
     const { key, bodyHash } = idempotency;
     const keyed: KeyedSubmission = {
-      account: account._id,
+      account: ownerOf(account),
       key,
       bodyHash,
       jobId: identity.jobId,

@@ -16,6 +16,8 @@ export const ACCOUNT_NAME = /^[a-z0-9][a-z0-9-]{0,62}$/;
 export interface Account {
   /** The account's name. */
   _id: string;
+  /** Tells it from one of the same name that is gone. Absent in those that were made before there were any. */
+  serial?: string;
   customerNo: string;
   tenant?: string;
   /** argon2id hash, see shared/passwords.ts */

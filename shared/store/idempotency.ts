@@ -11,7 +11,7 @@ export const LEASE_MS = 5_000;
 const MOST_AT_ONCE = 100;
 
 export interface StoredKey {
-  /** `<account>/<key>` */
+  /** `<account>/<its serial>/<key>`, without the serial where the account has none. */
   _id: string;
   bodyHash: string;
   jobId: string;
@@ -22,6 +22,7 @@ export interface StoredKey {
 }
 
 export interface KeyedSubmission {
+  /** Its name, with its serial where it has one. */
   account: string;
   key: string;
   bodyHash: string;

@@ -25,12 +25,13 @@ afterAll(async () => {
   await endpoint.close();
 });
 
-it("goes with its domains and relays when its last mail has ended and is notified, and not before", async () => {
+it("goes with its domains, relays and idempotency keys when its last mail has ended and is notified, and not before", async () => {
   const account = await system.account({ notification: { url: endpoint.url } });
   const path = `/v1/accounts/${account.name}`;
   await system.relay(account, { host: nameOf(relay.address), port: relay.port });
   relay.script = { dot: () => ({ code: 451, text: "4.3.0 later" }) };
-  const jobId = await system.accept(account, jobOf(account, ["one@rcpt.example"]));
+  const key = { "idempotency-key": "order-1" };
+  const jobId = await system.accept(account, jobOf(account, ["one@rcpt.example"]), key);
   const [mail] = await system.mailsOf(jobId);
   await eventually(() => relay.mails.length > 0);
 
@@ -50,9 +51,13 @@ it("goes with its domains and relays when its last mail has ended and is notifie
   expect(told.some(({ meta }) => meta.event.state === "FINISHED")).toBe(true);
   expect((await system.control.get(`${path}/domains/${account.domain}`)).status).toBe(404);
 
-  expect((await system.control.put(path, { customerNo: "2" })).status).toBe(200);
+  expect((await system.control.put(path, { customerNo: "2", password: account.password })).status).toBe(200);
   const domains = await system.control.get<{ items: unknown[] }>(`${path}/domains`);
   expect(domains.body.items).toEqual([]);
+
+  expect((await system.control.put(`${path}/domains/${account.domain}`, {})).status).toBe(200);
+  await system.relay(account, { host: nameOf(relay.address), port: relay.port });
+  expect(await system.accept(account, jobOf(account, ["one@rcpt.example"]), key)).not.toBe(jobId);
 });
 
 it("goes when its last mail has ended, though its endpoint was taken away while that was on its way", async () => {

@@ -23,6 +23,13 @@ const WITH_SECRETS = {
   },
 };
 
+it("has a serial for as long as it is there, and another one when it is made again", async () => {
+  const { document } = await put({});
+  const { document: replaced } = await put({ customerNo: "2" }, document);
+  expect(replaced.serial).toBe(document.serial);
+  expect((await put({})).document.serial).not.toBe(document.serial);
+});
+
 describe("an account's secrets", () => {
   it("are kept when they are absent", async () => {
     const { document } = await put(WITH_SECRETS);

@@ -1,4 +1,5 @@
-// What an account becomes by a PUT: pure but for hashing and sealing. An absent secret is kept, null removes it.
+// What an account becomes by a PUT: pure but for hashing, sealing and the serial of a new one. An absent secret is kept, null removes it.
+import { randomUUID } from "node:crypto";
 import { hashPassword, matchesHash } from "#shared/passwords.ts";
 import type { Account, EndpointSettings } from "#shared/routing/configuration.ts";
 import type { Sealer } from "#shared/secrets.ts";
@@ -89,6 +90,7 @@ export async function changedAccount(
   const { jobsPerSecond, waitingMails } = input.limits;
   const document: Account = {
     _id: name,
+    ...present({ serial: before === undefined ? randomUUID() : before.serial }),
     customerNo: input.customerNo,
     ...present({ tenant: input.tenant, passwordHash: hash }),
     sourceIps: input.sourceIps ?? [],
