@@ -13,16 +13,17 @@ function jobOf(addresses: number): WaitingJob {
   return { head: aJob().head, addresses: Array.from({ length: addresses }, (_, index) => `r${index}@example.net`) };
 }
 
-function setUp(): { watch: ReturnType<typeof startJobWatch>; asked: number[]; state: { isAway: boolean } } {
+function setUp() {
   const asked: number[] = [];
-  const state = { isAway: false };
+  const state = { isAway: false, leaving: "" };
   const keep = async (jobs: readonly WaitingJob[]): Promise<number> => {
     if (state.isAway) throw new StoreUnavailable("away");
     asked.push(jobs.length);
     return 0;
   };
   const jobs = { keep, clear: async () => undefined };
-  const watch = startJobWatch({ jobs, clock: systemClock, log: pino({ level: "silent" }) });
+  const isLeaving = (account: string): boolean => account === state.leaving;
+  const watch = startJobWatch({ jobs, isLeaving, clock: systemClock, log: pino({ level: "silent" }) });
   return { watch, asked, state };
 }
 
@@ -34,6 +35,19 @@ it("asks for jobs some seconds after their acceptance, together and once", async
   expect(asked).toEqual([]);
   await vi.advanceTimersByTimeAsync(60_000);
   expect(asked).toEqual([2]);
+});
+
+it("asks at once for the jobs of an account that is leaving, and for no others", async () => {
+  const { watch, asked, state } = setUp();
+  const job = jobOf(1);
+  watch.accepted(job);
+  watch.accepted({ ...job, head: { ...job.head, account: "leaving" } });
+  watch.accepted(job);
+  state.leaving = "leaving";
+  await vi.advanceTimersByTimeAsync(2_000);
+  expect(asked).toEqual([1]);
+  await vi.advanceTimersByTimeAsync(LOOK_AFTER_MS);
+  expect(asked).toEqual([1, 2]);
 });
 
 it("asks again when the database was away", async () => {

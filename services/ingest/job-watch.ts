@@ -1,6 +1,7 @@
 // Remembers accepted jobs for some seconds and then asks the record for them, many at once: nearly all are split by then. The
 // others wait in a queue, and nothing would know of them if it were deleted: they are written down (shared/store/waiting-jobs.ts).
 // So the answer waits for no database, and an ordinary job costs a look-up by id in the background.
+// An account that is leaving goes within some seconds: its jobs are asked for at once, for who stands still may have one in hand.
 import type { Clock } from "#shared/clock.ts";
 import { createSteadyClock } from "#shared/clock.ts";
 import type { Log } from "#shared/log.ts";
@@ -22,6 +23,7 @@ export interface JobWatch {
 
 export interface JobWatchParts {
   jobs: Pick<WaitingJobs, "keep" | "clear">;
+  isLeaving: (account: string) => boolean;
   clock: Clock;
   log: Log;
 }
@@ -29,12 +31,14 @@ export interface JobWatchParts {
 /** Thousands are held at full load: as text, for their objects would be most of what the garbage collector has to look at. */
 interface Remembered {
   json: string;
+  account: string;
   addresses: number;
   atMs: number;
 }
 
 class Watch implements JobWatch {
   readonly #jobs: JobWatchParts["jobs"];
+  readonly #isLeaving: JobWatchParts["isLeaving"];
   readonly #log: Log;
   readonly #steady: Clock;
   readonly #timers: readonly NodeJS.Timeout[];
@@ -43,8 +47,9 @@ class Watch implements JobWatch {
   #turn: Promise<void> = Promise.resolve();
   #isLooking = false;
 
-  constructor({ jobs, clock, log }: JobWatchParts) {
+  constructor({ jobs, isLeaving, clock, log }: JobWatchParts) {
     this.#jobs = jobs;
+    this.#isLeaving = isLeaving;
     this.#log = log;
     this.#steady = createSteadyClock(clock);
     this.#timers = [
@@ -55,7 +60,8 @@ class Watch implements JobWatch {
 
   accepted(job: WaitingJob): void {
     const addresses = job.addresses.length;
-    this.#remembered.push({ json: JSON.stringify(job), addresses, atMs: this.#steady.nowMs() });
+    const { account } = job.head;
+    this.#remembered.push({ json: JSON.stringify(job), account, addresses, atMs: this.#steady.nowMs() });
     this.#addresses += addresses;
     if (this.#addresses > MOST_ADDRESSES) this.#forget();
   }
@@ -90,8 +96,11 @@ class Watch implements JobWatch {
 
   #take(untilMs: number): Remembered[] {
     const isFull = this.#addresses > MANY_ADDRESSES;
-    const group = this.#remembered.slice(0, TOGETHER).filter(({ atMs }) => isFull || atMs <= untilMs);
-    this.#remembered = this.#remembered.slice(group.length);
+    const isDue = ({ atMs, account }: Remembered): boolean => isFull || atMs <= untilMs || this.#isLeaving(account);
+    const group: Remembered[] = [];
+    const others: Remembered[] = [];
+    for (const job of this.#remembered) (group.length < TOGETHER && isDue(job) ? group : others).push(job);
+    this.#remembered = others;
     this.#addresses -= addressesOf(group);
     return group;
   }

@@ -38,7 +38,8 @@ function acceptorOf(
   const keys = createIdempotencyKeys(store);
   const record = createMailReader(store);
   const jobs = createWaitingJobs(store);
-  const watch = startJobWatch({ jobs, clock, log });
+  const isLeaving = (name: string): boolean => configuration.current().account(name)?.removedAt !== undefined;
+  const watch = startJobWatch({ jobs, isLeaving, clock, log });
   const accept = createAcceptor({
     configuration,
     broker,
