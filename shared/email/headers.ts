@@ -40,11 +40,20 @@ export function givenField(name: string, text: string): HeaderField {
   return PRINTABLE_ASCII.test(text) ? plainField(name, text) : textField(name, text);
 }
 
+const STAND_IN = "stand-in@example.com";
+
+/** Nodemailer takes angle brackets out of an address, which is another mailbox then: a quoted local part may have them. */
+function mailboxValue({ name = "", address }: Mailbox): string {
+  const wire = wireAddress(address);
+  const encode = (shown: string): string => encoders.automatic.encodeHeaderValue("To", [{ name, address: shown }]);
+  if (!/[<>]/.test(wire)) return encode(wire);
+  return name === "" ? `<${wire}>` : `${encode(STAND_IN).slice(0, -STAND_IN.length - 2)}<${wire}>`;
+}
+
 /** Mailboxes as the value of a field; undefined where there are none. */
 export function addressField(name: string, mailboxes: readonly Mailbox[]): HeaderField | undefined {
   if (mailboxes.length === 0) return undefined;
-  const addresses = mailboxes.map((mailbox) => ({ name: mailbox.name ?? "", address: wireAddress(mailbox.address) }));
-  return { name, value: encoders.automatic.encodeHeaderValue("To", addresses) };
+  return { name, value: mailboxes.map(mailboxValue).join(", ") };
 }
 
 /** A value that is in its final form. */

@@ -138,6 +138,16 @@ describe("header blocks", () => {
     expect(field?.value).toBe("a@xn--mller-kva.example");
     expect(addressField("To", [{ name: undefined, address: "jörg@example.com" }])?.value).toBe("jörg@example.com");
   });
+
+  it("show an address with angle brackets in its quoted local part as it is", () => {
+    const address = '"a<b>"@example.com';
+    expect(addressField("To", [{ name: undefined, address }])?.value).toBe(`<${address}>`);
+    const named = [
+      { name: "Näme", address },
+      { name: undefined, address: "c@example.com" },
+    ];
+    expect(addressField("To", named)?.value).toBe(`=?UTF-8?Q?N=C3=A4me?= <${address}>, c@example.com`);
+  });
 });
 
 it("lets other work in between where there are thousands of attachments", async () => {
