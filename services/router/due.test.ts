@@ -49,7 +49,7 @@ describe("a due mail", () => {
 async function handled(known: Configuration, confirmed = known): Promise<Outgoing | undefined> {
   const ports = {
     configuration: { current: () => known, confirmed: async () => confirmed },
-    lanes: { ensure: async () => false },
+    newLanes: { list: async () => undefined, whenMade: () => undefined },
     clock: { ...systemClock, now: () => new Date(now) },
     metrics: { countDue: () => undefined },
     signer: { sign: async (fates: unknown) => fates },

@@ -11,10 +11,10 @@ import type { Ledger } from "#shared/store/ledger.ts";
 import type { RouteDecision } from "./decide-route.ts";
 import { decideRoute } from "./decide-route.ts";
 import type { JobPorts } from "./jobs.ts";
-import { configurationFor, ensureLanes } from "./jobs.ts";
+import { configurationFor } from "./jobs.ts";
 import type { JobSigner } from "./sign.ts";
 
-export type DuePorts = Pick<JobPorts, "configuration" | "lanes" | "clock" | "metrics" | "signer" | "broker"> & {
+export type DuePorts = Pick<JobPorts, "configuration" | "newLanes" | "clock" | "metrics" | "signer"> & {
   ledger: Pick<Ledger, "outcomesOf">;
 };
 
@@ -47,20 +47,20 @@ async function handleDue(ports: DuePorts, deliveries: readonly Delivery<MailMess
       return signedIfDue(ports.signer, { delivery, fate }, configuration);
     }),
   );
-  await ensureLanes(
-    ports,
-    decided.flatMap(({ fate }): Lane[] => (fate.kind === "routed" ? [fate.lane] : [])),
-  );
+  await ports.newLanes.list(decided.flatMap(({ fate }) => lanesOf(fate)));
   return Promise.all(
     decided.map(async ({ delivery, fate }): Promise<Verdict> => {
       if (endsHere(fate) && delivery.suspect && (await hasEnded(delivery.message, ports.ledger))) {
         return { kind: "done", publish: [] };
       }
       count(fate, ports);
-      return { kind: "done", publish: [consequenceOf(delivery, fate, now)] };
+      const after = ports.newLanes.whenMade(lanesOf(fate));
+      return { kind: "done", publish: [consequenceOf(delivery, fate, now)], after };
     }),
   );
 }
+
+const lanesOf = (fate: DueFate): Lane[] => (fate.kind === "routed" ? [fate.lane] : []);
 
 interface Decided {
   delivery: Delivery<MailMessage>;

@@ -1,18 +1,16 @@
 // The actor of jobs: gathers what a batch of jobs needs (one suppression look-up), decides, lists new lanes, and publishes.
-import type { BatchActor, Broker, Delivery, Verdict } from "#shared/broker/actor.ts";
-import { laneMailboxes } from "#shared/broker/topology.ts";
+import type { BatchActor, Delivery, Verdict } from "#shared/broker/actor.ts";
 import type { Clock } from "#shared/clock.ts";
-import { changedMessage } from "#shared/contracts/configuration-changed.ts";
 import { sizeOfMails } from "#shared/contracts/job-size.ts";
 import type { JobMessage, MailMessage } from "#shared/contracts/mail.ts";
 import { jobMessageSchema } from "#shared/contracts/mail.ts";
 import type { Log } from "#shared/log.ts";
 import type { Configuration, ConfigurationPort } from "#shared/routing/configuration.ts";
 import type { Lane } from "#shared/routing/lane.ts";
-import type { Lanes } from "#shared/store/lanes.ts";
 import type { Suppression, Suppressions } from "#shared/store/suppressions.ts";
 import { consequencesOf } from "./consequences.ts";
 import type { RouterMetrics } from "./metrics.ts";
+import type { NewLanes } from "./new-lanes.ts";
 import type { RecipientRules } from "#shared/routing/recipient.ts";
 import type { JobSigner } from "./sign.ts";
 import type { MailFate, Recipient } from "./split.ts";
@@ -21,13 +19,12 @@ import { readRecipients, splitJob, suppressionKeysOf } from "./split.ts";
 export interface JobPorts {
   configuration: ConfigurationPort;
   suppressions: Suppressions;
-  lanes: Lanes;
+  newLanes: Pick<NewLanes, "list" | "whenMade">;
   rules: RecipientRules;
   clock: Clock;
   log: Log;
   metrics: RouterMetrics;
   signer: JobSigner;
-  broker: Pick<Broker, "declare" | "publish">;
 }
 
 /** Of the batches in hand together: each recipient becomes three messages, which are published before the next batch begins. */
@@ -80,10 +77,7 @@ async function handleJobs(ports: JobPorts, deliveries: readonly Delivery<JobMess
   );
   await Promise.all([
     ports.suppressions.renew(split.flatMap((fates) => renewalsOf(fates))),
-    ensureLanes(
-      ports,
-      split.flatMap((fates) => fates.flatMap((fate) => (fate.kind === "routed" ? [fate.lane] : []))),
-    ),
+    ports.newLanes.list(split.flatMap((fates) => lanesOf(fates))),
   ]);
   return split.map((fates, index) => verdictOf(fates, ports, gathered[index]));
 }
@@ -120,23 +114,14 @@ function verdictOf(fates: readonly MailFate[], ports: JobPorts, job: GatheredJob
   };
   for (const fate of fates) ports.metrics.countFate(fate);
   ports.log.debug({ job: job?.delivery.message.head.jobId, mails: fates.length }, "router.split");
-  return { kind: "done", publish: fates.flatMap((fate) => consequencesOf(fate, moment)) };
+  const publish = fates.flatMap((fate) => consequencesOf(fate, moment));
+  return { kind: "done", publish, after: ports.newLanes.whenMade(lanesOf(fates)) };
+}
+
+function lanesOf(fates: readonly MailFate[]): Lane[] {
+  return fates.flatMap((fate) => (fate.kind === "routed" ? [fate.lane] : []));
 }
 
 function renewalsOf(fates: readonly MailFate[]): { id: string; until: Date }[] {
   return fates.flatMap((fate) => (fate.kind === "dropped" && fate.renewal !== undefined ? [fate.renewal] : []));
-}
-
-/** Each lane once. Before its first mail, the mailboxes of a new one are declared (a return would cost half a second) and delivery is told. */
-export async function ensureLanes(
-  { lanes, broker }: Pick<JobPorts, "lanes" | "broker">,
-  wanted: readonly Lane[],
-): Promise<void> {
-  const byName = new Map(wanted.map((lane) => [lane.name, lane]));
-  const ensure = async (lane: Lane): Promise<void> => {
-    if (!(await lanes.ensure(lane))) return;
-    const { interactive, bulk } = laneMailboxes(lane.name);
-    await Promise.all([broker.declare([interactive, bulk]), broker.publish([changedMessage()])]);
-  };
-  await Promise.all([...byName.values()].map((lane) => ensure(lane)));
 }

@@ -5,6 +5,7 @@ import { createSealer } from "#shared/secrets.ts";
 import type { ServiceContext, ServiceDefinition } from "#shared/service-definition.ts";
 import { createContents } from "#shared/store/contents.ts";
 import { followConfiguration } from "#shared/follow-configuration.ts";
+import type { Lanes } from "#shared/store/lanes.ts";
 import { createLanes } from "#shared/store/lanes.ts";
 import { createLedger } from "#shared/store/ledger.ts";
 import { prepareWhenThere } from "#shared/store/prepare.ts";
@@ -16,6 +17,7 @@ import type { JobPorts } from "./jobs.ts";
 import { createJobsActor } from "./jobs.ts";
 import { startLaneSweep } from "./lane-sweep.ts";
 import { createRouterMetrics } from "./metrics.ts";
+import { NewLanes } from "./new-lanes.ts";
 import { createJobSigner } from "./sign.ts";
 import type { AddressReader } from "#shared/routing/recipient.ts";
 
@@ -30,13 +32,16 @@ const readAddress: AddressReader = (given) => {
   return parsed === undefined ? undefined : { address: wireAddress(address), localPart: parsed.local };
 };
 
-async function portsOf({ broker, store, clock, log, settings }: ServiceContext<"router">): Promise<JobPorts> {
+async function portsOf(
+  { broker, store, clock, log, settings }: ServiceContext<"router">,
+  lanes: Lanes,
+): Promise<JobPorts> {
   const metrics = createRouterMetrics();
   const contents = createContents(store);
   return {
     configuration: await followConfiguration({ broker, store, clock, log }),
     suppressions: createSuppressions(store),
-    lanes: createLanes(store, clock, log),
+    newLanes: new NewLanes({ lanes, broker, log }),
     rules: {
       readAddress,
       forbiddenLocalParts: new Set(settings.WAYPOST_FORBIDDEN_LOCAL_PARTS.map((part) => part.toLowerCase())),
@@ -44,7 +49,6 @@ async function portsOf({ broker, store, clock, log, settings }: ServiceContext<"
     clock,
     log,
     metrics,
-    broker,
     signer: createJobSigner({
       sealer: createSealer(settings.WAYPOST_SECRET_KEY, settings.WAYPOST_SECRET_KEY_PREVIOUS),
       clock,
@@ -60,7 +64,8 @@ export const service: ServiceDefinition<"router"> = {
   ports: () => [],
   start: async (context) => {
     const { broker, clock, log, store } = context;
-    const ports = await portsOf(context);
+    const lanes = createLanes(store, clock, log);
+    const ports = await portsOf(context, lanes);
     const preparation = prepareWhenThere(() => ports.suppressions.prepare(), { clock, log });
     const consumptions = [
       broker.start(createJobsActor(ports, INTERACTIVE)),
@@ -69,7 +74,7 @@ export const service: ServiceDefinition<"router"> = {
       broker.start(createBouncesActor(ports)),
       broker.start(createCommandsActor(ports)),
     ];
-    const sweep = startLaneSweep({ ...ports, broker });
+    const sweep = startLaneSweep({ ...ports, lanes, broker });
     return {
       notReady: () => (ports.configuration.isFresh ? undefined : "the configuration is not fresh"),
       stop: async () => {

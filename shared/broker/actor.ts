@@ -79,9 +79,13 @@ export interface Delivery<M> {
   traceparent: string | undefined;
 }
 
-/** How a handler wants its input settled. `park`: to the dead letters with this reason, nothing is lost. */
+/**
+ * How a handler wants its input settled. `after`: what is published waits for that, and no other input does; it never
+ * rejects. `park`: to the dead letters with this reason, nothing is lost.
+ */
 export type Verdict =
-  { kind: "done"; publish: readonly Outgoing[] } | { kind: "park"; reason: string; publish?: readonly Outgoing[] };
+  | { kind: "done"; publish: readonly Outgoing[]; after?: Promise<void> | undefined }
+  | { kind: "park"; reason: string; publish?: readonly Outgoing[] };
 
 /**
  * The messages that a mailbox takes, by their AMQP property `type`. A message of no known type is parked, unless there is

@@ -2,10 +2,11 @@ import { expect, it } from "vitest";
 import { pino } from "pino";
 import { systemClock } from "#shared/clock.ts";
 import { StoreUnavailable } from "#shared/errors.ts";
+import type { Verdict } from "./actor.ts";
 import { FaultGate } from "./fault-gate.ts";
 import { Held } from "./held.ts";
 import type { Job, WorkShop } from "./worker.ts";
-import { attempt } from "./worker.ts";
+import { attempt, settle } from "./worker.ts";
 
 function shopOf(gate: FaultGate): WorkShop {
   const telemetry = { countFault: () => undefined };
@@ -59,4 +60,26 @@ it("opens a gate that it has shut before when its delivery is lost while it is t
   });
   expect(await outcome).toBeUndefined();
   expect(gate.isShut).toBe(false);
+});
+
+it("publishes nothing of a verdict before what that waits for, and nothing at all when its delivery is lost meanwhile", async () => {
+  const published: unknown[] = [];
+  const publish = (messages: readonly unknown[]) => {
+    published.push(...messages);
+    return { promise: Promise.reject(away()), abandon: () => undefined };
+  };
+  const shop = {
+    ...shopOf(new FaultGate(systemClock, new AbortController().signal)),
+    publisher: { publish },
+  } as unknown as WorkShop;
+  const [message, after] = [{ type: "mail" }, Promise.withResolvers<void>()];
+  const verdict = { kind: "done", publish: [message], after: after.promise } as unknown as Verdict;
+  const [kept, lost] = [jobOf(), jobOf()];
+  const settled = [kept, lost].map(({ held }) => settle(shop, held, { verdict, suspect: false }));
+  lost.held.lose();
+  await settled[1];
+  expect(published).toEqual([]);
+  after.resolve();
+  await settled[0]?.catch(() => undefined);
+  expect(published).toEqual([message]);
 });

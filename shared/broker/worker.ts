@@ -106,8 +106,9 @@ export interface Settlement {
 
 /** Publishes what follows, awaits the confirms, acknowledges. */
 export async function settle(shop: WorkShop, held: Held, settlement: Settlement): Promise<void> {
-  if (held.isLost) return;
   const { verdict, suspect, parent } = settlement;
+  if (verdict.kind === "done" && verdict.after !== undefined) await Promise.race([verdict.after, held.whenLost]);
+  if (held.isLost) return;
   const messages = consequencesOf(shop, held, verdict);
   if (messages.length > 0) {
     try {
