@@ -30,6 +30,8 @@ export interface CommandPorts {
 const LONGEST_STEP_MS = 10_000;
 const LONGEST_VERIFICATION_MS = 25_000;
 const REPLY_MS = 10_000;
+/** Nearly all of them verifications, each of which may take its whole time. */
+const COMMANDS_IN_HAND = 50;
 
 type VerifyCommand = Extract<Command, { command: "verify-relay" }>;
 
@@ -154,7 +156,7 @@ export function createCommandsActor(ports: CommandPorts): SingleActor<CommandMes
   return {
     mailbox: commandsQueueOf("delivery"),
     contracts: { command: commandMessageSchema },
-    prefetch: 8,
+    prefetch: COMMANDS_IN_HAND,
     handle: async (delivery): Promise<Verdict> => ({
       kind: "done",
       publish: await answerOrHandOn(ports, delivery),

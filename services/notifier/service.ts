@@ -48,7 +48,8 @@ const RECORD_EVERY_MS = 10;
 const RECORD_BUSY = { items: 10, everyMs: 80 };
 /** Above what an endpoint, or an account, that hangs holds (board.ts), so that the others go on. */
 const BATCHES_IN_HAND = 500;
-const COMMANDS_IN_HAND = 4;
+/** An endpoint that is tried may hang: so many that are do not keep others from being switched on. */
+const COMMANDS_IN_HAND = 50;
 const POST_TIMEOUT_MS = 10_000;
 const MARK_EVERY_MS = 2_000;
 const BOARD_EVERY_MS = 1_000;

@@ -60,6 +60,16 @@ it("shows an endpoint that answers 410 as switched off, since when and after whi
   await endpoint.close();
 });
 
+it("switches an endpoint on at once while others are tried that do not answer", async () => {
+  const hanging = await startEndpoint(() => ({ hang: true }));
+  const account = await system.account({ notification: { url: hanging.url } });
+  const tries = Array.from({ length: 20 }, () => system.control.post("/v1/notifications/test", { url: hanging.url }));
+  await eventually(() => hanging.requests.length >= 4);
+  expect((await system.control.post(`/v1/accounts/${account.name}/endpoint/enable`)).status).toBe(200);
+  await hanging.close();
+  await Promise.all(tries);
+});
+
 it("lists dead notifications with their reason, and replays them with the same tags", async () => {
   let status = 500;
   const { endpoint, account, jobId } = await sendWith(() => ({ status }));
