@@ -20,6 +20,7 @@ import { createMailWriter } from "#shared/store/mail-writer.ts";
 import { ensureMailIndexes } from "#shared/store/mails.ts";
 import { createRecordMarks } from "#shared/store/marks.ts";
 import { prepareWhenThere } from "#shared/store/prepare.ts";
+import { inTraceOf } from "#shared/telemetry/propagate.ts";
 import { createBoard } from "./board.ts";
 import { createCollector } from "./collector.ts";
 import { createCommandHandler } from "./commands.ts";
@@ -115,9 +116,10 @@ function startEvents({ broker, clock, log, settings, store }: Context, parts: Pa
     writer: parts.writer,
     clock,
     termsOf: (event) => ({ retentionMs: settings.WAYPOST_RETENTION, hasEndpoint: hasEndpoint(event) }),
-    onLate: ({ body: { notification } }) => {
+    onLate: ({ body: { notification }, record }) => {
       parts.figures.countLate();
-      log.error({ mailId: notification.meta.mail.id, type: notification.meta.event.type }, "record.late");
+      const facts = { mailId: notification.meta.mail.id, type: notification.meta.event.type };
+      inTraceOf(record.traceparent, () => log.error(facts, "record.late"));
     },
   });
   const commit = createGroupCommit<{ event: RecordedEvent; isOnRecord: boolean }>({

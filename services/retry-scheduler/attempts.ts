@@ -13,6 +13,7 @@ import { decideDeferred, decideExpired, mayBeUnclaimed, needsLedger } from "#sha
 import type { Ladder } from "#shared/life/ladder.ts";
 import type { RetryMetrics } from "./metrics.ts";
 import { consequencesOf } from "#shared/life/retry-points.ts";
+import { inTraceOf } from "#shared/telemetry/propagate.ts";
 
 export interface AttemptPorts {
   ladder: Ladder;
@@ -70,5 +71,6 @@ async function askLedger({ ledger, clock }: AttemptPorts, mail: MailMessage) {
 function logFate({ log }: AttemptPorts, mail: MailMessage, fate: RetryFate): void {
   const waitMs = "waitMs" in fate ? fate.waitMs : undefined;
   const ids = { jobId: mail.head.jobId, mailId: mail.mailId, attempt: mail.attempt };
-  log.info({ ...ids, lane: mail.lane, fate: fate.kind, waitMs }, "retry.decided");
+  const facts = { ...ids, lane: mail.lane, fate: fate.kind, waitMs };
+  inTraceOf(mail.head.traceparent, () => log.info(facts, "retry.decided"));
 }

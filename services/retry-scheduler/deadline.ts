@@ -17,6 +17,7 @@ import type { LostJobPorts } from "./lost-jobs.ts";
 import { endLostJobs } from "./lost-jobs.ts";
 import { endParkedJobs } from "./parked-jobs.ts";
 import { outcomeAgain, processingFailed, softBounce } from "#shared/life/retry-points.ts";
+import { inTraceOf } from "#shared/telemetry/propagate.ts";
 
 /** A mail that lies in the dead letters ends at its deadline; any other has this much time to end by itself. */
 export const GRACE_MS = 60_000;
@@ -149,11 +150,11 @@ function report(
   const ids = { jobId: mail.head.jobId, mailId: mail.mailId, lane: mail.lane, deadline: mail.head.deadline };
   if (fate.isDefect) {
     metrics.countSwept();
-    log.error({ ...ids, fate: fate.kind }, "sweep.found_mail_without_end");
+    inTraceOf(mail.head.traceparent, () => log.error({ ...ids, fate: fate.kind }, "sweep.found_mail_without_end"));
     return;
   }
   if (fate.kind === "soft-bounce") metrics.countExpiredLate();
-  log.info({ ...ids, fate: fate.kind }, "sweep.ended");
+  inTraceOf(mail.head.traceparent, () => log.info({ ...ids, fate: fate.kind }, "sweep.ended"));
 }
 
 /** Sweeps every few seconds until stopped. Several schedulers may: what they publish is the same. */

@@ -3,6 +3,7 @@ import type { Broker } from "#shared/broker/actor.ts";
 import { QUEUES } from "#shared/broker/topology.ts";
 import type { Log } from "#shared/log.ts";
 import type { WaitingJob, WaitingJobs } from "#shared/store/waiting-jobs.ts";
+import { inTraceOf } from "#shared/telemetry/propagate.ts";
 import { goingOn } from "./going-on.ts";
 import { publishEnds } from "./job-ends.ts";
 
@@ -34,9 +35,10 @@ export async function endLostJobs(ports: LostJobPorts, { until, now }: { until: 
 }
 
 async function endLostJob({ broker, waiting, log }: LostJobPorts, job: WaitingJob, now: Date): Promise<boolean> {
-  const { jobId, deadline } = job.head;
+  const { jobId, deadline, traceparent } = job.head;
   const recorded = await waiting.recordedMailsOf(jobId);
   await publishEnds(broker, job, { reason: REASON, now, recorded });
-  log.error({ jobId, mails: job.addresses.length, deadline }, "sweep.ended_lost_job");
+  const facts = { jobId, mails: job.addresses.length, deadline };
+  inTraceOf(traceparent, () => log.error(facts, "sweep.ended_lost_job"));
   return true;
 }

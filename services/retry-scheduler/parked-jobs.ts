@@ -4,6 +4,7 @@ import { decodeBody } from "#shared/broker/encoding.ts";
 import { jobMessageSchema } from "#shared/contracts/mail.ts";
 import type { Log } from "#shared/log.ts";
 import type { ParkedJob, ParkedMails } from "#shared/store/parked-mails.ts";
+import { inTraceOf } from "#shared/telemetry/propagate.ts";
 import { goingOn } from "./going-on.ts";
 import { publishEnds } from "./job-ends.ts";
 
@@ -30,6 +31,6 @@ async function endParkedJob({ broker, parked, log }: ParkedJobPorts, letter: Par
   const addresses = entries.flatMap((entry) => entry.addresses);
   const reason = `no service could handle its job: ${letter.reason}`;
   await publishEnds(broker, { head, addresses }, { reason, now });
-  log.error({ jobId: letter.jobId }, "sweep.ended_parked_job");
+  inTraceOf(head.traceparent, () => log.error({ jobId: letter.jobId }, "sweep.ended_parked_job"));
   return true;
 }

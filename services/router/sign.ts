@@ -15,6 +15,7 @@ import { createSigner } from "#shared/signing/cms.ts";
 import type { Signature } from "#shared/signing/multipart-signed.ts";
 import { boundaryOf, digestOf } from "#shared/signing/multipart-signed.ts";
 import { createSigningRule } from "#shared/signing/signing-rule.ts";
+import { inTraceOf } from "#shared/telemetry/propagate.ts";
 import { createTurns } from "#shared/turns.ts";
 import type { MailFate } from "./split.ts";
 
@@ -104,7 +105,8 @@ export function createJobSigner(ports: SigningPorts): JobSigner {
       const signature = await signatureOf(job, domain).catch((error: unknown) => problemOf(error));
       if ("problem" in signature) {
         ports.countUnsigned();
-        ports.log.error({ domain: domain._id, problem: signature.problem }, "signing.failed");
+        const facts = { domain: domain._id, problem: signature.problem };
+        inTraceOf(job.message.head.traceparent, () => ports.log.error(facts, "signing.failed"));
       }
       return fates.map((fate) => signedFate(fate, signature));
     },

@@ -1,14 +1,19 @@
-import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { ROOT_CONTEXT } from "@opentelemetry/api";
+import { afterEach, beforeEach, expect, it, onTestFinished, vi } from "vitest";
+import { context, ROOT_CONTEXT } from "@opentelemetry/api";
+import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
 import { pino } from "pino";
 import { z } from "zod";
 import { systemClock } from "#shared/clock.ts";
+import { contextOf, traceparentOf } from "#shared/telemetry/propagate.ts";
+import type { BatchActor } from "./actor.ts";
 import { createBatchWorker } from "./batch-worker.ts";
 import { Held } from "./held.ts";
 import type { WorkShop } from "./worker.ts";
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"] }));
 afterEach(() => void vi.useRealTimers());
+
+type Handle = BatchActor<unknown>["handleBatch"];
 
 const EVERY_MS = 30;
 /** A batch begins in a turn of its own. */
@@ -18,11 +23,14 @@ async function someTurns(): Promise<void> {
   for (let turn = 0; turn < 2 * BATCHES; turn += 1) await new Promise((resolve) => setImmediate(resolve));
 }
 
-function setUp(batch: object = {}) {
+function setUp(
+  batch: object = {},
+  { parents = [], ...actor }: { parents?: readonly object[]; handleBatch?: Handle } = {},
+) {
   const telemetry = {
     countConsumed: () => undefined,
     countParked: () => undefined,
-    startConsumeBatch: () => ({ context: ROOT_CONTEXT, parents: [] }),
+    startConsumeBatch: () => ({ context: ROOT_CONTEXT, parents }),
     endConsumeBatch: () => undefined,
   };
   const confirms: (() => void)[] = [];
@@ -49,6 +57,7 @@ function setUp(batch: object = {}) {
         publish: [{ exchange: "e", routingKey: "k", type: "m", body: {} }],
       }));
     },
+    ...actor,
   });
   const give = async (count: number, body = {}): Promise<void> => {
     for (let index = 0; index < count; index += 1) void worker(aMessage(body));
@@ -132,4 +141,19 @@ it("says so where a message can neither be handled nor parked", async () => {
   const { worker, breakPublishing } = setUp();
   breakPublishing();
   await expect(worker(aMessage({}))).rejects.toThrow("too large");
+});
+
+it("handles the messages of a batch that failed each in its own trace, which its log then has", async () => {
+  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
+  onTestFinished(() => context.disable());
+  const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+  const traces: unknown[] = [];
+  const failing = async (deliveries: readonly unknown[]) => {
+    traces.push(traceparentOf(context.active()));
+    if (deliveries.length > 1) throw new Error("a bug");
+    return deliveries.map(() => ({ kind: "done" as const, publish: [] }));
+  };
+  const { give } = setUp({}, { parents: [contextOf(traceparent)], handleBatch: failing });
+  await give(2);
+  expect(traces).toEqual([undefined, traceparent, undefined]);
 });

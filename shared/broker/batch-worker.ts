@@ -1,5 +1,6 @@
 // Handles deliveries in batches: up to so many, or after so long; while one batch is handled the next gathers.
 // A batch that a bug of the handler breaks is handled message by message, so that only the culprit is parked.
+import type { Context } from "@opentelemetry/api";
 import { context } from "@opentelemetry/api";
 import type { BatchActor, Delivery, Verdict } from "./actor.ts";
 import type { Held } from "./held.ts";
@@ -114,7 +115,7 @@ class Batches<M> {
   async #handle(items: readonly Item<M>[]): Promise<void> {
     const { telemetry } = this.#shop;
     const consumed = telemetry.startConsumeBatch(items);
-    const outcomes = await context.with(consumed.context, () => this.#verdicts(items));
+    const outcomes = await context.with(consumed.context, () => this.#verdicts(items, consumed.parents));
     const settled = items.map(async (item, index) => {
       const verdict = outcomes[index];
       if (verdict !== undefined) {
@@ -133,7 +134,7 @@ class Batches<M> {
     });
   }
 
-  async #verdicts(items: readonly Item<M>[]): Promise<readonly Outcome[]> {
+  async #verdicts(items: readonly Item<M>[], parents: readonly Context[]): Promise<readonly Outcome[]> {
     let deliveries: readonly Delivery<M>[] = items.map((item) => item.delivery);
     for (;;) {
       if (this.#shop.closing.aborted || items.every((item) => item.held.isLost)) return [];
@@ -144,17 +145,22 @@ class Batches<M> {
         return verdicts;
       } catch (error) {
         deliveries = deliveries.map((delivery) => ({ ...delivery, suspect: true }));
-        if (!isFault(this.#shop, error)) return this.#oneByOne(items, deliveries);
+        if (!isFault(this.#shop, error)) return this.#oneByOne(items, deliveries, parents);
         await waitForService(this.#shop, firstOf(items), error);
       }
     }
   }
 
-  async #oneByOne(items: readonly Item<M>[], deliveries: readonly Delivery<M>[]): Promise<readonly Outcome[]> {
+  async #oneByOne(
+    items: readonly Item<M>[],
+    deliveries: readonly Delivery<M>[],
+    parents: readonly Context[],
+  ): Promise<readonly Outcome[]> {
     const outcomes: Outcome[] = [];
     for (const [index, item] of items.entries()) {
       const job = { held: item.held, delivery: deliveries[index] ?? item.delivery };
-      outcomes.push(await attempt(this.#shop, job, (delivery) => this.#alone(delivery)));
+      const handle = (): Promise<Outcome> => attempt(this.#shop, job, (delivery) => this.#alone(delivery));
+      outcomes.push(await context.with(parents[index] ?? context.active(), handle));
     }
     return outcomes;
   }

@@ -1,7 +1,10 @@
-import { expect, it } from "vitest";
+import { context } from "@opentelemetry/api";
+import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
+import { expect, it, onTestFinished } from "vitest";
 import { pino } from "pino";
 import { systemClock } from "#shared/clock.ts";
 import { StoreUnavailable } from "#shared/errors.ts";
+import { contextOf, traceparentOf } from "#shared/telemetry/propagate.ts";
 import type { Verdict } from "./actor.ts";
 import { FaultGate } from "./fault-gate.ts";
 import { Held } from "./held.ts";
@@ -82,4 +85,22 @@ it("publishes nothing of a verdict before what that waits for, and nothing at al
   after.resolve();
   await settled[0]?.catch(() => undefined);
   expect(published).toEqual([message]);
+});
+
+it("logs what it parks with the ids of the message's own trace", async () => {
+  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
+  onTestFinished(() => context.disable());
+  const parent = contextOf("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+  const logged: unknown[] = [];
+  const log = { error: (_facts: object, event: string) => logged.push([event, traceparentOf(context.active())]) };
+  const shop = {
+    ...shopOf(new FaultGate(systemClock, new AbortController().signal)),
+    log,
+    telemetry: { countParked: () => undefined },
+    publisher: { publish: async () => undefined },
+  } as unknown as WorkShop;
+  const raw = { content: Buffer.alloc(0), fields: {}, properties: { headers: {} } } as unknown as Held["raw"];
+  const held = new Held(raw, { ack: () => undefined } as unknown as Held["channel"]);
+  await settle(shop, held, { verdict: { kind: "park", reason: "no" }, suspect: false, parent }).catch(() => undefined);
+  expect(logged).toEqual([["mailbox.parked", traceparentOf(parent)]]);
 });

@@ -1,16 +1,19 @@
 // What happens to a delivery between the broker and a handler: read, handled, its consequences published and confirmed,
 // acknowledged; or parked. The order is fixed: handle (the handler stores), publish, settle.
 import type { Context } from "@opentelemetry/api";
+import { context } from "@opentelemetry/api";
 import type { Clock } from "#shared/clock.ts";
 import { isRetriable } from "#shared/errors.ts";
 import type { Log } from "#shared/log.ts";
 import type { MessagingTelemetry } from "#shared/telemetry/messaging.ts";
+import { contextOf } from "#shared/telemetry/propagate.ts";
 import type { Contracts, Delivery, Outgoing, Verdict } from "./actor.ts";
 import { deadLetterOf } from "./dead-letter.ts";
 import type { FaultGate } from "./fault-gate.ts";
 import type { Held } from "./held.ts";
 import type { Publisher } from "./publisher.ts";
 import { readDelivery } from "./read-delivery.ts";
+import { HEADERS } from "./properties.ts";
 import { acknowledge } from "./settle.ts";
 import { QUEUES } from "./topology.ts";
 
@@ -43,7 +46,10 @@ export async function take<M>(shop: WorkShop, held: Held, contracts: Contracts<M
   shop.telemetry.countConsumed(shop.queue);
   const read = readDelivery(held.raw, shop.queue, contracts);
   if (read.ok) return { held, delivery: { ...read.delivery, isLost: () => held.isLost } };
-  await settle(shop, held, { verdict: { kind: "park", reason: read.reason }, suspect: held.raw.fields.redelivered });
+  const { fields, properties } = held.raw;
+  const told: unknown = properties.headers?.[HEADERS.traceparent];
+  const parent = contextOf(typeof told === "string" ? told : undefined);
+  await settle(shop, held, { verdict: { kind: "park", reason: read.reason }, suspect: fields.redelivered, parent });
   return undefined;
 }
 
@@ -109,7 +115,7 @@ export async function settle(shop: WorkShop, held: Held, settlement: Settlement)
   const { verdict, suspect, parent } = settlement;
   if (verdict.kind === "done" && verdict.after !== undefined) await Promise.race([verdict.after, held.whenLost]);
   if (held.isLost) return;
-  const messages = consequencesOf(shop, held, verdict);
+  const messages = context.with(parent ?? context.active(), () => consequencesOf(shop, held, verdict));
   if (messages.length > 0) {
     try {
       await held.publishing(shop.publisher.publish(messages, { suspect, ...(parent === undefined ? {} : { parent }) }));
@@ -136,6 +142,7 @@ async function settleUnpublishable(
   const { settlement, error } = failed;
   if (isRetriable(error) || shop.closing.aborted) return;
   if (settlement.verdict.kind === "park" && settlement.verdict.publish === undefined) throw error;
-  shop.log.error({ queue: shop.queue, err: error }, "mailbox.publish_failed");
-  await settle(shop, held, { suspect: true, verdict: { kind: "park", reason: firstLines(error) } });
+  const { parent = context.active() } = settlement;
+  context.with(parent, () => shop.log.error({ queue: shop.queue, err: error }, "mailbox.publish_failed"));
+  await settle(shop, held, { suspect: true, parent, verdict: { kind: "park", reason: firstLines(error) } });
 }

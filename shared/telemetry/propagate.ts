@@ -1,12 +1,12 @@
 // W3C trace context in and out of text: `00-<trace id>-<span id>-<flags>`. Cheap: it is done for every message.
 import type { Context, SpanContext } from "@opentelemetry/api";
-import { isSpanContextValid, ROOT_CONTEXT, trace } from "@opentelemetry/api";
+import { context, isSpanContextValid, ROOT_CONTEXT, trace } from "@opentelemetry/api";
 
 const TRACEPARENT = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/;
 
 /** The text of a context's span, or undefined where there is none. */
-export function traceparentOf(context: Context): string | undefined {
-  return traceparentOfSpan(trace.getSpanContext(context));
+export function traceparentOf(of: Context): string | undefined {
+  return traceparentOfSpan(trace.getSpanContext(of));
 }
 
 export function traceparentOfSpan(span: SpanContext | undefined): string | undefined {
@@ -26,4 +26,9 @@ export function contextOf(traceparent: string | undefined): Context {
 /** The trace id in a traceparent. */
 export function traceIdOf(traceparent: string | undefined): string | undefined {
   return traceparent === undefined ? undefined : TRACEPARENT.exec(traceparent)?.[1];
+}
+
+/** What is logged meanwhile has the ids that the text names: of a mail among others of a batch, or found by a sweep. */
+export function inTraceOf<T>(traceparent: string | undefined, work: () => T): T {
+  return traceparent === undefined ? work() : context.with(contextOf(traceparent), work);
 }
