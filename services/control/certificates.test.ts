@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { expiriesOf, levelOf } from "./certificates.ts";
+import { expiriesOf, levelOf, secondsLeft } from "./certificates.ts";
 
 const NOW = new Date("2026-08-01T00:00:00Z");
 const DAY_MS = 24 * 3_600_000;
@@ -24,4 +24,9 @@ it.each([
 it("leaves out domains without a certificate and what cannot be read", () => {
   const domain = { _id: "a/b", account: "a", domain: "b", messageSigning: false };
   expect(expiriesOf([domain, { ...domain, signing: { certificate: "no PEM", privateKey: "" } }])).toEqual([]);
+});
+
+it("alarms of no certificate whose domain does not sign: its mails are sent all the same", () => {
+  const labels = { account: "acme", domain: "example.com" };
+  expect(secondsLeft([inDays(-1, false), inDays(1)], NOW)).toEqual([{ seconds: DAY_MS / 1_000, labels }]);
 });

@@ -29,6 +29,19 @@ export function levelOf({ notAfter, isSigning }: Expiry, now: Date): "fine" | "s
   return leftMs > 0 ? "soon" : "expired";
 }
 
+/** Of the domains that sign: mails of the others are sent whatever becomes of their certificate. */
+export function secondsLeft(
+  expiries: readonly Expiry[],
+  now: Date,
+): { seconds: number; labels: { account: string; domain: string } }[] {
+  return expiries
+    .filter(({ isSigning }) => isSigning)
+    .map(({ account, domain, notAfter }) => ({
+      seconds: (notAfter.getTime() - now.getTime()) / 1_000,
+      labels: { account, domain },
+    }));
+}
+
 async function look(context: ApiContext, told: Set<string>): Promise<Expiry[]> {
   const expiries = expiriesOf(await context.domains.withPrefix(""));
   for (const expiry of expiries) {
@@ -55,9 +68,7 @@ export function watchCertificates(context: ApiContext): { stop(): void } {
       description: "Time until a signing certificate expires",
     })
     .addCallback((result) => {
-      for (const { account, domain, notAfter } of seen.expiries) {
-        result.observe((notAfter.getTime() - clock.nowMs()) / 1_000, { account, domain });
-      }
+      for (const { seconds, labels } of secondsLeft(seen.expiries, clock.now())) result.observe(seconds, labels);
     });
   meter
     .createObservableGauge(METRICS.deadLetters, { description: "Messages that no service could handle" })
