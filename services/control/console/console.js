@@ -154,7 +154,7 @@ function timelineOf(mail) {
 
 async function showMail(mailId) {
   const mail = await ask(`/v1/mails/${encodeURIComponent(mailId)}`);
-  if (!mail) return tell("There is no such mail any more.");
+  if (!mail) throw new Error("There is no such mail any more.");
   const facts = {
     Mail: mail.mailId,
     Job: mail.jobId,
@@ -193,14 +193,32 @@ function showSignIn() {
   byId("token").focus();
 }
 
+function tellError(error) {
+  if (error instanceof SignedOut) showSignIn();
+  tell(error.message);
+}
+
 /** Runs what a person asked for; what goes wrong is told on the page. */
 async function attempt(work) {
   try {
     await work();
     tell("");
   } catch (error) {
-    if (error instanceof SignedOut) showSignIn();
-    tell(error.message);
+    tellError(error);
+  }
+}
+
+let trouble;
+
+/** Nobody asked for it: what it takes back is only what it told. */
+async function refresh() {
+  try {
+    await showRelays();
+    if (byId("message").textContent === trouble) tell("");
+    trouble = undefined;
+  } catch (error) {
+    trouble = error.message;
+    tellError(error);
   }
 }
 
@@ -233,6 +251,6 @@ byId("search").addEventListener("submit", (event) => {
   void attempt(() => showMails());
 });
 setInterval(() => {
-  if (!byId("work").hidden && !document.hidden) void attempt(showRelays);
+  if (!byId("work").hidden && !document.hidden) void refresh();
 }, REFRESH_MS);
 void attempt(start);
