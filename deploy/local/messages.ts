@@ -29,6 +29,12 @@ function indented(json: string): string {
     .join("\n");
 }
 
+/** The default ports may have been taken: then others are. */
+function healthLine({ health }: LocalPorts): string {
+  const places = Object.entries(health).map(([service, port]) => `${service} ${port}`);
+  return `Health         on 127.0.0.1 (/readyz, /metrics): ${places.join(", ")}`;
+}
+
 function brokerLine({ amqpUrl }: DemoAccess): string {
   return amqpUrl === undefined ? "" : `\nDEMO broker    ${amqpUrl}   (as the demo account: docs/examples)`;
 }
@@ -49,6 +55,7 @@ ${push === undefined ? "  (none came within 15 s: see `npx waypost dead list`)" 
 
 Submit jobs    ${access.ingestUrl}/v1/jobs   (SMTP: ${ports.host}:${ports.smtp}, STARTTLS)
 Console, API   ${access.controlUrl}/   (described at /docs; token ${access.adminToken})
+${healthLine(ports)}
 DEMO account   ${DEMO_ACCOUNT}, password ${access.password}, sender domain ${DEMO_DOMAIN}
 DEMO relay     ${DEMO_HOST}, a demo mail server on 127.0.0.1:${demo.smtpPort}: it takes everything and keeps nothing
 DEMO endpoint  ${demo.endpointUrl}${brokerLine(access)}

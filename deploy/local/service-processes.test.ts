@@ -1,4 +1,6 @@
 // Settings under `npm start`: ports that are set and those that are chosen, and what a service says that ends for its own.
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -51,6 +53,12 @@ it("names every wrong setting, whichever service uses it, and none that is empty
   await expect(choosePorts()).rejects.toThrow(new SettingsWrong(problems.join("\n")));
 });
 
+it.each(["127.0.0.2", "::1"])("says that services on %s alone would not be found", async (address) => {
+  vi.stubEnv("WAYPOST_BIND", address);
+  const problem = `WAYPOST_BIND is "${address}": under npm start it should be 127.0.0.1 or 0.0.0.0 or ::`;
+  await expect(choosePorts()).rejects.toThrow(new SettingsWrong(problem));
+});
+
 /** An ingest that has ended, with what it wrote before. */
 function ended(exit: Exit, written: string): Child {
   const folder = mkdtempSync(join(tmpdir(), "waypost-ended-"));
@@ -61,8 +69,8 @@ function ended(exit: Exit, written: string): Child {
   return { name: "ingest", pid: 1, exited, logFile, isRunning: false, signal: () => undefined, stop: () => exited };
 }
 
-async function waitFor(child: Child): Promise<void> {
-  const port = await freePort();
+async function waitFor(child: Child, taken?: number): Promise<void> {
+  const port = taken ?? (await freePort());
   const health = Object.fromEntries(SERVICES.map((service) => [service, port])) as Record<
     (typeof SERVICES)[number],
     number
@@ -79,4 +87,13 @@ it("shows what a service says of its settings, for the same exit code, and the l
   await expect(waitFor(misled)).rejects.toThrow(new SettingsWrong(mistake));
   const crashed = ended({ code: 1, signal: null }, '{"level":"fatal"}\n');
   await expect(waitFor(crashed)).rejects.toThrow(new Error(`ingest ended: see ${crashed.logFile}`));
+});
+
+it("does not take another's answer on a port for that of a service which has ended", async () => {
+  const another = createServer((_request, response) => response.end("{}"));
+  await new Promise<void>((resolve) => another.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => void another.close());
+  const mistake = "WAYPOST_HEALTH_PORT is 9464: it should be a free port, this one is taken on 127.0.0.1";
+  const child = ended({ code: 78, signal: null }, `${mistake}\n`);
+  await expect(waitFor(child, (another.address() as AddressInfo).port)).rejects.toThrow(new SettingsWrong(mistake));
 });
