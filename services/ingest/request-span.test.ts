@@ -50,5 +50,6 @@ it("traces an accepted submission as no failure", async () => {
   const { span } = await submit(async () => ({ kind: "accepted", jobId: "job-1" }));
   expect(span?.status.code).toBe(SpanStatusCode.UNSET);
   expect(span?.attributes).toMatchObject({ "http.response.status_code": 202 });
+  expect(span?.attributes).toMatchObject({ "url.path": "/v1/jobs", "url.scheme": "http" });
   expect(span?.attributes).not.toHaveProperty("error.type");
 });

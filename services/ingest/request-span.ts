@@ -18,6 +18,8 @@ export async function tracedRequest<T>(
   const attributes = {
     [ATTRIBUTES.httpRequestMethod]: "POST",
     [ATTRIBUTES.httpRoute]: ROUTE,
+    [ATTRIBUTES.urlPath]: ROUTE,
+    [ATTRIBUTES.urlScheme]: "http",
     ...(request.account === undefined ? {} : { [ATTRIBUTES.account]: request.account._id }),
   };
   const span = tracer.startSpan(`POST ${ROUTE}`, { kind: SpanKind.SERVER, attributes }, parent);

@@ -17,6 +17,7 @@ it.each([
   ["metrics to be scraped", { ...endpoint, OTEL_METRICS_EXPORTER: "prometheus" }, { traces: ["otlp"], metrics: [] }],
   ["traces switched off", { ...endpoint, OTEL_TRACES_EXPORTER: "none" }, { traces: [], metrics: ["otlp"] }],
   ["traces to the console", { OTEL_TRACES_EXPORTER: "console" }, { traces: ["console"], metrics: [] }],
+  ["names in capitals", { OTEL_TRACES_EXPORTER: "Console", OTEL_METRICS_EXPORTER: "NONE" }, { traces: ["console"] }],
   ["the SDK disabled", { ...endpoint, OTEL_SDK_DISABLED: "true" }, { traces: [], metrics: [] }],
 ])("exports with %s", (_, variables, exported) => {
   expect(signalsOf(variables)).toMatchObject(exported);
@@ -24,6 +25,7 @@ it.each([
 
 it.each([
   [{ OTEL_EXPORTER_OTLP_PROTOCOL: "grpc" }, "grpc"],
+  [{ OTEL_EXPORTER_OTLP_PROTOCOL: "HTTP/JSON" }, "http/json"],
   [{ OTEL_EXPORTER_OTLP_PROTOCOL: "grpc", OTEL_EXPORTER_OTLP_METRICS_PROTOCOL: "http/json" }, "http/json"],
   [{ OTEL_EXPORTER_OTLP_PROTOCOL: "pigeon" }, "http/protobuf"],
   [{}, "http/protobuf"],

@@ -47,14 +47,14 @@ export function exportedSignals(variables: OtelVariables, warn: Warn): Exported 
 
 /** Logs are JSON lines on stdout, for whatever collects those. */
 function sayOfLogs(named: string | undefined, warn: Warn): void {
-  if (named !== undefined && !["none", "console"].includes(named.trim()))
+  if (named !== undefined && !["none", "console"].includes(named.trim().toLowerCase()))
     warn(`OTEL_LOGS_EXPORTER: ${named} left out: logs go to stdout`);
 }
 
 /** The exporters named for a signal; `otlp`, also where none is named, only when an endpoint is known. */
 function exportersOf(signal: Signal, variables: OtelVariables, warn: Warn): string[] {
   const variable = `OTEL_${signal}_EXPORTER`;
-  const named = (variables[variable] ?? "otlp").split(",").map((name) => name.trim());
+  const named = (variables[variable] ?? "otlp").split(",").map((name) => name.trim().toLowerCase());
   const possible = [...EXPORTERS[signal], ...NO_EXPORTERS[signal]];
   const unknown = named.filter((name) => name !== "" && !possible.includes(name));
   if (unknown.length > 0) warn(`${variable}: ${unknown.join(", ")} left out: ${possible.join(", ")}`);
@@ -71,7 +71,7 @@ function protocolOf(signal: Signal, variables: OtelVariables, warn: Warn): OtlpP
   const own = `OTEL_EXPORTER_OTLP_${signal}_PROTOCOL`;
   const variable = variables[own] === undefined ? "OTEL_EXPORTER_OTLP_PROTOCOL" : own;
   const named = variables[variable]?.trim();
-  const protocol = PROTOCOLS.find((known) => known === named);
+  const protocol = PROTOCOLS.find((known) => known === named?.toLowerCase());
   if (named !== undefined && protocol === undefined)
     warn(`${variable}: ${named} is none of ${PROTOCOLS.join(", ")}: ${signal.toLowerCase()} go by http/protobuf`);
   return protocol ?? "http/protobuf";

@@ -30,6 +30,8 @@ export const ATTRIBUTES = {
   httpRequestResendCount: "http.request.resend_count",
   httpRoute: "http.route",
   urlFull: "url.full",
+  urlPath: "url.path",
+  urlScheme: "url.scheme",
   jobId: "waypost.job.id",
   mailId: "waypost.mail.id",
   account: "waypost.account",

@@ -36,7 +36,7 @@ export async function startTelemetry(options: TelemetryOptions): Promise<Telemet
   const resource = createResource(service, variables);
   await resource.waitForAsyncAttributes?.();
   const prometheus = new PrometheusExporter({ preventServerStart: true });
-  const readers: MetricReader[] = [prometheus, ...(await createPushReaders(exported, { variables, log }))];
+  const readers: MetricReader[] = [prometheus, ...(await createPushReaders(exported, { variables, warn, log }))];
   const meterProvider = new MeterProvider({ resource, readers });
   metrics.setGlobalMeterProvider(meterProvider);
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());

@@ -5,6 +5,7 @@ it.each([
   [{}, "ParentBased{root=AlwaysOnSampler"],
   [{ OTEL_TRACES_SAMPLER: "always_on" }, "AlwaysOnSampler"],
   [{ OTEL_TRACES_SAMPLER: "always_off" }, "AlwaysOffSampler"],
+  [{ OTEL_TRACES_SAMPLER: "ALWAYS_OFF" }, "AlwaysOffSampler"],
   [{ OTEL_TRACES_SAMPLER: "traceidratio", OTEL_TRACES_SAMPLER_ARG: "0.25" }, "TraceIdRatioBased{0.25}"],
   [{ OTEL_TRACES_SAMPLER: "traceidratio", OTEL_TRACES_SAMPLER_ARG: "7" }, "TraceIdRatioBased{1}"],
   [{ OTEL_TRACES_SAMPLER: "traceidratio" }, "TraceIdRatioBased{1}"],

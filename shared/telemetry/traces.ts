@@ -77,7 +77,7 @@ const SAMPLERS: Readonly<Record<string, (ratio: () => number) => Sampler>> = {
 };
 
 export function samplerOf(variables: OtelVariables, warn: Warn): Sampler {
-  const named = variables["OTEL_TRACES_SAMPLER"] ?? DEFAULT_SAMPLER;
+  const named = variables["OTEL_TRACES_SAMPLER"]?.trim().toLowerCase() ?? DEFAULT_SAMPLER;
   const ratio = (): number => ratioOf(variables["OTEL_TRACES_SAMPLER_ARG"], warn);
   const create = Object.hasOwn(SAMPLERS, named) ? SAMPLERS[named] : undefined;
   if (create !== undefined) return create(ratio);
