@@ -43,5 +43,8 @@ function forgetWebSockets(): void {
 
 forgetWebSockets();
 
+/** Until the service itself listens to signals nothing is in hand: it ends as one that has drained. */
+for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => process.exit(0));
+
 /** Sources compiled at the last start: 170 ms and 20 MB less, for types need not be stripped again. */
 enableCompileCache();

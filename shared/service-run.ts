@@ -119,8 +119,7 @@ function stopOnSignals(parts: Parts): void {
       },
     );
   };
-  process.on("SIGTERM", onSignal);
-  process.on("SIGINT", onSignal);
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.removeAllListeners(signal).on(signal, onSignal);
 }
 
 async function stop(parts: Parts): Promise<void> {
