@@ -114,7 +114,7 @@ async function connectOnce(options: LinkOptions, state: LinkState, url: string):
     await lost;
   } catch (error) {
     state.failures += 1;
-    state.failure = error instanceof Error ? error.message.slice(0, MOST_FAILURE_CHARACTERS) : String(error);
+    state.failure = failureOf(error, url);
     const first = state.failures === 1 || state.failures % 20 === 0;
     if (!state.closing.signal.aborted) options.log[first ? "warn" : "debug"]({ err: error }, "broker.connect_failed");
     await closeQuietly(state.model);
@@ -124,6 +124,14 @@ async function connectOnce(options: LinkOptions, state: LinkState, url: string):
   state.model = undefined;
   options.onDown();
   if (wasUp && !state.closing.signal.aborted) options.log.warn({ connection: options.name }, "broker.lost");
+}
+
+/** Of a virtual host that the broker refuses the client tells only at which step of the handshake that was. */
+export function failureOf(error: unknown, url: string): string {
+  const message = error instanceof Error ? error.message : String(error);
+  if (!message.startsWith("Expected ConnectionOpenOk")) return message.slice(0, MOST_FAILURE_CHARACTERS);
+  const name = decodeURIComponent(new URL(url).pathname.slice(1)) || "/";
+  return `the broker refuses the virtual host ${name}: is it there, and may the user use it?`;
 }
 
 function watch(model: ChannelModel, options: LinkOptions): void {
