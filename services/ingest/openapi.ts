@@ -25,11 +25,13 @@ const RESPONSES = {
   400: problem("No JSON in UTF-8"),
   401: problem("No or wrong credentials", { "WWW-Authenticate": { schema: { type: "string" } } }),
   403: problem("The account does not submit from this address"),
+  408: problem("The request did not come in time"),
   409: problem("The first submission with this Idempotency-Key is still in progress", retryAfter),
   413: problem("Over 32 MiB as a request, over 20,971,520 bytes as MIME, or too long beside the content"),
   415: problem("Not application/json in UTF-8"),
   422: problem("Mistakes, each with its path in `errors`; or an Idempotency-Key that came before with another body"),
   429: problem("Over a limit of the account, or too many failed logins", retryAfter),
+  431: problem("The headers are too long"),
   500: problem("An error of Waypost's own"),
   503: problem("The broker cannot confirm, or another backing service is away", retryAfter),
 };

@@ -256,7 +256,7 @@ describe("described", () => {
       components: { schemas: { JobRequest: { required: string[] } } };
     };
     expect(document.openapi).toMatch(/^3\.1/);
-    const statuses = ["202", "400", "401", "403", "409", "413", "415", "422", "429", "503"];
+    const statuses = ["202", "400", "401", "403", "408", "409", "413", "415", "422", "429", "431", "503"];
     expect(Object.keys(document.paths["/v1/jobs"]?.post.responses ?? {})).toEqual(expect.arrayContaining(statuses));
     expect(document.components.schemas.JobRequest.required).toEqual(["subject", "recipients", "mail"]);
   });

@@ -43,16 +43,18 @@ const DESCRIPTIONS: Readonly<Record<number, string>> = {
   401: "No bearer token, or not the right one.",
   404: "Something that the path names does not exist.",
   409: "The state of things forbids it; `detail` says why.",
+  408: "The request did not come in time.",
   413: "The body is too large.",
   415: "The body is no application/json.",
   422: "Bad input; `errors` names every mistake.",
+  431: "The headers, or what the URL asks for, are too long.",
   500: "A fault of Waypost's own; it is in the log.",
   503: "A backing service or another service of Waypost does not answer; try again.",
 };
 
 function statusesOf(spec: Pick<Spec<Shape, Shape, Shape, Shape>, "method" | "refusals" | "query" | "body">): number[] {
   const bodied = spec.method === "GET" ? [] : [413, 415];
-  return [...new Set([400, 401, ...spec.refusals, ...bodied, 422, 500, 503])].toSorted((a, b) => a - b);
+  return [...new Set([400, 401, 408, ...spec.refusals, ...bodied, 422, 431, 500, 503])].toSorted((a, b) => a - b);
 }
 
 function responsesOf(answer: Shape, statuses: readonly number[]): object {
