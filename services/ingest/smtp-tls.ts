@@ -13,11 +13,15 @@ export interface TlsPair {
 export type TlsResult = { ok: true; pair: TlsPair } | { ok: false; problems: readonly string[] };
 
 async function readPem(setting: string, path: string): Promise<{ pem: string } | { problem: string }> {
+  const refuse = (why: string): { problem: string } => ({
+    problem: `${setting} is ${JSON.stringify(path)}: it should be a readable PEM file (${why})`,
+  });
   try {
-    return { pem: await readFile(path, "utf8") };
+    const pem = await readFile(path, "utf8");
+    // Node takes an empty file for one that is not given, and every handshake fails.
+    return pem.trim() === "" ? refuse("it is empty") : { pem };
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? String(error.code) : "unreadable";
-    return { problem: `${setting} is ${JSON.stringify(path)}: it should be a readable PEM file (${code})` };
+    return refuse(error instanceof Error && "code" in error ? String(error.code) : "unreadable");
   }
 }
 
