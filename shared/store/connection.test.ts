@@ -30,7 +30,9 @@ it.each([
   [13, 'not authorized on waypost to execute command { insert: "outcomes" }'],
   [18, "Authentication failed."],
   [43, "cursor id 123 not found"],
+  [50, "operation exceeded time limit"],
   [189, "Primary stepped down while waiting for replication"],
+  [371, "User writes blocked"],
   [13_436, "node is not in primary or recovering state"],
 ])("takes the answer %i for a database that is away: it says nothing of the request", async (code, message) => {
   const answered = guard(() => Promise.reject(new MongoServerError({ message, code })));
