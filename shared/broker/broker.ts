@@ -155,6 +155,7 @@ class RuntimeBroker implements Broker {
     if (this.#model === undefined) return;
     try {
       await this.#declarer.check(this.#mailboxes.unconsumed());
+      for (const listener of this.#listeners) await listener.restore();
     } catch (error) {
       this.#options.log.warn({ err: error }, "broker.check_failed");
     }

@@ -7,6 +7,8 @@ import { readDelivery } from "./read-delivery.ts";
 
 export interface Listener {
   attach(model: ChannelModel): Promise<void>;
+  /** Binds its queue again: an exchange that was deleted and declared again has lost its bindings, and nobody is told. */
+  restore(): Promise<void>;
 }
 
 const REOPEN_MS = 1_000;
@@ -22,14 +24,19 @@ export interface ListenerOptions<M> {
 export function createListener<M>(options: ListenerOptions<M>): Listener {
   const { exchange, contracts, onMessage, log, clock } = options;
   let current: ChannelModel | undefined;
+  let bind = (): Promise<unknown> => Promise.resolve();
 
   async function attach(model: ChannelModel): Promise<void> {
     current = model;
     const channel = await model.createChannel();
     channel.on("error", (error) => log.warn({ err: error, exchange }, "broker.listen_failed"));
-    channel.on("close", () => void reopen(model));
+    channel.on("close", () => {
+      bind = () => Promise.resolve();
+      void reopen(model);
+    });
     const { queue } = await channel.assertQueue("", { exclusive: true, durable: false, autoDelete: true });
-    await channel.bindQueue(queue, exchange, "");
+    bind = () => channel.bindQueue(queue, exchange, "");
+    await bind();
     await channel.consume(
       queue,
       (message) => {
@@ -48,5 +55,5 @@ export function createListener<M>(options: ListenerOptions<M>): Listener {
     await attach(model).catch((error: unknown) => log.debug({ err: error, exchange }, "broker.listen_failed"));
   }
 
-  return { attach };
+  return { attach, restore: async () => void (await bind()) };
 }
