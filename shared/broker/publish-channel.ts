@@ -7,6 +7,8 @@ import type { Declarer } from "./declarer.ts";
 
 const FIRST_WAIT_MS = 50;
 const LONGEST_WAIT_MS = 3_000;
+/** A channel that was open for so long was not closed for what is published again on the next. */
+const SOUND_MS = 10_000;
 
 export interface PublishChannelOptions {
   log: Log;
@@ -20,6 +22,8 @@ export class PublishChannel {
   readonly #options: PublishChannelOptions;
   #model: ChannelModel | undefined;
   #channel: ConfirmChannel | undefined;
+  #openedMs = 0;
+  #failures = 0;
 
   constructor(options: PublishChannelOptions) {
     this.#options = options;
@@ -56,19 +60,26 @@ export class PublishChannel {
       if (this.#model === model) void this.#reopen(model);
     });
     this.#channel = channel;
+    this.#openedMs = this.#options.clock.nowMs();
     onOpen();
   }
 
+  /**
+   * At once, but more and more slowly where the broker closes it for the same again: each time what was published beside that
+   * loses its confirm, and is published once more.
+   */
   async #reopen(model: ChannelModel): Promise<void> {
     const { clock, declarer, log } = this.#options;
-    for (let failures = 0; this.#model === model && this.#channel === undefined; failures += 1) {
+    if (clock.nowMs() - this.#openedMs > SOUND_MS) this.#failures = 0;
+    while (this.#model === model && this.#channel === undefined) {
+      if (this.#failures > 0) await clock.sleep(Math.min(FIRST_WAIT_MS * 2 ** (this.#failures - 1), LONGEST_WAIT_MS));
+      if (this.#model !== model) return;
+      this.#failures += 1;
       try {
         await declarer.restoreTopology();
         await this.#open(model);
       } catch (error) {
-        if (this.#model !== model) return;
         log.debug({ err: error }, "broker.reopen_failed");
-        await clock.sleep(Math.min(FIRST_WAIT_MS * 2 ** failures, LONGEST_WAIT_MS));
       }
     }
   }

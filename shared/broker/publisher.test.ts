@@ -204,3 +204,20 @@ it("publishes a message again that was unconfirmed for long and then finds its q
   publisher.close();
   await expect(published).rejects.toThrow("stopping");
 });
+
+it("opens its channel again more and more slowly while the broker closes it for what is published: copies are few", async () => {
+  const { publisher } = setUp();
+  let opened = 0;
+  const refusing = async () => {
+    opened += 1;
+    const channel = new SilentChannel();
+    setTimeout(() => channel.emit("close"), 1);
+    return channel;
+  };
+  publisher.topologyDeclared();
+  await publisher.attach({ createConfirmChannel: refusing } as unknown as ChannelModel);
+  await vi.advanceTimersByTimeAsync(20_000);
+  expect(opened).toBeGreaterThan(5);
+  expect(opened).toBeLessThan(20);
+  publisher.close();
+});
