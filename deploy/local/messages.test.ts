@@ -15,7 +15,7 @@ it("prints every port: where a default was taken it is another", () => {
   };
   welcome({
     access,
-    ports: { http: 8_083, smtp: 2_526, control: 8_082, health },
+    ports: { host: "127.0.0.1", http: 8_083, smtp: 2_526, control: 8_082, health },
     demo: { smtpPort: 1, endpointUrl: "", close: async () => undefined },
     outcome: { jobId: "", mailId: "", traceId: undefined, timeline: [] },
     push: undefined,
