@@ -53,12 +53,6 @@ it("names every wrong setting, whichever service uses it, and none that is empty
   await expect(choosePorts()).rejects.toThrow(new SettingsWrong(problems.join("\n")));
 });
 
-it.each(["127.0.0.2", "::1"])("says that services on %s alone would not be found", async (address) => {
-  vi.stubEnv("WAYPOST_BIND", address);
-  const problem = `WAYPOST_BIND is "${address}": under npm start it should be 127.0.0.1 or 0.0.0.0 or ::`;
-  await expect(choosePorts()).rejects.toThrow(new SettingsWrong(problem));
-});
-
 /** An ingest that has ended, with what it wrote before. */
 function ended(exit: Exit, written: string): Child {
   const folder = mkdtempSync(join(tmpdir(), "waypost-ended-"));

@@ -38,19 +38,10 @@ const LOOPBACK = "127.0.0.1";
 const reachedBy = (bind: string): string => (["", "0.0.0.0", "::"].includes(bind) ? LOOPBACK : bind);
 const inUrl = (address: string): string => (address.includes(":") ? `[${address}]` : address);
 
-/** The services are asked at 127.0.0.1, by `npm start` and by the command line. */
-const HEARD_AT_LOOPBACK = ["127.0.0.1", "0.0.0.0", "::"];
-
-function bindProblem(name: string, value: string): string | undefined {
-  if (name !== "WAYPOST_BIND" || HEARD_AT_LOOPBACK.includes(value)) return undefined;
-  const wanted = HEARD_AT_LOOPBACK.join(" or ");
-  return `WAYPOST_BIND is ${JSON.stringify(value)}: under npm start it should be ${wanted}`;
-}
-
 /** Ports that the environment sets. Throws SettingsWrong with all that is wrong in it: a service would tell its own alone. */
 export function portsSet(): SetPorts {
   const set = effectiveSettings().filter(({ origin }) => origin === "environment");
-  const problems = set.flatMap(({ name, value, problem }) => problem ?? bindProblem(name, value) ?? []);
+  const problems = set.flatMap(({ problem }) => problem ?? []);
   if (problems.length > 0) throw new SettingsWrong(problems.join("\n"));
   const portOf = (variable: SettingName): number | undefined => {
     const setting = set.find(({ name }) => name === variable);
