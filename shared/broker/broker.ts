@@ -138,7 +138,8 @@ class RuntimeBroker implements Broker {
     this.#publisher.topologyDeclared();
     this.#model = model;
     await this.#replies.attach(model);
-    for (const listener of this.#listeners) await listener.attach(model);
+    // One that is added meanwhile is attached by whoever adds it.
+    for (const listener of [...this.#listeners]) await listener.attach(model);
     await this.#channels.attach(model);
   }
 
