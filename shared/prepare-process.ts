@@ -43,8 +43,15 @@ function forgetWebSockets(): void {
 
 forgetWebSockets();
 
-/** Until the service itself listens to signals nothing is in hand: it ends as one that has drained. */
-for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => process.exit(0));
+/**
+ * Until the service itself listens to signals nothing is in hand: it ends as one that has drained. This listener stays, for one
+ * that came while something was loaded would be lost between the two.
+ */
+for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  process.on(signal, () => {
+    if (process.listenerCount(signal) === 1) process.exit(0);
+  });
+}
 
 /** Sources compiled at the last start: 170 ms and 20 MB less, for types need not be stripped again. */
 enableCompileCache();

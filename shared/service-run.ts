@@ -119,7 +119,8 @@ function stopOnSignals(parts: Parts): void {
       },
     );
   };
-  for (const signal of ["SIGTERM", "SIGINT"] as const) process.removeAllListeners(signal).on(signal, onSignal);
+  process.on("SIGTERM", onSignal);
+  process.on("SIGINT", onSignal);
 }
 
 async function stop(parts: Parts): Promise<void> {

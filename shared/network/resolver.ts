@@ -48,7 +48,7 @@ const WORTH_ASKING_ANEW: readonly string[] = ["ETIMEOUT", "EBADRESP"];
 interface Channels {
   shared: Resolver;
   /** It has no past, and waits in full. */
-  anew(): Resolver;
+  anew: () => Resolver;
 }
 
 type Query<T> = (dns: Resolver) => Promise<readonly T[]>;

@@ -59,7 +59,7 @@ it("is listed with id, job, account, URL and reason", async () => {
     reason: "500: not a success",
     notifications: 3,
   });
-  expect(await notifier.reader.awaitsNotification(account)).toBe(false);
+  await eventually(async () => !(await notifier.reader.awaitsNotification(account)));
 });
 
 it.each(["account", "ids"] as const)("is replayed by %s with the same tags, and is dead no more", async (by) => {
