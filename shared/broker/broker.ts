@@ -139,7 +139,8 @@ class RuntimeBroker implements Broker {
     this.#model = model;
     await this.#replies.attach(model);
     // One that is added meanwhile is attached by whoever adds it.
-    for (const listener of [...this.#listeners]) await listener.attach(model);
+    const known = this.#listeners.slice();
+    for (const listener of known) await listener.attach(model);
     await this.#channels.attach(model);
   }
 

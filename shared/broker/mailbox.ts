@@ -14,7 +14,6 @@ import { handBack } from "./settle.ts";
 const RETRY_MS = 500;
 /** A consumer that gets nothing for this long may be one that the broker has forgotten. */
 const SILENT_MS = 10_000;
-const PRIORITIES = 2 ** 31;
 /** No prefetch is wanted: the consumer is replaced by another, and what it delivered counts for neither. */
 const SPENT = -1;
 /** Messages that each mailbox may hold however much others do: they may be let wait for as long as a relay likes. */
@@ -70,7 +69,7 @@ export class Mailbox implements Consumption, Member {
 
   constructor(options: MailboxOptions) {
     this.#options = options;
-    this.#priority = Math.floor(options.clock.random() * PRIORITIES);
+    this.#priority = Math.floor(options.clock.random() * 2 ** 31);
     this.#prefetch = options.prefetch;
     this.#isPaused = options.isLane;
     this.#isDeclared = !options.isLane;
@@ -88,19 +87,14 @@ export class Mailbox implements Consumption, Member {
     return this.#consumer !== undefined;
   }
 
-  get isPaused(): boolean {
-    return this.#isPaused;
-  }
-
   /** Consumes, holds nothing, and has heard nothing for a while. */
   get isSilent(): boolean {
-    const { clock } = this.#options;
-    return this.isConsuming && this.#held.size === 0 && clock.nowMs() - this.#lastHeardMs > SILENT_MS;
+    const silentMs = this.#options.clock.nowMs() - this.#lastHeardMs;
+    return this.isConsuming && this.#held.size === 0 && silentMs > SILENT_MS;
   }
 
   holds(channel: Channel): boolean {
-    for (const held of this.#held) if (held.channel === channel) return true;
-    return false;
+    return [...this.#held].some((held) => held.channel === channel);
   }
 
   askedMs(channel: Channel): number | undefined {
@@ -125,11 +119,9 @@ export class Mailbox implements Consumption, Member {
   lose(channel: Channel): void {
     this.#open.delete(channel);
     this.#unbegun = this.#unbegun.filter((held) => held.channel !== channel);
-    for (const held of this.#held) {
-      if (held.channel !== channel) continue;
+    for (const held of [...this.#held].filter((each) => each.channel === channel)) {
       held.lose();
-      this.#held.delete(held);
-      this.#options.budget.remove(held.raw.content.length);
+      this.#letGo(held);
     }
     if (this.#consumer?.channel === channel) this.#consumer = undefined;
     if (this.#channel !== channel) return;
@@ -228,9 +220,7 @@ export class Mailbox implements Consumption, Member {
     const [, consumer] = await Promise.all([
       channel.prefetch(prefetch),
       channel.consume(this.queue, (message) => this.#onMessage(message, channel), { priority: this.#priority }),
-    ]).finally(() => {
-      this.#asked = undefined;
-    });
+    ]).finally(() => void (this.#asked = undefined));
     this.#wasConsumed = true;
     this.#lastHeardMs = this.#options.clock.nowMs();
     if (this.#channel === channel) this.#consumer = { tag: consumer.consumerTag, prefetch, channel };
@@ -290,7 +280,7 @@ export class Mailbox implements Consumption, Member {
       handBack(held);
     }
     this.#inHand -= weight;
-    if (this.#held.delete(held)) this.#options.budget.remove(held.raw.content.length);
+    this.#letGo(held);
     this.#begin();
     if (this.#isThrottled) void this.#reconcile();
     if (this.#inHand === 0) for (const resolve of this.#idle.splice(0)) resolve();
@@ -299,7 +289,11 @@ export class Mailbox implements Consumption, Member {
   #handBackUnbegun(): void {
     for (const held of this.#unbegun.splice(0)) {
       handBack(held);
-      if (this.#held.delete(held)) this.#options.budget.remove(held.raw.content.length);
+      this.#letGo(held);
     }
+  }
+
+  #letGo(held: Held): void {
+    if (this.#held.delete(held)) this.#options.budget.remove(held.raw.content.length);
   }
 }
