@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import SMTPConnection from "nodemailer/lib/smtp-connection";
 import { tlsOptionsOf } from "./tls.ts";
 
 it.each(["opportunistic", "required", "verified"] as const)(
@@ -12,3 +13,8 @@ it.each(["opportunistic", "required", "verified"] as const)(
     }
   },
 );
+
+it("never: port 465 is spoken to in clear too", () => {
+  const options = { ...tlsOptionsOf({ tls: "never", host: "relay.example.com" }), port: 465 };
+  expect(new SMTPConnection(options)).toMatchObject({ secureConnection: false });
+});

@@ -20,14 +20,14 @@ export interface CertificateFacts {
 
 const LEAST_VERSION = "TLSv1.2";
 
-/** The options of SMTPConnection for a mode. */
+/** The options of SMTPConnection for a mode; on port 465 it speaks TLS from the first byte (RFC 8314 §3.3) by itself. */
 export function tlsOptionsOf({ tls, host }: { tls: TlsMode; host: string }) {
   // An MX record may name an address, which SNI cannot carry (RFC 6066 §3): Node throws.
   const sni = isIP(host) === 0 ? { servername: host } : {};
   const options = { minVersion: LEAST_VERSION, ...sni, rejectUnauthorized: tls === "verified" } as const;
   switch (tls) {
     case "never":
-      return { ignoreTLS: true };
+      return { ignoreTLS: true, secure: false };
     case "opportunistic":
       return { opportunisticTLS: true, tls: options, ...sni };
     case "required":
