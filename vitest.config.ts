@@ -16,8 +16,9 @@ export default defineConfig({
       {
         test: {
           name: "unit",
-          // Property tests on a machine that is busy with other things.
+          // Property tests, and keys that are made, on a machine that is busy with other things.
           testTimeout: 30_000,
+          hookTimeout: 30_000,
           // They share no state: loading the modules once a worker, not once a file, halves their time.
           isolate: false,
           maxWorkers: 2,
