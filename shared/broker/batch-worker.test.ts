@@ -157,3 +157,19 @@ it("handles the messages of a batch that failed each in its own trace, which its
   await give(2);
   expect(traces).toEqual([undefined, traceparent, undefined]);
 });
+
+it("keeps no place for the others of a batch while one of them waits for something of its own", async () => {
+  const { worker } = setUp(
+    {},
+    {
+      handleBatch: async ([, ...others]) => [
+        { kind: "done", publish: [], after: new Promise(() => undefined) },
+        ...others.map(() => ({ kind: "done" as const, publish: [] })),
+      ],
+    },
+  );
+  const ended: number[] = [];
+  for (const index of [0, 1, 2]) void worker(aMessage({})).then(() => ended.push(index));
+  await someTurns();
+  expect(ended).toEqual([1, 2]);
+});

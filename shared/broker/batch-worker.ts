@@ -21,6 +21,15 @@ export function createBatchWorker<M>(shop: WorkShop, actor: BatchActor<M>): Work
   };
 }
 
+interface Settling<M> {
+  item: Item<M>;
+  /** It waits for something of its own, for however long: the others of its batch keep no place meanwhile. */
+  isLate: boolean;
+  end: Promise<void>;
+}
+
+const isLate = (outcome: Outcome): boolean => outcome?.kind === "done" && outcome.after !== undefined;
+
 class Batches<M> {
   readonly #shop: WorkShop;
   readonly #actor: BatchActor<M>;
@@ -116,22 +125,30 @@ class Batches<M> {
     const { telemetry } = this.#shop;
     const consumed = telemetry.startConsumeBatch(items);
     const outcomes = await context.with(consumed.context, () => this.#verdicts(items, consumed.parents));
-    const settled = items.map(async (item, index) => {
-      const verdict = outcomes[index];
-      if (verdict !== undefined) {
-        const parent = consumed.parents[index];
-        const suspect = item.delivery.suspect;
-        await settle(this.#shop, item.held, { verdict, suspect, ...(parent === undefined ? {} : { parent }) });
-      }
+    const settling = items.map((item, index): Settling<M> => {
+      const outcome = outcomes[index];
+      return { item, isLate: isLate(outcome), end: this.#settle(item, outcome, consumed.parents[index]) };
     });
-    void Promise.allSettled(settled).then((results) => {
-      for (const [index, result] of results.entries()) {
-        if (result.status === "rejected") items[index]?.settled.reject(result.reason);
-      }
-      for (const item of items) this.#finish(item);
-      telemetry.endConsumeBatch(consumed, outcomes);
-      this.#schedule();
-    });
+    void this.#finishTogether(settling.filter((each) => !each.isLate));
+    for (const late of settling.filter((each) => each.isLate)) void this.#finishTogether([late]);
+    void Promise.all(settling.map(({ end }) => end)).then(() => telemetry.endConsumeBatch(consumed, outcomes));
+  }
+
+  /** Never rejects: whoever gave the item is told. */
+  async #settle({ held, delivery, settled }: Item<M>, verdict: Outcome, parent: Context | undefined): Promise<void> {
+    if (verdict === undefined) return;
+    const { suspect } = delivery;
+    try {
+      await settle(this.#shop, held, { verdict, suspect, ...(parent === undefined ? {} : { parent }) });
+    } catch (error) {
+      settled.reject(error);
+    }
+  }
+
+  async #finishTogether(settling: readonly Settling<M>[]): Promise<void> {
+    await Promise.all(settling.map(({ end }) => end));
+    for (const { item } of settling) this.#finish(item);
+    this.#schedule();
   }
 
   async #verdicts(items: readonly Item<M>[], parents: readonly Context[]): Promise<readonly Outcome[]> {
