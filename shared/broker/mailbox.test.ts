@@ -89,3 +89,33 @@ it("goes on, two messages at once, while others hold all that the process may, f
   await turn();
   expect(prefetches).toEqual([10, 2, 10]);
 });
+
+it("asks for no more than two where both of these hang while others hold all that the process may", async () => {
+  const budget = new ByteBudget(100);
+  budget.add(200);
+  const begun: number[] = [];
+  const mailbox = mailboxWith({
+    prefetch: 10,
+    budget,
+    worker: ({ raw }) => {
+      begun.push(raw.fields.deliveryTag);
+      return new Promise(() => undefined);
+    },
+  });
+  const [prefetches, returned]: [number[], number[]] = [[], []];
+  let deliver: ((message: ConsumeMessage) => void) | undefined;
+  const channel = {
+    prefetch: (count: number) => Promise.resolve(prefetches.push(count)),
+    consume: (_queue: string, onMessage: (message: ConsumeMessage) => void) => {
+      deliver = onMessage;
+      return Promise.resolve({ consumerTag: "c" });
+    },
+    cancel: () => Promise.resolve(),
+    nack: (message: ConsumeMessage) => returned.push(message.fields.deliveryTag),
+  };
+  mailbox.attach(channel as unknown as Channel);
+  await turn();
+  for (const tag of [1, 2, 3]) deliver?.(messageOf(tag));
+  await turn();
+  expect({ begun, returned, prefetches }).toEqual({ begun: [1, 2], returned: [3], prefetches: [10] });
+});

@@ -124,7 +124,7 @@ export class Mailbox implements Consumption, Member {
       this.#letGo(held);
     }
     if (this.#consumer?.channel === channel) this.#consumer = undefined;
-    if (this.#channel !== channel) return;
+    if (this.#channel !== channel) return this.#isThrottled ? void this.#reconcile() : undefined;
     this.#channel = undefined;
     this.#isDeclared = !this.#options.isLane;
     this.#options.gate.open();
@@ -172,7 +172,7 @@ export class Mailbox implements Consumption, Member {
     if (this.#isHeld) return 0;
     if (!this.#isThrottled) return this.#prefetch;
     const least = Math.min(LEAST_HELD, this.#prefetch);
-    return this.#held.size <= LEAST_HELD || this.#consumer?.prefetch === least ? least : 0;
+    return this.#held.size < LEAST_HELD || this.#consumer?.prefetch === least ? least : 0;
   }
 
   /** Nothing is begun; what still comes goes back when the broker has stopped giving out. */
