@@ -56,10 +56,17 @@ async function openOnce(target: Target, options: OpenOptions): Promise<Opened> {
   return { ok: true, session, target };
 }
 
+/** There TLS comes before all else (RFC 8314 §3.3): a server that fails at it has nothing to say in clear. */
+const IMPLICIT_TLS_PORT = 465;
+
 /** Opportunistic TLS that fails goes on without, on a new connection; never where credentials would be sent. */
+export function mayGoOnInClear({ tls, auth, port }: Pick<Target, "tls" | "auth" | "port">): boolean {
+  return tls === "opportunistic" && auth === undefined && port !== IMPLICIT_TLS_PORT;
+}
+
 export async function openSession(target: Target, options: OpenOptions): Promise<Opened> {
   const opened = await openOnce(target, options);
-  if (opened.ok || target.tls !== "opportunistic" || target.auth !== undefined) return opened;
+  if (opened.ok || !mayGoOnInClear(target)) return opened;
   const { end } = opened;
   const isTlsFault = end.kind === "local" && (end.cause === "tls-failed" || end.cause === "tls-certificate");
   if (!isTlsFault) return opened;
