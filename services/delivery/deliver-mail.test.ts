@@ -33,6 +33,8 @@ interface Scene {
   isDeliveryLost: boolean;
   /** Thrown by the attempt. */
   bug: Error | undefined;
+  /** Known here and not yet written. */
+  unrecorded: Attempt | undefined;
   destination: Destination;
   bodies: DeliverPorts["bodies"];
   deliver(changes?: Partial<MailMessage>, suspect?: boolean): Promise<string>;
@@ -49,6 +51,7 @@ function setUp(): Scene {
     isClaimLost: false,
     isDeliveryLost: false,
     bug: undefined,
+    unrecorded: undefined,
     destination: new Destination({ clock: systemClock, connections: () => 1, onChange: () => undefined }),
     bodies: new Bodies(async () => Buffer.from("hello")),
     deliver: async (changes = {}, suspect = false) => {
@@ -90,7 +93,7 @@ function portsOf(scene: Scene): DeliverPorts {
     metrics: createDeliveryMetrics(),
     attempts: {
       nextOwner: () => "owner",
-      unrecorded: () => undefined,
+      unrecorded: () => scene.unrecorded,
       claim: async () => ask("claims", scene.claim),
       make: async () => {
         if (scene.bug !== undefined) throw scene.bug;
@@ -195,4 +198,11 @@ it("a mail whose attempt meets a bug is parked at once: a copy of it would find 
   expect(await scene.deliver({ suspectWaits: 1 }, true)).toBe("parked: TypeError: no such thing");
   scene.bug = new StoreUnavailable("away");
   await expect(scene.deliver()).rejects.toThrow("away");
+});
+
+it("a mail that has its outcome is not parked where that cannot be written: it is at the next try", async () => {
+  const scene = setUp();
+  scene.bug = new TypeError("no such thing");
+  scene.unrecorded = DELIVERED;
+  await expect(scene.deliver()).rejects.toThrow("no such thing");
 });

@@ -246,7 +246,11 @@ async function attemptHere(ports: DeliverPorts, here: AttemptHere): Promise<Verd
   const { body } = here;
   if (body === undefined) return done(contentMissing(carried, ports.clock.now()));
   const isCopy = suspect || claim === "taken-over";
-  const made = await ports.attempts.make({ ...here, body, owner, isCopy }).catch(bugOf);
+  const made = await ports.attempts.make({ ...here, body, owner, isCopy }).catch((error: unknown) => {
+    // What has an outcome goes on from that: it is recorded at the next try.
+    if (isRetriable(error) || ports.attempts.unrecorded(keyOf(mail)) !== undefined) throw error;
+    return bugOf(error);
+  });
   switch (made.kind) {
     case "park":
       return made;
@@ -260,10 +264,7 @@ async function attemptHere(ports: DeliverPorts, here: AttemptHere): Promise<Verd
 }
 
 /** Tried again it would be a copy, which finds the claim of this attempt and waits for its outcome, round after round until the deadline. */
-function bugOf(error: unknown): Extract<Verdict, { kind: "park" }> {
-  if (isRetriable(error)) throw error;
-  return { kind: "park", reason: firstLines(error) };
-}
+const bugOf = (error: unknown): Extract<Verdict, { kind: "park" }> => ({ kind: "park", reason: firstLines(error) });
 
 function contentMissing({ mail }: CarriedMail, at: Date): Outgoing {
   const description = "the stored body of the mail is no longer there";
