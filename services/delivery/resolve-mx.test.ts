@@ -46,6 +46,18 @@ it("a domain whose best exchangers lead nowhere is delivered to by the one that 
   expect(found).toMatchObject({ ok: true, targets: [{ host: HOST }] });
 });
 
+it("nobody waits for the names of others where one of the best exchangers has an address", async () => {
+  const others = Array.from({ length: 6 }, (_, index) => `mx${index}.example.com`);
+  const ports = portsWith([HOST, ...others]);
+  const asked: string[] = [];
+  const resolve: typeof ports.network.resolve = async (host) => {
+    asked.push(host);
+    return ports.network.resolve(host);
+  };
+  await mxTargets(question, { ...ports, network: { ...ports.network, resolve } });
+  expect(asked).toEqual([HOST, ...others.slice(0, 5)]);
+});
+
 const digest = Buffer.alloc(32, 7);
 const RECORD: TlsaRecord = { usage: 3, selector: 1, matchingType: 1, cert: digest };
 

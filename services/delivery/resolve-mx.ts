@@ -91,13 +91,16 @@ export async function mxTargets(question: MxQuestion, ports: MxPorts): Promise<T
   const exchangers = await findExchangers(question.domain, ports);
   if (!exchangers.ok) return exchangers;
   const demandOn = await ports.mtaSts.demandOn(question.domain);
-  const answers = await Promise.all(
-    exchangers.hosts.map((host) => targetsOf({ ...question, host, demand: demandOn?.(host) }, ports)),
-  );
-  const reachable = answers.flatMap((answer) => (answer.ok ? [answer.targets] : [])).slice(0, MOST_HOSTS);
-  if (reachable.length > 0) return { ok: true, targets: reachable.flat() };
-  return worstOf(
-    answers.filter((answer) => !answer.ok),
-    question.domain,
-  );
+  const failures: (Targets & { ok: false })[] = [];
+  // The best first: nobody waits for the names of others, unless none of these leads anywhere.
+  for (let from = 0; from < exchangers.hosts.length; from += MOST_HOSTS) {
+    const hosts = exchangers.hosts.slice(from, from + MOST_HOSTS);
+    const answers = await Promise.all(
+      hosts.map((host) => targetsOf({ ...question, host, demand: demandOn?.(host) }, ports)),
+    );
+    const targets = answers.flatMap((answer) => (answer.ok ? answer.targets : []));
+    if (targets.length > 0) return { ok: true, targets };
+    failures.push(...answers.filter((answer) => !answer.ok));
+  }
+  return worstOf(failures, question.domain);
 }
