@@ -15,7 +15,7 @@ it("prints every port: where a default was taken it is another", () => {
   };
   welcome({
     access,
-    ports: { host: "127.0.0.1", http: 8_083, smtp: 2_526, control: 8_082, health },
+    ports: { host: "127.0.0.5", http: 8_083, smtp: 2_526, control: 8_082, health },
     demo: { smtpPort: 1, endpointUrl: "", close: async () => undefined },
     outcome: { jobId: "", mailId: "", traceId: undefined, timeline: [] },
     push: undefined,
@@ -23,5 +23,6 @@ it("prints every port: where a default was taken it is another", () => {
   vi.restoreAllMocks();
   const shown = lines.join("\n");
   for (const port of [8_082, 8_083, 2_526]) expect(shown).toContain(`:${port}`);
+  expect(shown).toContain("on 127.0.0.5 (/readyz");
   for (const service of SERVICES) expect(shown).toContain(`${service} ${health[service]}`);
 });

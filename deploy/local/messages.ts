@@ -30,9 +30,9 @@ function indented(json: string): string {
 }
 
 /** The default ports may have been taken: then others are. */
-function healthLine({ health }: LocalPorts): string {
+function healthLine({ host, health }: LocalPorts): string {
   const places = Object.entries(health).map(([service, port]) => `${service} ${port}`);
-  return `Health         on 127.0.0.1 (/readyz, /metrics): ${places.join(", ")}`;
+  return `Health         on ${host} (/readyz, /metrics): ${places.join(", ")}`;
 }
 
 function brokerLine({ amqpUrl }: DemoAccess): string {
