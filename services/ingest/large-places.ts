@@ -1,5 +1,5 @@
 // Bounds how many large messages are on their way in at once: what they take of memory is theirs alone. One owner has half of
-// the places at most: however slowly he sends, others have theirs.
+// the places at most (of three, two): however slowly he sends, others have theirs.
 import type { Clock } from "#shared/clock.ts";
 import type { LargePlaces } from "./smtp-message.ts";
 

@@ -38,7 +38,7 @@ function acceptorOf(
   const keys = createIdempotencyKeys(store);
   const record = createMailReader(store);
   const jobs = createWaitingJobs(store);
-  const isLeaving = (name: string): boolean => configuration.current().account(name)?.removedAt !== undefined;
+  const isLeaving = (name: string): boolean => configuration.newest?.account(name)?.removedAt !== undefined;
   const watch = startJobWatch({ jobs, isLeaving, clock, log });
   const accept = createAcceptor({
     configuration,

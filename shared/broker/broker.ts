@@ -137,9 +137,9 @@ class RuntimeBroker implements Broker {
     this.#isDeclared = true;
     this.#publisher.topologyDeclared();
     this.#model = model;
-    await this.#replies.attach(model);
-    // One that is added meanwhile is attached by whoever adds it.
+    // One that is added from now on is attached by whoever adds it.
     const known = this.#listeners.slice();
+    await this.#replies.attach(model);
     for (const listener of known) await listener.attach(model);
     await this.#channels.attach(model);
   }
