@@ -1,13 +1,12 @@
 import { defineConfig } from "vitest/config";
 
-// Tiers that run real services share two cores with them: few files at once, some of which only wait, and time to wait for
-// conditions.
+// Tiers that run real services share two cores with them: two files at once, and time to wait for conditions.
 const real = {
   globalSetup: ["test/support/global-setup.ts"],
   setupFiles: ["test/support/log-on-failure.ts"],
   testTimeout: 60_000,
   hookTimeout: 120_000,
-  maxWorkers: 3,
+  maxWorkers: 2,
   pool: "forks" as const,
 };
 
@@ -39,8 +38,7 @@ export default defineConfig({
             ...(process.env["WAYPOST_FAULTS"] === "long" ? ["test/faults/**/*.long.ts"] : []),
           ],
           testTimeout: 300_000,
-          // What is counted in the long form is of a system that has the machine for itself.
-          maxWorkers: process.env["WAYPOST_FAULTS"] === "long" ? 1 : 2,
+          maxWorkers: 1,
           sequence: { groupOrder: 3 },
         },
       },
