@@ -26,6 +26,26 @@ function mailboxWith(options: Pick<MailboxOptions, "prefetch" | "worker"> & Part
 const messageOf = (deliveryTag: number, bytes = 0): ConsumeMessage =>
   ({ content: Buffer.alloc(bytes), fields: { deliveryTag }, properties: {} }) as unknown as ConsumeMessage;
 
+/** A channel whose consumer is given what the test delivers, for as long as it consumes; it tells what it was asked. */
+function lentChannel() {
+  const asked: { prefetches: number[]; returned: number[] } = { prefetches: [], returned: [] };
+  let consumer: ((message: ConsumeMessage) => void) | undefined;
+  const channel = {
+    prefetch: (count: number) => Promise.resolve(asked.prefetches.push(count)),
+    consume: (_queue: string, onMessage: (message: ConsumeMessage) => void) => {
+      consumer = onMessage;
+      return Promise.resolve({ consumerTag: "c" });
+    },
+    // What is on its way already still comes.
+    cancel: async () => {
+      await Promise.resolve();
+      consumer = undefined;
+    },
+    nack: (message: ConsumeMessage) => asked.returned.push(message.fields.deliveryTag),
+  } as unknown as Channel;
+  return { ...asked, channel, deliver: (message: ConsumeMessage) => consumer?.(message) };
+}
+
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 it("gives a message back that could not even be parked, and takes the next", async () => {
@@ -64,23 +84,11 @@ it("goes on, two messages at once, while others hold all that the process may, f
     budget,
     worker: async ({ raw }) => void worked.push(raw.fields.deliveryTag),
   });
-  const prefetches: number[] = [];
-  let deliver: ((message: ConsumeMessage) => void) | undefined;
-  const channel = {
-    prefetch: (count: number) => Promise.resolve(prefetches.push(count)),
-    consume: (_queue: string, onMessage: (message: ConsumeMessage) => void) => {
-      deliver = onMessage;
-      return Promise.resolve({ consumerTag: "c" });
-    },
-    cancel: () => {
-      deliver = undefined;
-      return Promise.resolve();
-    },
-  };
-  mailbox.attach(channel as unknown as Channel);
+  const { channel, deliver, prefetches } = lentChannel();
+  mailbox.attach(channel);
   for (const deliveryTag of [1, 2, 3]) {
     await turn();
-    deliver?.(messageOf(deliveryTag, 10));
+    deliver(messageOf(deliveryTag, 10));
   }
   await turn();
   expect(worked).toEqual([1, 2, 3]);
@@ -102,20 +110,10 @@ it("asks for no more than two where both of these hang while others hold all tha
       return new Promise(() => undefined);
     },
   });
-  const [prefetches, returned]: [number[], number[]] = [[], []];
-  let deliver: ((message: ConsumeMessage) => void) | undefined;
-  const channel = {
-    prefetch: (count: number) => Promise.resolve(prefetches.push(count)),
-    consume: (_queue: string, onMessage: (message: ConsumeMessage) => void) => {
-      deliver = onMessage;
-      return Promise.resolve({ consumerTag: "c" });
-    },
-    cancel: () => Promise.resolve(),
-    nack: (message: ConsumeMessage) => returned.push(message.fields.deliveryTag),
-  };
-  mailbox.attach(channel as unknown as Channel);
+  const { channel, deliver, prefetches, returned } = lentChannel();
+  mailbox.attach(channel);
   await turn();
-  for (const tag of [1, 2, 3]) deliver?.(messageOf(tag));
+  for (const tag of [1, 2, 3]) deliver(messageOf(tag));
   await turn();
   expect({ begun, returned, prefetches }).toEqual({ begun: [1, 2], returned: [3], prefetches: [10] });
 });

@@ -8,12 +8,14 @@ import type { ByteBudget } from "./byte-budget.ts";
 import type { Member } from "./consumer-channels.ts";
 import type { FaultGate } from "./fault-gate.ts";
 import { Held } from "./held.ts";
+import { Holding } from "./holding.ts";
 import { weightOf } from "./pack.ts";
 import { handBack } from "./settle.ts";
 
 const RETRY_MS = 500;
 /** A consumer that gets nothing for this long may be one that the broker has forgotten. */
 const SILENT_MS = 10_000;
+const PRIORITIES = 2 ** 31;
 /** No prefetch is wanted: the consumer is replaced by another, and what it delivered counts for neither. */
 const SPENT = -1;
 /** Messages that each mailbox may hold however much others do: they may be let wait for as long as a relay likes. */
@@ -44,7 +46,7 @@ export class Mailbox implements Consumption, Member {
   readonly #options: MailboxOptions;
   /** Drawn, so that the broker fills one replica before the next: what comes in larger groups costs everybody less. */
   readonly #priority: number;
-  readonly #held = new Set<Held>();
+  readonly #held: Holding;
   #unbegun: Held[] = [];
   #inHand = 0;
   #prefetch: number;
@@ -69,7 +71,8 @@ export class Mailbox implements Consumption, Member {
 
   constructor(options: MailboxOptions) {
     this.#options = options;
-    this.#priority = Math.floor(options.clock.random() * 2 ** 31);
+    this.#held = new Holding(options.budget);
+    this.#priority = Math.floor(options.clock.random() * PRIORITIES);
     this.#prefetch = options.prefetch;
     this.#isPaused = options.isLane;
     this.#isDeclared = !options.isLane;
@@ -94,7 +97,7 @@ export class Mailbox implements Consumption, Member {
   }
 
   holds(channel: Channel): boolean {
-    return [...this.#held].some((held) => held.channel === channel);
+    return this.#held.has(channel);
   }
 
   askedMs(channel: Channel): number | undefined {
@@ -119,12 +122,12 @@ export class Mailbox implements Consumption, Member {
   lose(channel: Channel): void {
     this.#open.delete(channel);
     this.#unbegun = this.#unbegun.filter((held) => held.channel !== channel);
-    for (const held of [...this.#held].filter((each) => each.channel === channel)) {
-      held.lose();
-      this.#letGo(held);
-    }
+    this.#held.lose(channel);
     if (this.#consumer?.channel === channel) this.#consumer = undefined;
-    if (this.#channel !== channel) return this.#isThrottled ? void this.#reconcile() : undefined;
+    if (this.#channel !== channel) {
+      if (this.#isThrottled) void this.#reconcile();
+      return;
+    }
     this.#channel = undefined;
     this.#isDeclared = !this.#options.isLane;
     this.#options.gate.open();
@@ -239,7 +242,6 @@ export class Mailbox implements Consumption, Member {
     if (!this.#open.has(channel)) return;
     this.#lastHeardMs = this.#options.clock.nowMs();
     this.#held.add(held);
-    this.#options.budget.add(message.content.length);
     this.#unbegun.push(held);
     this.#begin();
     if (!this.#options.budget.isOver || this.#isThrottled) return;
@@ -280,7 +282,7 @@ export class Mailbox implements Consumption, Member {
       handBack(held);
     }
     this.#inHand -= weight;
-    this.#letGo(held);
+    this.#held.letGo(held);
     this.#begin();
     if (this.#isThrottled) void this.#reconcile();
     if (this.#inHand === 0) for (const resolve of this.#idle.splice(0)) resolve();
@@ -289,11 +291,7 @@ export class Mailbox implements Consumption, Member {
   #handBackUnbegun(): void {
     for (const held of this.#unbegun.splice(0)) {
       handBack(held);
-      this.#letGo(held);
+      this.#held.letGo(held);
     }
-  }
-
-  #letGo(held: Held): void {
-    if (this.#held.delete(held)) this.#options.budget.remove(held.raw.content.length);
   }
 }
