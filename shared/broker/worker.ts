@@ -115,7 +115,7 @@ export async function settle(shop: WorkShop, held: Held, settlement: Settlement)
   const { verdict, suspect, parent } = settlement;
   if (verdict.kind === "done" && verdict.after !== undefined) await Promise.race([verdict.after, held.whenLost]);
   if (held.isLost) return;
-  const messages = context.with(parent ?? context.active(), () => consequencesOf(shop, held, verdict));
+  const messages = verdict.kind === "done" ? verdict.publish : parked(shop, held, { verdict, parent });
   if (messages.length > 0) {
     try {
       await held.publishing(shop.publisher.publish(messages, { suspect, ...(parent === undefined ? {} : { parent }) }));
@@ -126,10 +126,16 @@ export async function settle(shop: WorkShop, held: Held, settlement: Settlement)
   acknowledge(held);
 }
 
-function consequencesOf(shop: WorkShop, held: Held, verdict: Verdict): readonly Outgoing[] {
-  if (verdict.kind === "done") return verdict.publish;
+interface Parking {
+  verdict: Extract<Verdict, { kind: "park" }>;
+  parent?: Context | undefined;
+}
+
+/** Logged with the ids of the message's own trace. */
+function parked(shop: WorkShop, held: Held, { verdict, parent }: Parking): readonly Outgoing[] {
+  const facts = { queue: shop.queue, reason: verdict.reason };
   shop.telemetry.countParked(shop.queue);
-  shop.log.error({ queue: shop.queue, reason: verdict.reason }, "mailbox.parked");
+  context.with(parent ?? context.active(), () => shop.log.error(facts, "mailbox.parked"));
   return [...(verdict.publish ?? []), deadLetterOf(held.raw, shop.queue, verdict.reason)];
 }
 
