@@ -150,23 +150,24 @@ export class Declarer {
   }
 
   /** Whether a queue that is there has other arguments than ours: declaring it again is how the broker tells. */
-  async differs({ name, arguments: wanted }: QueueSpec): Promise<boolean> {
-    try {
-      await this.#run((channel) => channel.assertQueue(name, { durable: true, arguments: wanted }));
-      return false;
-    } catch (error) {
-      if (codeOf(error) !== PRECONDITION_FAILED) throw error;
-      return true;
-    }
+  async differs(queue: QueueSpec): Promise<boolean> {
+    return (await this.#difference((channel) => declareQueue(channel, queue))) !== undefined;
   }
 
   /** A queue that stands with other arguments is used as it is: said aloud, for only an operator can mend it. */
   async #tolerant(queue: string, work: Work<void>): Promise<void> {
+    const difference = await this.#difference(work);
+    if (difference !== undefined) this.#log.error({ queue, err: difference }, "broker.topology_differs");
+  }
+
+  /** The broker's words where something stands with other arguments than what is declared. */
+  async #difference(work: Work<unknown>): Promise<unknown> {
     try {
       await this.#run(work);
+      return undefined;
     } catch (error) {
       if (codeOf(error) !== PRECONDITION_FAILED) throw error;
-      this.#log.error({ queue, err: error }, "broker.topology_differs");
+      return error;
     }
   }
 
@@ -208,9 +209,11 @@ async function assertExchange(channel: Channel, spec: ExchangeSpec | NonNullable
   await channel.assertExchange(spec.name, spec.type, { durable: spec.durable });
 }
 
+const declareQueue = (channel: Channel, { name, arguments: wanted }: QueueSpec) =>
+  channel.assertQueue(name, { durable: true, arguments: wanted });
+
 async function assertQueue(channel: Channel, spec: QueueSpec): Promise<void> {
-  const declared = channel.assertQueue(spec.name, { durable: true, arguments: spec.arguments });
-  await Promise.all([declared, bind(channel, spec)]);
+  await Promise.all([declareQueue(channel, spec), bind(channel, spec)]);
 }
 
 /** A former binding goes once the present one stands: what is published meanwhile comes twice rather than not at all. */
