@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { networkInterfaces } from "node:os";
 import { z } from "zod";
+import { hostInUrl } from "#shared/network/host-in-url.ts";
 
 export const RUNNING_FILE = "running.json";
 
@@ -11,7 +12,7 @@ export const RUNNING_FILE = "running.json";
 function isOfThisMachine(host: string): boolean {
   if (isIP(host) === 4 && host.startsWith("127.")) return true;
   const addresses = Object.values(networkInterfaces()).flatMap((all) => all ?? []);
-  return addresses.some(({ address }) => host === (isIP(address) === 6 ? `[${address}]` : address));
+  return addresses.some(({ address }) => host === hostInUrl(address));
 }
 
 /** What `npm start` runs is on this machine: a file that came with something downloaded leads nowhere else. */

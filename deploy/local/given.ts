@@ -2,6 +2,7 @@
 // so that a wrong one is told at once and not by six services that wait for it.
 import type { Place } from "#shared/network/can-connect.ts";
 import { canConnect } from "#shared/network/can-connect.ts";
+import { hostOutOfUrl } from "#shared/network/host-in-url.ts";
 import { SETTINGS } from "#shared/settings-table.ts";
 
 export type Given = { kind: "none" } | { kind: "wrong"; problem: string } | { kind: "given"; places: readonly Place[] };
@@ -23,7 +24,7 @@ export function readAmqpUrl(text: string | undefined): Given {
   const places = urls.map((url) => {
     const { hostname, port, protocol } = new URL(url);
     const standard = protocol === "amqps:" ? 5_671 : 5_672;
-    return { host: hostname.replace(/^\[(.*)\]$/, "$1"), port: port === "" ? standard : Number(port) };
+    return { host: hostOutOfUrl(hostname), port: port === "" ? standard : Number(port) };
   });
   return { kind: "given", places };
 }
@@ -36,7 +37,7 @@ export function readMongodbUri(text: string | undefined): Given {
   const hosts = /^mongodb:\/\/(?:[^@/]*@)?([^/?]+)/.exec(text)?.[1]?.split(",") ?? [];
   const places = hosts.map((host) => {
     const [, name = host, port] = /^(.*?)(?::(\d+))?$/.exec(host) ?? [];
-    return { host: name.replace(/^\[(.*)\]$/, "$1"), port: Number(port ?? MONGODB_PORT) };
+    return { host: hostOutOfUrl(name), port: Number(port ?? MONGODB_PORT) };
   });
   return { kind: "given", places };
 }

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { ServiceName } from "#shared/broker/topology.ts";
 import { SERVICES } from "#shared/broker/topology.ts";
 import { EXIT_CONFIG } from "#shared/exit-codes.ts";
+import { hostInUrl } from "#shared/network/host-in-url.ts";
 import type { SettingName } from "#shared/settings-table.ts";
 import { SETTINGS } from "#shared/settings-table.ts";
 import { effectiveSettings, healthPortOf } from "#shared/settings.ts";
@@ -36,7 +37,6 @@ export interface SetPorts {
 
 const LOOPBACK = "127.0.0.1";
 const reachedBy = (bind: string): string => (["", "0.0.0.0", "::"].includes(bind) ? LOOPBACK : bind);
-const inUrl = (address: string): string => (address.includes(":") ? `[${address}]` : address);
 
 /** Ports that the environment sets. Throws SettingsWrong with all that is wrong in it: a service would tell its own alone. */
 export function portsSet(): SetPorts {
@@ -73,7 +73,7 @@ export async function choosePorts({ address, ports: set }: SetPorts = portsSet()
     const normal = set.health === undefined ? healthPortOf(service, undefined) : set.health + index;
     health[service] = normal === set.health ? normal : await free(normal);
   }
-  return { host: inUrl(address), http, smtp, control, health: health as Record<ServiceName, number> };
+  return { host: hostInUrl(address), http, smtp, control, health: health as Record<ServiceName, number> };
 }
 
 export const logFileOf = (service: ServiceName): string => join(LOCAL_DIRECTORY, "log", `${service}.log`);

@@ -4,6 +4,7 @@ import type { Socket } from "node:net";
 import { isIP } from "node:net";
 import type { Dispatcher } from "undici";
 import { Agent, buildConnector, request } from "undici";
+import { hostOutOfUrl } from "#shared/network/host-in-url.ts";
 import type { NetworkPolicy } from "#shared/network/policy.ts";
 import { codeOf, EndpointRefused } from "./answer.ts";
 import type { PostRequest } from "./request.ts";
@@ -55,7 +56,7 @@ async function connectChecked(
 ): Promise<Socket> {
   const resolution = await network.resolve(options.hostname);
   if (!resolution.ok) throw new EndpointRefused(resolution.text);
-  const isName = isIP(options.hostname.replace(/^\[(.*)\]$/, "$1")) === 0;
+  const isName = isIP(hostOutOfUrl(options.hostname)) === 0;
   const isSecure = options.protocol === "https:";
   let failure: unknown;
   for (const { address } of resolution.addresses) {

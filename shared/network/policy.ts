@@ -1,5 +1,6 @@
 // Where Waypost may connect to, and how it finds it: resolve first, check every address, connect to the checked one
 // (design, Ways in). For delivery targets and push endpoints alike.
+import { hostOutOfUrl } from "./host-in-url.ts";
 import type { AddressCheck } from "./refused-networks.ts";
 import { createAddressCheck } from "./refused-networks.ts";
 import type { DnsResolver, LookupFailure, ResolverSettings } from "./resolver.ts";
@@ -38,7 +39,7 @@ export function createNetworkPolicy(settings: NetworkSettings): NetworkPolicy {
     dns,
     isAllowed,
     resolve: async (host) => {
-      const lookup = await dns.addresses(host.replace(/^\[(.*)\]$/, "$1"));
+      const lookup = await dns.addresses(hostOutOfUrl(host));
       if (!lookup.ok) return lookup;
       const allowed = lookup.records.filter((address) => isAllowed(address));
       if (allowed.length > 0) {

@@ -1,6 +1,7 @@
 // Which addresses Waypost may connect to: public unicast ones, and those of WAYPOST_ALLOW_NETWORKS.
 // An address is judged as what it reaches: IPv4 inside IPv6 (mapped, compatible, NAT64, 6to4, Teredo) is unwrapped first.
 import ipaddr from "ipaddr.js";
+import { hostOutOfUrl } from "./host-in-url.ts";
 
 type Address = ipaddr.IPv4 | ipaddr.IPv6;
 
@@ -16,7 +17,7 @@ const TEREDO = ipaddr.IPv6.parseCIDR("2001::/32");
 const LOCAL_NAT64 = ipaddr.IPv6.parseCIDR("64:ff9b:1::/48");
 
 function parseAddress(text: string): Address | undefined {
-  const bare = text.replace(/^\[(.*)\]$/, "$1").replace(/%.*$/, "");
+  const bare = hostOutOfUrl(text).replace(/%.*$/, "");
   return ipaddr.isValid(bare) ? ipaddr.parse(bare) : undefined;
 }
 

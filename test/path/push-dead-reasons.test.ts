@@ -2,6 +2,7 @@
 import type { AddressInfo, Socket } from "node:net";
 import { createServer } from "node:net";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { hostInUrl } from "#shared/network/host-in-url.ts";
 import { loopbackAddress } from "#test/support/addresses.ts";
 import { createAuthority } from "#test/support/certificate.ts";
 import type { EndpointOptions, EndpointScript } from "#test/support/endpoint.ts";
@@ -47,7 +48,7 @@ async function openRaw(act: string | ((socket: Socket) => void), address = loopb
   });
   await new Promise<void>((resolve) => server.listen(0, address, resolve));
   opened.push(() => void server.close());
-  const host = address.includes(":") ? `[${address}]` : address;
+  const host = hostInUrl(address);
   return `http://${host}:${(server.address() as AddressInfo).port}/`;
 }
 

@@ -5,6 +5,7 @@ import { createServer as createHttps } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import { buffer } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
+import { hostInUrl } from "#shared/network/host-in-url.ts";
 import type { JobMeta, Notification, PushNotification } from "#shared/contracts/push-notification.ts";
 import { loopbackAddress } from "./addresses.ts";
 import type { IssuedCertificate } from "./certificate.ts";
@@ -132,7 +133,7 @@ export async function startEndpoint(script?: EndpointScript, options: EndpointOp
     server.listen(options.port ?? 0, address, resolve);
   });
   const { port } = server.address() as AddressInfo;
-  const host = address.includes(":") ? `[${address}]` : address;
+  const host = hostInUrl(address);
   const result: Endpoint = {
     url: `${options.tls === undefined ? "http" : "https"}://${host}:${port}/notifications`,
     address,

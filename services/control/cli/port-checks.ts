@@ -3,6 +3,7 @@ import type { ServiceName } from "#shared/broker/topology.ts";
 import { SERVICES } from "#shared/broker/topology.ts";
 import type { Place } from "#shared/network/can-connect.ts";
 import { canConnect } from "#shared/network/can-connect.ts";
+import { hostOutOfUrl } from "#shared/network/host-in-url.ts";
 import type { FoundSystem } from "./connection.ts";
 
 export interface PortCheck {
@@ -19,7 +20,7 @@ const startOf = (service: string): string => `start it (node services/${service}
 
 async function checkListener(name: string, place: Place): Promise<PortCheck> {
   const check = `port ${place.port}`;
-  const host = place.host.replace(/^\[(.*)\]$/, "$1");
+  const host = hostOutOfUrl(place.host);
   if (await canConnect({ ...place, host }, PATIENCE_MS))
     return { check, ok: true, detail: `${name} answers`, mend: "" };
   return failed(check, `${name} does not answer on ${place.host}:${place.port}`, startOf("ingest"));
