@@ -50,3 +50,10 @@ export class ConfigurationStale extends WaypostError {
 export function isRetriable(error: unknown): boolean {
   return error instanceof WaypostError && error.retriable;
 }
+
+const MOST_CHARACTERS = 300;
+
+/** An error in its own words, for people who ask why something is away: `/readyz`, `waypost doctor`. */
+export function wordsOf(error: unknown): string {
+  return error instanceof Error ? error.message.slice(0, MOST_CHARACTERS) : String(error);
+}

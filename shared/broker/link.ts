@@ -2,6 +2,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import type { ChannelModel } from "amqplib";
 import { connect } from "amqplib";
+import { wordsOf } from "#shared/errors.ts";
 import type { Clock } from "#shared/clock.ts";
 import type { Log } from "#shared/log.ts";
 import { straightenFrames } from "./straighten-frames.ts";
@@ -12,7 +13,6 @@ const SET_UP_TIMEOUT_MS = 30_000;
 const CLOSE_TIMEOUT_MS = 1_000;
 const FIRST_WAIT_MS = 100;
 const LONGEST_WAIT_MS = 2_000;
-const MOST_FAILURE_CHARACTERS = 300;
 /** A connect that hangs is not waited for when the service stops. */
 const LONGEST_CLOSE_MS = 500;
 
@@ -128,8 +128,8 @@ async function connectOnce(options: LinkOptions, state: LinkState, url: string):
 
 /** Of a virtual host that the broker refuses the client tells only at which step of the handshake that was. */
 export function failureOf(error: unknown, url: string): string {
-  const message = error instanceof Error ? error.message : String(error);
-  if (!message.startsWith("Expected ConnectionOpenOk")) return message.slice(0, MOST_FAILURE_CHARACTERS);
+  const words = wordsOf(error);
+  if (!words.startsWith("Expected ConnectionOpenOk")) return words;
   const name = decodeURIComponent(new URL(url).pathname.slice(1)) || "/";
   return `the broker refuses the virtual host ${name}: is it there, and may the user use it?`;
 }

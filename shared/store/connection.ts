@@ -9,7 +9,7 @@ import {
   MongoServerError,
   MongoServerSelectionError,
 } from "mongodb";
-import { StoreUnavailable } from "#shared/errors.ts";
+import { StoreUnavailable, wordsOf } from "#shared/errors.ts";
 import type { Log } from "#shared/log.ts";
 import { createClient } from "./client.ts";
 import { watchForReplaced } from "./renewal.ts";
@@ -29,7 +29,6 @@ export interface Store {
 }
 
 const CONNECT_AGAIN_MS = 250;
-const MOST_FAILURE_CHARACTERS = 300;
 /** Far above what a question takes, and above two selections of a server: the operation, and its one retry by the driver. */
 const ANSWERED_WITHIN_MS = 12_000;
 /** For what looks at many documents, or makes an index of them. */
@@ -68,7 +67,7 @@ async function connectOnce(client: MongoClient, closed: AbortSignal, tell: (fail
       await client.connect();
       return tell();
     } catch (error) {
-      tell(error instanceof Error ? error.message.slice(0, MOST_FAILURE_CHARACTERS) : String(error));
+      tell(wordsOf(error));
       await wait(CONNECT_AGAIN_MS, undefined, { ref: false });
     }
   }
