@@ -81,7 +81,8 @@ it("lists dead notifications with their reason, and replays them with the same t
     jobId,
     account: account.name,
     url: endpoint.url,
-    reason: "500: not a success",
+    // A batch that comes to its end while the others' failures have slowed the endpoint says that too.
+    reason: expect.stringMatching(/^(the endpoint is slowed: )?500: not a success$/) as string,
   });
   const tags = told();
   status = 200;
