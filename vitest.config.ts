@@ -38,7 +38,6 @@ export default defineConfig({
             ...(process.env["WAYPOST_FAULTS"] === "long" ? ["test/faults/**/*.long.ts"] : []),
           ],
           testTimeout: 300_000,
-          maxWorkers: 1,
           sequence: { groupOrder: 3 },
         },
       },

@@ -53,7 +53,7 @@ async function takeFrom(lane: string, elsewhere?: { queue: string; change(body: 
   await connection.close();
 }
 
-it("a mail in the dead letters ends at its deadline as PROCESSING_FAILED, and cannot be replayed then", async () => {
+it.concurrent("a mail in the dead letters ends at its deadline as PROCESSING_FAILED, and cannot be replayed then", async () => {
   const { account, lane } = await heldAccount();
   const mailId = await acceptOne(account);
   const change = (body: string): string => body.replace('"version":1', '"version":99');
@@ -67,7 +67,7 @@ it("a mail in the dead letters ends at its deadline as PROCESSING_FAILED, and ca
   expect((await system.control.post(`/v1/dead-letters/${letter?.id}/replay`)).status).toBe(409);
 });
 
-it("a mail that was lost ends a minute after its deadline, and is counted", { timeout: 120_000 }, async () => {
+it.concurrent("a mail that was lost ends a minute after its deadline, and is counted", { timeout: 120_000 }, async () => {
   const { account, lane } = await heldAccount();
   const mailId = await acceptOne(account);
   await takeFrom(lane);
