@@ -26,6 +26,13 @@ describe("the lane of a relay", () => {
     expect(relayLaneName("acme", long.replace("example", "exbmple"))).not.toBe(name);
   });
 
+  it("shares no mailbox with the lane of another domain", () => {
+    const { bulk } = laneMailboxes(relayLaneName("acme", "example.com"));
+    const { interactive } = laneMailboxes(relayLaneName("acme", "example.com.bulk"));
+    expect(interactive.name).not.toBe(bulk.name);
+    expect(laneNameOfMailbox(interactive.name)).toBe(relayLaneName("acme", "example.com.bulk"));
+  });
+
   it("is a queue name that the broker takes, whatever the account and domain", () => {
     fc.assert(
       fc.property(account, domain, (name, of) => {

@@ -13,10 +13,13 @@ const LONGEST_NAME = 200;
 const KEPT_CHARACTERS = 100;
 const HASH_DIGITS = 16;
 
-/** `delivery.relay.<account>.<domain>`; over 200 bytes: its first 100 characters and 16 hex digits of its SHA-256. */
+/**
+ * `delivery.relay.<account>.<domain>`; over 200 bytes, or where another lane's second mailbox has that name: its first 100
+ * characters and 16 hex digits of its SHA-256.
+ */
 export function relayLaneName(account: string, domain: string): string {
   const name = `delivery.relay.${account}.${domain}`;
-  if (name.length <= LONGEST_NAME) return name;
+  if (name.length <= LONGEST_NAME && laneNameOfMailbox(name) === name) return name;
   const hash = createHash("sha256").update(name).digest("hex").slice(0, HASH_DIGITS);
   return `${name.slice(0, KEPT_CHARACTERS)}.${hash}`;
 }
