@@ -16,6 +16,11 @@ it("keeps every row of a table on its line", () => {
   expect(table(rows, ["id", "reason"], "")).toBe("ID  REASON\n1   unknown key forged");
 });
 
+it("shows a list of any length", () => {
+  const rows = Array.from({ length: 150_000 }, (_, index) => ({ email: `${index}@example.net` }));
+  expect(table(rows, ["email"], "").split("\n")).toHaveLength(150_001);
+});
+
 it("shows a tracking point with what the server said", () => {
   const event = { ts: "2026-08-01T00:00:00.000Z", type: "DELIVERED", subType: "OK", description: "mail delivered" };
   const content = { smtp: { reason: "sent (250 ok)", relay: "relay.example", dsn: "2.0.0" } };

@@ -24,7 +24,9 @@ export function table(rows: readonly Row[], columns: readonly string[], nothing:
     columns.map((name) => name.toUpperCase()),
     ...rows.map((row) => columns.map((name) => cell(row[name]))),
   ];
-  const widths = columns.map((_, index) => Math.max(...lines.map((line) => (line[index] ?? "").length)));
+  const widths = columns.map((_, index) =>
+    lines.reduce((widest, line) => Math.max(widest, (line[index] ?? "").length), 0),
+  );
   return lines
     .map((line) =>
       line
