@@ -15,6 +15,8 @@ const [PREVIOUS, CURRENT, UNKNOWN] = [Buffer.alloc(32, 3), Buffer.alloc(32, 5), 
 let system: System;
 let store: Store;
 let account: TestAccount;
+/** In clear. */
+let keys: string[];
 
 beforeAll(async () => {
   const [WAYPOST_SECRET_KEY, WAYPOST_SECRET_KEY_PREVIOUS] = [CURRENT.toString("base64"), PREVIOUS.toString("base64")];
@@ -24,6 +26,7 @@ beforeAll(async () => {
   const signing = await issueCertificate({ address: account.sender });
   await system.control.put(path(), { messageSigning: true, signing });
   await system.control.put(`${path()}/dkim`, {});
+  keys = (await storedKeys()).map((sealed) => createSealer(CURRENT).open(sealed));
 });
 afterAll(async () => {
   await store.close();
@@ -39,7 +42,7 @@ async function storedKeys(): Promise<string[]> {
 
 /** As a system of that key would have stored them. */
 async function sealUnder(key: Buffer): Promise<void> {
-  const [signing, dkim] = (await storedKeys()).map((sealed) => createSealer(CURRENT).open(sealed));
+  const [signing, dkim] = keys;
   const sealer = createSealer(key);
   const $set = { "signing.privateKey": sealer.seal(signing ?? ""), "dkim.privateKey": sealer.seal(dkim ?? "") };
   await store.db.collection("domains").updateOne({ domain: account.domain }, { $set });
@@ -68,4 +71,18 @@ it("says of a key that nobody can open any more that it is to be sent again", as
   const query = new URLSearchParams({ account: account.name, from: account.sender, to: "a@b.example" });
   const explained = await system.control.get(`/v1/explain?${query.toString()}`);
   expect(explained.body).toMatchObject({ dropped: { subType: "PROCESSING_FAILED" } });
+});
+
+it("says of a DKIM key that nobody can open any more that another is to be made, and makes it", async () => {
+  await sealUnder(CURRENT);
+  const { dns } = (await system.control.get<{ dns: object }>(`${path()}/dkim`)).body;
+  await sealUnder(UNKNOWN);
+  const { status, body } = await system.control.get<{ detail: string }>(`${path()}/dkim`);
+  expect({ status, detail: body.detail }).toEqual({
+    status: 409,
+    detail: expect.stringContaining("PUT makes another"),
+  });
+  const made = await system.control.put<{ dns: object }>(`${path()}/dkim`, {});
+  expect(made.status).toBe(200);
+  expect(made.body.dns).not.toEqual(dns);
 });

@@ -5,13 +5,14 @@ import { z } from "zod";
 import type { SenderDomain } from "#shared/routing/configuration.ts";
 import { inTurn } from "#shared/store/changes.ts";
 import { domainKey } from "#shared/store/configuration.ts";
-import { renewed } from "./sealed.ts";
+import { opened, renewed } from "./sealed.ts";
+import { KEY_IS_LOST } from "./signing.ts";
 import type { ApiContext } from "./context.ts";
 import { audited } from "./context.ts";
 import { domainParams } from "./fields.ts";
 import type { Operation } from "./operation.ts";
 import { NOTHING, operation } from "./operation.ts";
-import { notFound, Problem } from "./problem.ts";
+import { conflict, notFound, Problem } from "./problem.ts";
 
 const DEFAULT_SELECTOR = "waypost";
 const KEY_BITS = 2_048;
@@ -44,8 +45,10 @@ async function makeKey(context: ApiContext): Promise<string> {
   return context.sealer.seal(privateKey.export({ type: "pkcs8", format: "pem" }).toString());
 }
 
-function viewDkim(context: ApiContext, domain: string, dkim: Dkim): DkimView {
-  const publicKey = createPublicKey(createPrivateKey(context.sealer.open(dkim.privateKey)));
+function viewDkim(context: ApiContext, domain: string, dkim: Dkim): DkimView | Problem {
+  const privateKey = opened(dkim.privateKey, context.sealer);
+  if (privateKey === undefined) return conflict(`${KEY_IS_LOST}; PUT makes another, with another record`);
+  const publicKey = createPublicKey(createPrivateKey(privateKey));
   const encoded = publicKey.export({ type: "spki", format: "der" }).toString("base64");
   return {
     selector: dkim.selector,
@@ -62,7 +65,7 @@ interface Named {
 const shown = (dkim: Dkim | undefined): object | undefined =>
   dkim === undefined ? undefined : { selector: dkim.selector, relayed: dkim.relayed };
 
-/** Sets or removes the key of a domain; the same selector keeps the key that is there. */
+/** Sets or removes the key of a domain; the same selector keeps the key that is there, unless nobody can open it. */
 async function changeDkim(
   context: ApiContext,
   named: Named & { who: string },
@@ -75,7 +78,10 @@ async function changeDkim(
     if (stored === undefined) return notFound(`domain ${domain} of account ${account}`);
     const { dkim: before, ...rest } = stored;
     if (wanted === undefined && before === undefined) return notFound(`DKIM key of ${domain}`);
-    const isKept = before !== undefined && before.selector === wanted?.selector;
+    const isKept =
+      before !== undefined &&
+      before.selector === wanted?.selector &&
+      opened(before.privateKey, context.sealer) !== undefined;
     const key = isKept ? renewed(before.privateKey, context.sealer) : (fresh ?? "");
     const after = wanted === undefined ? undefined : { ...wanted, privateKey: key };
     if (isDeepStrictEqual(before, after)) return before;
@@ -114,7 +120,7 @@ export function dkimOperations(context: ApiContext): Operation[] {
       summary: "Show the DKIM record of a domain",
       body: NOTHING,
       answer: dkimView,
-      refusals: [404],
+      refusals: [404, 409],
       handle: async ({ params }) => {
         const stored = await context.domains.find(domainKey(params.account, params.domain));
         if (stored?.dkim === undefined) return notFound(`DKIM key of ${params.domain} in account ${params.account}`);
