@@ -12,7 +12,9 @@ const account = z.object({
   passwordHash: z.string().optional(),
   sourceIps: z.array(z.string()),
   brokerUser: z.string().optional(),
-  notification: z.object({ url: z.string() }).optional(),
+  notification: z
+    .object({ url: z.string(), headers: z.array(z.object({ name: z.string(), value: z.string() })).optional() })
+    .optional(),
   limits: z.object({ jobsPerSecond: z.number().optional(), waitingMails: z.number() }),
 });
 

@@ -7,12 +7,15 @@ import { relayLaneName } from "#shared/routing/lane.ts";
 import { ask } from "../commands.ts";
 import type { ApiContext } from "./context.ts";
 import { wrongDocuments, wrongWith } from "./doctor-documents.ts";
+import { withLostSecrets } from "./doctor-secrets.ts";
 import type { Operation } from "./operation.ts";
 import { NOTHING, operation } from "./operation.ts";
 
 /** A look-up each: of more relays, the first ones stand for all. */
 const MOST_HOSTS = 200;
 const MOST_DOCUMENTS = 20;
+/** Above what delivery waits for DNS servers that say nothing: 16 s (shared/network/resolver.ts). */
+const LOOK_UP_TIMEOUT_MS = 25_000;
 
 interface Check {
   check: string;
@@ -99,6 +102,18 @@ async function documentChecks({ store }: ApiContext): Promise<Check[]> {
     .map(({ collection, id, wrong }) => ({ check: `document ${collection} ${id}`, ok: false, detail: wrong, mend }));
 }
 
+async function secretChecks({ domains, configuration, sealer }: ApiContext): Promise<Check[]> {
+  const current = configuration.current();
+  const stored = { accounts: current.accounts(), domains: await domains.withPrefix(""), relays: current.relays() };
+  const lost = withLostSecrets(stored, sealer);
+  if (lost.length === 0) return [fine("secrets", "each can be opened")];
+  const more = lost.length > MOST_DOCUMENTS ? ` and ${lost.length - MOST_DOCUMENTS} more` : "";
+  const detail = `no known key opens those of ${lost.slice(0, MOST_DOCUMENTS).join(", ")}${more}`;
+  const mend =
+    "give back the WAYPOST_SECRET_KEY that they were stored under, as WAYPOST_SECRET_KEY_PREVIOUS, or PUT them again";
+  return [{ check: "secrets", ok: false, detail, mend }];
+}
+
 function activeRelays({ configuration }: ApiContext): Relay[] {
   const relays = configuration.current().relays();
   return relays.filter(
@@ -113,7 +128,8 @@ const lookedUpSchema = z.object({
 /** Asked of delivery, which has the DNS servers: whether it finds the relays. */
 async function dnsChecks(context: ApiContext, relays: readonly Relay[]): Promise<Check[]> {
   const hosts = [...new Set(relays.map(({ host }) => host))].slice(0, MOST_HOSTS);
-  const asked = await ask(context.broker, "delivery", { command: { command: "look-up", hosts } });
+  const command = { command: "look-up", hosts } as const;
+  const asked = await ask(context.broker, "delivery", { command, timeoutMs: LOOK_UP_TIMEOUT_MS });
   const looked = lookedUpSchema.safeParse(asked.kind === "done" ? asked.result : undefined);
   if (!looked.success) {
     const detail = asked.kind === "refused" ? asked.reason : "delivery does not answer";
@@ -149,7 +165,12 @@ export async function examine(context: ApiContext): Promise<Check[]> {
   const isBrokerAway = base.some(({ check, ok }) => check === "broker" && !ok);
   if (isBrokerAway || !context.configuration.isFresh) return base;
   const relays = activeRelays(context);
-  const rest = await Promise.all([documentChecks(context), dnsChecks(context, relays), relayChecks(context, relays)]);
+  const rest = await Promise.all([
+    documentChecks(context),
+    secretChecks(context),
+    dnsChecks(context, relays),
+    relayChecks(context, relays),
+  ]);
   return [...base, ...rest.flat()];
 }
 
