@@ -1,5 +1,5 @@
-// The end of a lane: a relay's lane is deleted only after the longest deadline has passed since its relay was removed
-// (design, Routing); until then it stays consumed and forwards what is in it.
+// The list of lanes, looked over about every minute: a relay's lane is deleted only after the longest deadline has passed since its
+// relay was removed (design, Routing; until then it stays consumed and forwards what is in it), and what is missing there is listed.
 import type { Broker } from "#shared/broker/actor.ts";
 import { laneMailboxes } from "#shared/broker/topology.ts";
 import type { Clock } from "#shared/clock.ts";
@@ -7,6 +7,7 @@ import { isRetriable } from "#shared/errors.ts";
 import type { Log } from "#shared/log.ts";
 import type { Configuration, ConfigurationPort } from "#shared/routing/configuration.ts";
 import type { Lanes, ListedLane } from "#shared/store/lanes.ts";
+import { listUnlisted } from "./unlisted-lanes.ts";
 
 /** The longest deadline there can be (WAYPOST_RETRY_DEADLINE is at most 48h), and an hour for what is under way. */
 export const KEPT_UNUSED_MS = 49 * 3_600_000;
@@ -31,11 +32,11 @@ export interface LaneSweepPorts {
   log: Log;
 }
 
-export async function sweepLanes(ports: LaneSweepPorts): Promise<void> {
+async function endUnused(ports: LaneSweepPorts, found: readonly ListedLane[]): Promise<void> {
   const { lanes, configuration, clock } = ports;
   const now = clock.now();
   const current = configuration.current();
-  for (const listed of await lanes.list()) {
+  for (const listed of found) {
     const fate = fateOfLane(listed, current, now);
     if (fate === "mark-unused") await lanes.markUnused(listed.lane.name, now);
     if (fate === "mark-used") await lanes.markUnused(listed.lane.name, undefined);
@@ -59,12 +60,18 @@ async function deleteLane({ broker, lanes, log }: LaneSweepPorts, name: string):
 /** Sweeps about every minute until stopped; any number of routers may. */
 export function startLaneSweep(ports: LaneSweepPorts): { stop(): Promise<void> } {
   const stopped = new AbortController();
-  const { clock, log } = ports;
+  const { clock, log, lanes } = ports;
+  const unmade = new Set<string>();
+  const sweep = async (): Promise<void> => {
+    const listed = await lanes.list();
+    await endUnused(ports, listed);
+    await listUnlisted(ports, listed, unmade);
+  };
   const run = async (): Promise<void> => {
     while (!stopped.signal.aborted) {
       await clock.sleep(SWEEP_MS * (0.5 + clock.random()), stopped.signal).catch(() => undefined);
       if (stopped.signal.aborted) return;
-      await sweepLanes(ports).catch((error: unknown) => {
+      await sweep().catch((error: unknown) => {
         if (!isRetriable(error)) log.error({ err: error }, "lane.sweep_failed");
       });
     }

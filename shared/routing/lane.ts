@@ -1,5 +1,6 @@
 // The lane of a route (design, Lanes). The only place that maps the one to the other.
 import { createHash } from "node:crypto";
+import type { Configuration, Relay } from "./configuration.ts";
 import type { Route } from "./route.ts";
 
 export type Lane =
@@ -33,17 +34,28 @@ export function shardOf(domain: string): number {
   return ((hash >>> 0) ^ (hash >>> 16)) & (MX_SHARDS - 1);
 }
 
+function relayLane({ account, domain }: Pick<Relay, "account" | "domain">): Lane {
+  return { kind: "relay", name: relayLaneName(account, domain), account, domain };
+}
+
+const shardLane = (shard: number): Lane => ({ kind: "mx", name: `delivery.mx.${shard}`, shard });
+const addressLane = (address: string): Lane => ({ kind: "mx-ip", name: `delivery.mx.ip.${address}`, address });
+
 /** Where the mails of a route wait: a relay's own lane, one of the default route's, or that of a dedicated IP. */
 export function laneOf(route: Extract<Route, { kind: "relay" | "mx" }>): Lane {
-  if (route.kind === "relay") {
-    const { account, domain } = route.relay;
-    return { kind: "relay", name: relayLaneName(account, domain), account, domain };
-  }
-  if (route.sourceIp !== undefined) {
-    return { kind: "mx-ip", name: `delivery.mx.ip.${route.sourceIp}`, address: route.sourceIp };
-  }
-  const shard = shardOf(route.domain);
-  return { kind: "mx", name: `delivery.mx.${shard}`, shard };
+  if (route.kind === "relay") return relayLane(route.relay);
+  return route.sourceIp === undefined ? shardLane(shardOf(route.domain)) : addressLane(route.sourceIp);
+}
+
+/** Every lane that a route may lead to. */
+export function lanesOf(configuration: Pick<Configuration, "accounts" | "relays">): Lane[] {
+  const relays = configuration.relays().filter(({ removed }) => removed === undefined);
+  const addresses = new Set(configuration.accounts().flatMap(({ dedicatedIp }) => dedicatedIp ?? []));
+  return [
+    ...relays.map(relayLane),
+    ...Array.from({ length: MX_SHARDS }, (_, shard) => shardLane(shard)),
+    ...[...addresses].map(addressLane),
+  ];
 }
 
 /** The lane that a lane's mailbox belongs to: `<lane>.bulk` is the second of `<lane>`. */
