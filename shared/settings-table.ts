@@ -278,6 +278,7 @@ export const USES = {
     "WAYPOST_ADMIN_TOKEN",
     "WAYPOST_FORBIDDEN_LOCAL_PARTS",
     "WAYPOST_MX_PORT",
+    "WAYPOST_NOTIFY_DEADLINE",
     "WAYPOST_RETENTION",
   ],
 } as const satisfies Record<ServiceName, readonly SettingName[]>;

@@ -9,13 +9,14 @@ const REMOVED_MS = Date.parse("2026-08-01T00:00:00Z");
 /** A system at rest with one account that is leaving; how often a service was asked to forget it. */
 function systemAtRest(): {
   context: ApiContext;
-  set: (state: { afterMs?: number; holdsJob?: boolean }) => void;
+  set: (state: { afterMs?: number; holdsJob?: boolean; isUntold?: boolean }) => void;
   forgotten: () => number;
 } {
-  let state = { afterMs: 0, holdsJob: false };
+  let state = { afterMs: 0, holdsJob: false, isUntold: false };
   let forgotten = 0;
   const nowMs = (): number => REMOVED_MS + state.afterMs;
   const context = {
+    settings: { notifyDeadlineMs: 72 * 3_600_000 },
     clock: { nowMs, now: () => new Date(nowMs()) },
     log: createLog("test", "silent"),
     accounts: { leaving: async () => [{ _id: "acme", removedAt: new Date(REMOVED_MS) }] },
@@ -28,7 +29,7 @@ function systemAtRest(): {
       },
     },
     marks: { recordedUpTo: async () => new Date(nowMs()) },
-    mails: { waiting: async () => 0, awaitsNotification: async () => false },
+    mails: { waiting: async () => 0, awaitsNotification: async () => state.isUntold },
     held: { areOf: async () => state.holdsJob },
   } as unknown as ApiContext;
   return { context, set: (more) => (state = { ...state, ...more }), forgotten: () => forgotten };
@@ -67,6 +68,16 @@ it("stays while a job of it is parked, and after its replay until the queues wer
 it("goes when the longest deadline is over, whatever is left of it", async () => {
   const { context, set, forgotten } = systemAtRest();
   set({ afterMs: 50 * 3_600_000, holdsJob: true });
+  await sweepRemoved(context, new Map());
+  expect(forgotten()).toBeGreaterThan(0);
+});
+
+it("stays while an end of its mails may still be told, and no longer where that was lost with the broker", async () => {
+  const { context, set, forgotten } = systemAtRest();
+  set({ afterMs: 120 * 3_600_000, isUntold: true });
+  await sweepRemoved(context, new Map());
+  expect(forgotten()).toBe(0);
+  set({ afterMs: 122 * 3_600_000 });
   await sweepRemoved(context, new Map());
   expect(forgotten()).toBeGreaterThan(0);
 });

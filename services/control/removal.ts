@@ -56,6 +56,8 @@ async function hasEnded(context: ApiContext, account: Account, seen: Seen): Prom
   const removedForMs = context.clock.nowMs() - (account.removedAt?.getTime() ?? Infinity);
   if (removedForMs < REFUSED_AFTER_MS) return false;
   if (removedForMs < LONGEST_MS && (await mayHaveMails(context, account._id, seen))) return false;
+  // What was not told by then was lost with the broker: nobody will ever tell it.
+  if (removedForMs > LONGEST_MS + context.settings.notifyDeadlineMs) return true;
   return !(await context.mails.awaitsNotification(account._id));
 }
 

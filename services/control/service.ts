@@ -32,6 +32,7 @@ async function contextOf(context: ServiceContext<"control">): Promise<ApiContext
       adminToken: settings.WAYPOST_ADMIN_TOKEN,
       forbiddenLocalParts: settings.WAYPOST_FORBIDDEN_LOCAL_PARTS,
       mxPort: settings.WAYPOST_MX_PORT,
+      notifyDeadlineMs: settings.WAYPOST_NOTIFY_DEADLINE,
     },
     clock,
     log,

@@ -27,6 +27,7 @@ export interface ApiSettings {
   adminToken: string;
   forbiddenLocalParts: readonly string[];
   mxPort: number;
+  notifyDeadlineMs: number;
 }
 
 export interface ApiContext {
