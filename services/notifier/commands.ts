@@ -32,9 +32,9 @@ async function replay(
   options: CommandOptions,
   command: Extract<Command, { command: "replay-notifications" }>,
 ): Promise<CommandReply> {
-  if (command.ids !== undefined) return done({ replayed: await options.dead.replay({ ids: command.ids }) });
+  if (command.ids !== undefined) return done({ ...(await options.dead.replay({ ids: command.ids })) });
   if (command.account === undefined) return refused("an account or ids");
-  return done({ replayed: await options.dead.replay({ account: command.account }) });
+  return done({ ...(await options.dead.replay({ account: command.account })) });
 }
 
 async function obey(options: CommandOptions, command: Command): Promise<CommandReply> {

@@ -15,10 +15,16 @@ interface Death {
   reason: string;
 }
 
+export interface Replayed {
+  replayed: number;
+  /** It ended before all were: whoever asked waits no longer than a minute. */
+  hasMore?: true;
+}
+
 export interface DeadKeeper {
   keep(batch: BatchMessage, death: Death): Promise<void>;
-  /** Publishes the chosen ones again; answers how many. */
-  replay(choice: DeadChoice): Promise<number>;
+  /** Publishes the chosen ones again. */
+  replay(choice: DeadChoice): Promise<Replayed>;
 }
 
 export interface DeadKeeperOptions {
@@ -31,6 +37,7 @@ export interface DeadKeeperOptions {
 }
 
 const PAGE = 100;
+const LONGEST_REPLAY_MS = 30_000;
 
 function deadOf(batch: BatchMessage, death: Death, { clock, terms }: DeadKeeperOptions): DeadNotification {
   const { account, jobId } = batch.push.meta;
@@ -76,7 +83,8 @@ export function createDeadKeeper(options: DeadKeeperOptions): DeadKeeper {
       const before = clock.now();
       for (;;) {
         const page = await store.take({ ...choice, before }, PAGE);
-        if (page.length === 0) return replayed;
+        if (page.length === 0) return { replayed };
+        if (clock.nowMs() - before.getTime() >= LONGEST_REPLAY_MS) return { replayed, hasMore: true };
         await publishAgain(page);
         replayed += page.length;
       }

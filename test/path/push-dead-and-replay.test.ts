@@ -93,7 +93,7 @@ it("stays in the list where it dies again before its replay is confirmed", async
   const keeper = keeperOf(async (messages) => {
     for (const { body } of messages) await keeper.keep(batchMessageSchema.parse(body), { url: "", reason: "again" });
   });
-  expect(await keeper.replay({ account })).toBe(1);
+  expect(await keeper.replay({ account })).toEqual({ replayed: 1 });
   expect(await notifier.dead(account)).toMatchObject([{ id: dead?.id, reason: "again" }]);
 });
 

@@ -117,13 +117,16 @@ const deadNotificationView = z
 const replayInput = z
   .strictObject({ account: z.string().min(1).optional(), ids: z.array(z.string()).min(1).max(1_000).optional() })
   .refine(({ account, ids }) => (account === undefined) !== (ids === undefined), { error: "either account or ids" });
-const replayedSchema = z.object({ replayed: z.int() });
+const replayedSchema = z.object({
+  replayed: z.int(),
+  hasMore: z.literal(true).optional().describe("30 s were not enough for all of them: replay again"),
+});
 
 async function replayNotifications(
   context: ApiContext,
   choice: z.output<typeof replayInput>,
   who: string,
-): Promise<{ replayed: number } | Problem> {
+): Promise<z.output<typeof replayedSchema> | Problem> {
   const { account } = choice;
   if (account !== undefined && (await context.accounts.find(account)) === undefined)
     return notFound(`account ${account}`);

@@ -82,7 +82,9 @@ function addDead({ program, run }: Verbs): void {
         }
         const chosen = flags.account === undefined ? { ids: flags.id } : { account: flags.account };
         const answer = await client.post("/v1/notifications/dead/replay", chosen);
-        return show(output, answer, ({ replayed }: { replayed: number }) => `${replayed} replayed`);
+        return show(output, answer, ({ replayed, hasMore }: { replayed: number; hasMore?: true }) =>
+          hasMore === true ? `${replayed} replayed; there are more: say it again` : `${replayed} replayed`,
+        );
       }),
     );
 }
