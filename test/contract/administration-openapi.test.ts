@@ -115,6 +115,15 @@ it("refers to nothing that is not there", () => {
   }
 });
 
+it("has no pattern that libraries of other languages cannot read", () => {
+  const patterns = [...JSON.stringify(document).matchAll(/"pattern":("(?:[^"\\]|\\.)*")/g)].map(
+    ([, pattern]) => JSON.parse(pattern ?? "") as string,
+  );
+  expect(patterns.length).toBeGreaterThan(0);
+  // Properties of Unicode, \u and look-behind are ECMAScript's.
+  expect(patterns.filter((pattern) => /\\[pPu]|\(\?</.test(pattern))).toEqual([]);
+});
+
 it("holds schemas that answers fit", async () => {
   const ajv = new Ajv2020({ strict: false, validateFormats: false });
   ajv.addSchema({ $id: "document", components: document.components });
