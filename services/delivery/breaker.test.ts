@@ -1,6 +1,16 @@
 import { describe, expect, it } from "vitest";
+import { outcomeOf } from "#shared/life/outcome.ts";
 import type { BreakerState } from "./breaker.ts";
-import { CLOSED, connectionsOf, onFault, onProbeFault, onSuccess, onToldSuspended, resumed } from "./breaker.ts";
+import {
+  CLOSED,
+  connectionsOf,
+  faultOf,
+  onFault,
+  onProbeFault,
+  onSuccess,
+  onToldSuspended,
+  resumed,
+} from "./breaker.ts";
 
 const FAULT = { reason: "connection refused" };
 const NOW = 1_000_000;
@@ -66,5 +76,25 @@ describe("a breaker", () => {
 
   it("comes back when told so", () => {
     expect(connectionsOf(resumed(faulted(5), 8, NOW), 8)).toBe(2);
+  });
+});
+
+describe("what mails of others are told of a fault", () => {
+  const reply = { code: 421, enhanced: undefined, text: "421 <ada@example.com>: too many mails" };
+
+  it.each(["mail", "rcpt", "data", "dot"] as const)("is no reply to %s, which may name an address", (step) => {
+    const fault = faultOf(outcomeOf({ kind: "reply", step, reply }));
+    expect(fault).toEqual({ reason: `421 4.3.2 in reply to ${step}`, response: reply.text });
+  });
+
+  it("is what the server said to anybody, or what was met instead", () => {
+    const greeting = { ...reply, text: "421 closing" };
+    expect(faultOf(outcomeOf({ kind: "reply", step: "greeting", reply: greeting }))?.reason).toBe("421 closing");
+    const refused = { kind: "local", step: "connect", cause: "connect-refused", detail: "refused" } as const;
+    expect(faultOf(outcomeOf(refused))).toEqual({ reason: "refused" });
+  });
+
+  it("is nothing where the fault is the mail's", () => {
+    expect(faultOf(outcomeOf({ kind: "reply", step: "rcpt", reply: { ...reply, code: 450 } }))).toBeUndefined();
   });
 });

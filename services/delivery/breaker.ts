@@ -1,6 +1,9 @@
 // A breaker as plain data (design, Delivery): five faults in a row suspend, single probes after 1, 2, 4 … 60 s,
 // the first success resumes with a quarter of the connections, doubling each 10 successes.
 
+import type { AttemptResult } from "#shared/contracts/attempt.ts";
+import { TRANSACTION_STEPS } from "#shared/life/outcome.ts";
+
 export const FAULTS_TO_SUSPEND = 5;
 export const FIRST_PROBE_MS = 1_000;
 export const LONGEST_PROBE_MS = 60_000;
@@ -37,6 +40,19 @@ export const CLOSED: BreakerState = {
   successes: 0,
   suspension: undefined,
 };
+
+/**
+ * What a result says against its destination, if it does. The reason is told with mails of others, on the default route of
+ * other accounts too: a reply to MAIL, or to what comes after it, may name the sender and the recipient of its own mail.
+ */
+export function faultOf(result: AttemptResult): Fault | undefined {
+  const { status, blame, origin, step, text } = result;
+  if (status !== "deferred" || blame === "mail") return undefined;
+  if (origin !== "remote") return { reason: text };
+  const isOfMail = step !== undefined && TRANSACTION_STEPS.includes(step);
+  const reason = isOfMail ? `${result.replyCode} ${result.enhancedStatus} in reply to ${step}` : text;
+  return { reason, response: text };
+}
 
 function suspended(state: BreakerState, fault: Fault, nowMs: number): BreakerState {
   const suspension: Suspension = {

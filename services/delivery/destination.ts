@@ -5,6 +5,7 @@ import type { BreakerState, Fault } from "./breaker.ts";
 import {
   CLOSED,
   connectionsOf,
+  faultOf,
   isProbeDue,
   onFault,
   onProbeFault,
@@ -123,9 +124,8 @@ export class Destination {
   #report(result: AttemptResult, afterFault: typeof onFault): void {
     if (result.origin === "remote") this.lastResponse = result.text;
     const now = this.#options.clock.nowMs();
-    const isFault = result.status === "deferred" && result.blame !== "mail";
-    if (isFault) {
-      const fault = { reason: result.text, response: result.origin === "remote" ? result.text : undefined };
+    const fault = faultOf(result);
+    if (fault !== undefined) {
       this.#become(afterFault(this.#breaker, fault, now));
     } else if (result.origin === "remote") {
       this.#become(onSuccess(this.#breaker, this.#options.connections(), now));
