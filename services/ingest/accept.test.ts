@@ -52,7 +52,7 @@ function setUp(parts: Partial<AcceptorParts> = {}, beginning?: Beginning) {
       },
     },
     keys,
-    waiting: { of: async () => 0, accepted: () => undefined },
+    waiting: { enter: async () => undefined, leave: () => undefined },
     watch: { accepted: () => undefined },
     rates: { limit: createRate(stillClock), flood: createRate(stillClock) },
     sealer,
@@ -161,7 +161,7 @@ describe("accepting", () => {
 describe("refusing", () => {
   it.each([
     ["a sender domain of someone else", {}, requestTo(1, { mail: { from: { email: "a@else.example" } } }), 422],
-    ["more than may wait", { waiting: { of: async () => 2_000, accepted: () => undefined } }, requestTo(1), 429],
+    ["more than may wait", { waiting: { enter: async () => 2_000, leave: () => undefined } }, requestTo(1), 429],
     [
       "jobs over the rate",
       { rates: { limit: { take: () => 1_500 }, flood: { take: () => 0 } } },
@@ -172,6 +172,21 @@ describe("refusing", () => {
     const { accept, published } = setUp(parts);
     expect(await accept(submission)).toMatchObject({ kind: "refused", problem: { status } });
     expect(published).toEqual([]);
+  });
+
+  it("counts a job's mails among those that wait where it was accepted, and no longer where it was not", async () => {
+    const told: unknown[] = [];
+    const waiting = {
+      enter: async () => undefined,
+      leave: (...[, mails, isAccepted]: [string, number, boolean]) => void told.push(mails, isAccepted),
+    };
+    const limits = { waitingMails: 9, jobsPerSecond: 1 };
+    const overRate = { limit: { take: () => 1_500 }, flood: { take: () => 0 } };
+    const away = { ready: true, blocked: undefined, publish: () => Promise.reject(new BrokerUnavailable("?")) };
+    await setUp({ waiting }).accept(requestTo(2));
+    await setUp({ waiting, broker: away }).accept(requestTo(3));
+    await setUp({ waiting, rates: overRate }).accept({ ...requestTo(4), account: { ...account, limits } });
+    expect(told).toEqual([2, true, 3, false, 4, false]);
   });
 
   const words = `${"x".repeat(800)} `.repeat(20).trim();
@@ -283,7 +298,7 @@ describe("idempotency keys", () => {
   });
 
   it("are free again when nothing was published, and can be taken over when that is unknown", async () => {
-    const refused = setUp({ waiting: { of: async () => 9_999, accepted: () => undefined } });
+    const refused = setUp({ waiting: { enter: async () => 9_999, leave: () => undefined } });
     await refused.accept(keyed(requestTo(1)));
     expect(refused.steps).toEqual(["release"]);
     const unknown = setUp({

@@ -54,7 +54,7 @@ export function createAcceptor(parts: AcceptorParts): Accept {
   const acceptKeyed = createKeyed(parts.keys, parts.clock);
   const withinLargeJobs = createLargeJobs(parts.clock);
   const perform = (submission: Submission, identity: Identity): Promise<Acceptance> =>
-    publishJob(parts, submission, identity);
+    acceptWithin(parts, submission, identity);
   const begin = (submission: Submission): Promise<Acceptance> => {
     const identity = {
       jobId: parts.clock.uuid(),
@@ -94,7 +94,7 @@ async function refusalOf({ configuration }: AcceptorParts, submission: Submissio
   return { kind: "refused", problem: problemOf(422, "The sender's domain is not one of the account's.", errors) };
 }
 
-/** What an account may have waiting, and how fast it may submit. */
+/** What an account may have waiting, and how fast it may submit. Without a refusal its mails are let in among those that wait. */
 async function limitOf(parts: AcceptorParts, submission: Submission): Promise<Acceptance | undefined> {
   const { _id: account, limits } = submission.account;
   const over = (detail: string, ms: number): Acceptance => ({
@@ -102,13 +102,16 @@ async function limitOf(parts: AcceptorParts, submission: Submission): Promise<Ac
     problem: problemOf(429, detail),
     retryAfterSeconds: Math.max(1, Math.ceil(ms / 1_000)),
   });
-  const waiting = await parts.waiting.of(account);
-  if (waiting + countMails(submission) > limits.waitingMails) {
+  const mails = countMails(submission);
+  const waiting = await parts.waiting.enter(account, mails, limits.waitingMails);
+  if (waiting !== undefined) {
     return over(`The account has ${waiting} mails waiting; at most ${limits.waitingMails}.`, 30_000);
   }
   if (limits.jobsPerSecond === undefined) return undefined;
   const waitMs = parts.rates.limit.take(account, limits.jobsPerSecond);
-  return waitMs === 0 ? undefined : over(`At most ${limits.jobsPerSecond} jobs a second.`, waitMs);
+  if (waitMs === 0) return undefined;
+  parts.waiting.leave(account, mails, false);
+  return over(`At most ${limits.jobsPerSecond} jobs a second.`, waitMs);
 }
 
 /** Reads right from the submission whether it is bulk: many addresses, or one of a flood. */
@@ -117,9 +120,20 @@ function isBulk({ rates }: AcceptorParts, submission: Submission): boolean {
   return isFlood || countMails(submission) > MOST_INTERACTIVE;
 }
 
-async function publishJob(parts: AcceptorParts, submission: Submission, identity: Identity): Promise<Acceptance> {
+async function acceptWithin(parts: AcceptorParts, submission: Submission, identity: Identity): Promise<Acceptance> {
   const limit = await limitOf(parts, submission);
   if (limit !== undefined) return limit;
+  let isAccepted = false;
+  try {
+    const acceptance = await publishJob(parts, submission, identity);
+    isAccepted = acceptance.kind === "accepted";
+    return acceptance;
+  } finally {
+    parts.waiting.leave(submission.account._id, countMails(submission), isAccepted);
+  }
+}
+
+async function publishJob(parts: AcceptorParts, submission: Submission, identity: Identity): Promise<Acceptance> {
   const { sealer, contents, log } = parts;
   // Of the first try: a copy of the job ends when the job does, at once where that is over.
   const deadline = new Date(identity.receivedAt.getTime() + parts.retryDeadlineMs);
@@ -139,7 +153,6 @@ async function publishJob(parts: AcceptorParts, submission: Submission, identity
     messageId: identity.jobId,
     suspect: identity.suspect,
   });
-  parts.waiting.accepted(submission.account._id, mails);
   parts.watch.accepted({ head: message.head, addresses: message.entries.flatMap((entry) => entry.addresses) });
   trace.getActiveSpan()?.setAttribute(ATTRIBUTES.jobId, identity.jobId);
   log.info({ jobId: identity.jobId, account: submission.account._id, mails, bulk }, "ingest.accepted");

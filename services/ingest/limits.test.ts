@@ -3,6 +3,7 @@ import type { Clock } from "#shared/clock.ts";
 import { createAuthenticator } from "./authenticate.ts";
 import { createFailedLogins } from "./failed-logins.ts";
 import { createRate } from "./rate.ts";
+import type { WaitingMails } from "./waiting-mails.ts";
 import { createWaitingMails } from "./waiting-mails.ts";
 import { fixedConfiguration } from "#test/support/fixed-configuration.ts";
 import { createLog } from "#shared/log.ts";
@@ -228,19 +229,32 @@ it("gives a token in ten seconds to an account that has a tenth of a job a secon
   expect(rate.take("a", 0.1)).toBe(0);
 });
 
+/** Nobody gets in where none may wait: he is told how many do. */
+const countWaiting = (waiting: WaitingMails): Promise<number | undefined> => waiting.enter("acme", 1, 0);
+
 it("adds to the recorded waiting mails what was accepted since", async () => {
   vi.useFakeTimers({ toFake: ["performance"] });
   const clock = clockAt(0);
   let recorded = 5;
   const waiting = createWaitingMails({ count: async () => recorded, clock, log: createLog("test", "silent") });
-  expect(await waiting.of("acme")).toBe(5);
-  waiting.accepted("acme", 3);
-  expect(await waiting.of("acme")).toBe(8);
+  expect(await countWaiting(waiting)).toBe(5);
+  await waiting.enter("acme", 3, 8);
+  waiting.leave("acme", 3, true);
+  expect(await countWaiting(waiting)).toBe(8);
   recorded = 8;
   vi.advanceTimersByTime(2_000);
-  await waiting.of("acme");
+  await countWaiting(waiting);
   await Promise.resolve();
-  expect(await waiting.of("acme")).toBe(8);
+  expect(await countWaiting(waiting)).toBe(8);
+});
+
+it("lets in no more waiting mails than may wait, of jobs that come at once, and again what was not accepted", async () => {
+  const waiting = createWaitingMails({ count: async () => 4, clock: clockAt(0), log: createLog("test", "silent") });
+  const answers = await Promise.all(Array.from({ length: 5 }, () => waiting.enter("acme", 2, 8)));
+  expect(answers).toEqual([undefined, undefined, 8, 8, 8]);
+  waiting.leave("acme", 2, true);
+  waiting.leave("acme", 2, false);
+  expect(await countWaiting(waiting)).toBe(6);
 });
 
 it("counts waiting mails again though the clock was set back", async () => {
@@ -248,16 +262,16 @@ it("counts waiting mails again though the clock was set back", async () => {
   const clock = clockAt(100_000_000);
   let recorded = 5;
   const waiting = createWaitingMails({ count: async () => recorded, clock, log: createLog("test", "silent") });
-  expect(await waiting.of("acme")).toBe(5);
+  expect(await countWaiting(waiting)).toBe(5);
   recorded = 0;
   clock.move(-7_200_000);
   vi.advanceTimersByTime(2_000);
-  await waiting.of("acme");
-  expect(await waiting.of("acme")).toBe(0);
+  await countWaiting(waiting);
+  expect(await countWaiting(waiting)).toBe(0);
 });
 
 it("takes the last known number while the record is away", async () => {
   const log = createLog("test", "silent");
   const waiting = createWaitingMails({ count: () => Promise.reject(new Error("away")), clock: clockAt(0), log });
-  expect(await waiting.of("acme")).toBe(0);
+  expect(await countWaiting(waiting)).toBe(0);
 });

@@ -1,4 +1,5 @@
-// How many mails an account has waiting (`limits.waitingMails`): as the record last said, and what was accepted here since.
+// How many mails an account has waiting (`limits.waitingMails`): as the record last said, what was accepted here since, and what
+// is being accepted, so that of many at once no more get in than may wait.
 // The record is asked again in the background; how often depends on how long the count took, so that it never costs much.
 import { LRUCache } from "lru-cache";
 import type { Clock } from "#shared/clock.ts";
@@ -17,10 +18,16 @@ interface Known {
   goodUntil: number;
 }
 
+const NOTHING = { counted: 0, since: 0 };
+
 export interface WaitingMails {
-  /** The number as far as it is known. Waits for the record only where nothing is known of the account. */
-  of(account: string): Promise<number>;
-  accepted(account: string, mails: number): void;
+  /**
+   * Lets these mails in where no more than `most` wait with them; otherwise answers how many wait. Waits for the record only
+   * where nothing is known of the account.
+   */
+  enter(account: string, mails: number, most: number): Promise<number | undefined>;
+  /** What was let in is accepted, or is not after all. */
+  leave(account: string, mails: number, isAccepted: boolean): void;
 }
 
 export interface WaitingMailsParts {
@@ -33,6 +40,7 @@ export interface WaitingMailsParts {
 export function createWaitingMails({ count, clock, log }: WaitingMailsParts): WaitingMails {
   const known = new LRUCache<string, Known>({ max: MOST_REMEMBERED });
   const counting = new Map<string, Promise<void>>();
+  const entered = new Map<string, number>();
   // A clock that is set back keeps no count for longer.
   const steady = createSteadyClock(clock);
 
@@ -46,7 +54,7 @@ export function createWaitingMails({ count, clock, log }: WaitingMailsParts): Wa
       known.set(account, { counted, since, goodUntil: steady.nowMs() + ageMs });
     } catch (error) {
       log.warn({ err: error, account }, "ingest.waiting-unknown");
-      const last = known.get(account) ?? { counted: 0, since: 0 };
+      const last = known.get(account) ?? NOTHING;
       known.set(account, { ...last, goodUntil: steady.nowMs() + LEAST_AGE_MS });
     } finally {
       counting.delete(account);
@@ -59,17 +67,29 @@ export function createWaitingMails({ count, clock, log }: WaitingMailsParts): Wa
     return started;
   }
 
+  async function toKnow(account: string): Promise<void> {
+    const before = known.get(account);
+    if (before === undefined) await refresh(account);
+    else if (before.goodUntil <= steady.nowMs()) void refresh(account);
+  }
+
+  const enteredOf = (account: string): number => entered.get(account) ?? 0;
+
   return {
-    of: async (account) => {
-      const before = known.get(account);
-      if (before === undefined) await refresh(account);
-      else if (before.goodUntil <= steady.nowMs()) void refresh(account);
-      const now = known.get(account);
-      return now === undefined ? 0 : now.counted + now.since;
+    enter: async (account, mails, most) => {
+      await toKnow(account);
+      const { counted, since } = known.get(account) ?? NOTHING;
+      const waiting = counted + since + enteredOf(account);
+      if (waiting + mails > most) return waiting;
+      entered.set(account, enteredOf(account) + mails);
+      return undefined;
     },
-    accepted: (account, mails) => {
+    leave: (account, mails, isAccepted) => {
+      const left = enteredOf(account) - mails;
+      if (left === 0) entered.delete(account);
+      else entered.set(account, left);
       const now = known.get(account);
-      if (now !== undefined) now.since += mails;
+      if (isAccepted && now !== undefined) now.since += mails;
     },
   };
 }
