@@ -73,12 +73,14 @@ async function sendAnew(plan: AttemptPlan): Promise<Attempted> {
   plan.bounds.onAnswered?.("resolve");
   let last: Attempted | undefined;
   for (const target of found.targets) {
+    await plan.pool.untilGone(plan.key);
     const opened = await openSession(target, plan);
     if (opened.ok) {
       const { end, place } = await sendOn(opened.session, plan);
       return end.kind === "abandoned" ? end : resultOf(end, place, plan.requestsTls);
     }
     if (opened.end.kind === "abandoned") return opened.end;
+    await opened.gone;
     last = resultOf(opened.end, { target, localAddress: target.localAddress, tls: opened.tls }, plan.requestsTls);
     if (!mayTryNextHost(outcomeOf(opened.end))) return last;
     if (plan.bounds.clock.nowMs() >= plan.bounds.limits.totalMs) return last;

@@ -53,7 +53,7 @@ export class Destination {
 
   constructor(options: DestinationOptions) {
     this.#options = options;
-    this.pool = new SessionPool();
+    this.pool = new SessionPool(() => this.connections);
     this.#gate = new Gate(() => this.connections);
     this.lastUsedMs = options.clock.nowMs();
   }

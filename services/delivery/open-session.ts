@@ -13,7 +13,10 @@ export interface OpenedSession {
   target: Target;
 }
 
-export type Opened = ({ ok: true } & OpenedSession) | { ok: false; end: ConversationEnd; tls?: TlsFacts };
+/** `gone`: when its connection is, where there was one. What is opened before that is one more at its server. */
+type NotOpened = { ok: false; end: ConversationEnd; tls?: TlsFacts; gone?: Promise<void> };
+
+export type Opened = ({ ok: true } & OpenedSession) | NotOpened;
 
 /** A bare machine name proves nothing: many machines have the same. */
 function greetsAsUs(greeting: string, helloName: string): boolean {
@@ -39,9 +42,9 @@ async function openOnce(target: Target, options: OpenOptions): Promise<Opened> {
   const session = new SmtpSession({ ...target, helloName }, connected.socket, bounds);
   onStep?.("connect", session);
   const fail = (answer: Exclude<Answer, { kind: "ok" }>): Opened => {
-    const { tls } = session;
+    const { tls, gone } = session;
     session.close();
-    return { ok: false, end: answer, tls };
+    return { ok: false, end: answer, tls, gone };
   };
   const hello = await session.hello(bounds);
   if (greetsAsUs(session.greeting, helloName)) {
@@ -71,5 +74,6 @@ export async function openSession(target: Target, options: OpenOptions): Promise
   const isTlsFault = end.kind === "local" && (end.cause === "tls-failed" || end.cause === "tls-certificate");
   if (!isTlsFault) return opened;
   options.onWithoutTls?.(end.detail);
+  await opened.gone;
   return openOnce({ ...target, tls: "never" }, options);
 }

@@ -54,8 +54,10 @@ export class SmtpSession {
   #asked = { command: "", reply: "" };
   #isDirty = false;
   #isClosed = false;
-  /** Called once, when the connection is gone. */
+  /** Called once, when the session is over. */
   onClosed: (() => void) | undefined;
+  /** Resolves when the connection is gone: its server has hung up, or had its time to. */
+  readonly gone: Promise<void>;
   #onAnswered: Bounds["onAnswered"];
   transactions = 0;
   /** When each step was answered first. */
@@ -69,6 +71,7 @@ export class SmtpSession {
   constructor(plan: SessionPlan, socket: Socket, bounds: Bounds) {
     this.plan = plan;
     this.#socket = socket;
+    this.gone = new Promise((resolve) => socket.once("close", () => resolve()));
     this.#clock = bounds.clock;
     this.#openedMs = this.#clock.nowMs();
     this.#timer = new StepTimer(socket, bounds.clock, (step, limit) => this.#onLate(step, limit));
