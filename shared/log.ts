@@ -1,13 +1,15 @@
 // Logging: JSON lines on stdout, with the ids of the active span (operator contract, LOG_LEVEL).
 import { trace } from "@opentelemetry/api";
-import type { Logger } from "pino";
+import type { DestinationStream, Logger, LoggerOptions } from "pino";
 import { pino } from "pino";
 
 export type Log = Logger;
 
+const MOST_WAITING_BYTES = 1_048_576;
+
 /** The log of one service. An entry's message is a fixed event name (`delivery.attempted`); facts are fields. */
 export function createLog(service: string, level: string): Log {
-  return pino({
+  const options: LoggerOptions = {
     level,
     base: { service },
     messageKey: "event",
@@ -17,5 +19,22 @@ export function createLog(service: string, level: string): Log {
       const context = trace.getActiveSpan()?.spanContext();
       return context === undefined ? {} : { trace_id: context.traceId, span_id: context.spanId };
     },
-  });
+  };
+  return pino(options, openStdout());
+}
+
+/**
+ * A full disk, or a reader that stands still, is no reason to end: lines wait for it, and what is beyond their bound is left
+ * out. At its end a process would wait for a disk that is full for ever.
+ */
+function openStdout(): DestinationStream {
+  const stdout = pino.destination({ dest: process.stdout.fd, sync: false, maxLength: MOST_WAITING_BYTES });
+  const flush = stdout.flushSync.bind(stdout);
+  let isFailing = false;
+  stdout.on("error", () => (isFailing = true));
+  stdout.on("write", () => (isFailing = false));
+  stdout.flushSync = () => {
+    if (!isFailing) flush();
+  };
+  return stdout;
 }
