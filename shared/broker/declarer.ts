@@ -3,7 +3,7 @@
 // tells everybody, for its consumers may not be told by the broker.
 import type { Channel, ChannelModel } from "amqplib";
 import type { Clock } from "#shared/clock.ts";
-import { BrokerUnavailable } from "#shared/errors.ts";
+import { BrokerUnavailable, wordsOf } from "#shared/errors.ts";
 import type { Log } from "#shared/log.ts";
 import { createTurns } from "#shared/turns.ts";
 import type { ExchangeSpec, QueueSpec } from "./topology.ts";
@@ -144,8 +144,11 @@ export class Declarer {
     try {
       return await this.#run(async (channel) => (await channel.checkQueue(queue)).messageCount);
     } catch (error) {
-      if (codeOf(error) === NOT_FOUND) return undefined;
-      throw error;
+      const code = codeOf(error);
+      if (code === NOT_FOUND) return undefined;
+      throw code === undefined
+        ? error
+        : new BrokerUnavailable(`the broker says nothing of ${queue}: ${wordsOf(error)}`, error);
     }
   }
 

@@ -65,3 +65,21 @@ it("waits for what delivery says of relays as long as silent DNS servers keep it
     ["dns relay.example.com", "DNS look-up failed (ETIMEOUT)"],
   ]);
 });
+
+it("says that the broker refuses to be asked about its queues, and nothing of what it could not ask", async () => {
+  const refused = (): Promise<never> => Promise.reject(new Error("403 (ACCESS-REFUSED): access to queue refused"));
+  const context = {
+    broker: { ready: true, depth: refused, differs: refused },
+    store: { ping: async () => undefined },
+    deadLetters: { count: async () => 0 },
+    configuration: { isFresh: true },
+  } as unknown as ApiContext;
+  const checks = await examine(context);
+  expect(checks.map(({ check, ok }) => [check, ok])).toEqual([
+    ["broker", false],
+    ["database", true],
+    ["configuration", true],
+    ["dead letters", true],
+  ]);
+  expect(checks[0]).toMatchObject({ detail: "403 (ACCESS-REFUSED): access to queue refused" });
+});

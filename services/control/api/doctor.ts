@@ -1,7 +1,7 @@
 // The check of what the system stands on: what is wrong, and how to mend it.
 import { z } from "zod";
 import { TOPOLOGY } from "#shared/broker/topology.ts";
-import { isRetriable } from "#shared/errors.ts";
+import { isRetriable, wordsOf } from "#shared/errors.ts";
 import type { Relay } from "#shared/routing/configuration.ts";
 import { relayLaneName } from "#shared/routing/lane.ts";
 import { ask } from "../commands.ts";
@@ -33,12 +33,18 @@ async function brokerChecks({ broker }: ApiContext): Promise<Check[]> {
     const mend = "give the broker memory or disk: it takes no messages until the alarm is over";
     return [{ check: "broker", ok: false, detail: `blocked: ${broker.blocked}`, mend }];
   }
-  if (!broker.ready) {
-    const mend =
-      "start RabbitMQ; see AMQP_URL, that its user may configure, write and read all, and delete an exchange that is not as Waypost has it";
-    return [{ check: "broker", ok: false, detail: broker.failure ?? "no connection", mend }];
+  if (!broker.ready) return [noBroker(broker.failure ?? "no connection")];
+  try {
+    return [fine("broker", "connected"), ...(await topologyChecks(broker))];
+  } catch (error) {
+    return [noBroker(wordsOf(error))];
   }
-  return [fine("broker", "connected"), ...(await topologyChecks(broker))];
+}
+
+function noBroker(detail: string): Check {
+  const mend =
+    "start RabbitMQ; see AMQP_URL, that its user may configure, write and read all, and delete an exchange that is not as Waypost has it";
+  return { check: "broker", ok: false, detail, mend };
 }
 
 async function topologyChecks(broker: ApiContext["broker"]): Promise<Check[]> {
