@@ -3,8 +3,9 @@ import type { Server } from "node:http";
 import type { Broker } from "#shared/broker/actor.ts";
 import { connectBroker } from "#shared/broker/broker.ts";
 import type { ServiceName } from "#shared/broker/topology.ts";
-import { systemClock } from "#shared/clock.ts";
+import { createSteadyClock, systemClock } from "#shared/clock.ts";
 import { serveHealth } from "#shared/health.ts";
+import { restWithoutStore } from "#shared/rest-without-store.ts";
 import type { Log } from "#shared/log.ts";
 import type { RunningService, ServiceDefinition } from "#shared/service-definition.ts";
 import type { CommonSettings, SettingsOf } from "#shared/settings.ts";
@@ -19,7 +20,6 @@ const EXIT_CLEAN = 0;
 const EXIT_FAILED = 1;
 /** After the drain: connections are closed and the last spans sent. */
 const CLOSE_MS = 2_000;
-const ASK_AGAIN_MS = 500;
 
 export interface RunOptions<S extends ServiceName> {
   settings: SettingsOf<S>;
@@ -62,7 +62,6 @@ async function open(name: ServiceName, options: Omit<RunOptions<ServiceName>, "s
   const clock = systemClock;
   const telemetry = await startTelemetry({ service: name, variables: openTelemetryVariables(), log, clock });
   const store = connectStore(common.MONGODB_URI, log);
-  void keepAsking(store);
   const broker = connectBroker({ urls: common.AMQP_URL, service: name, log, clock });
   const health = await serveHealth({
     host: common.WAYPOST_BIND,
@@ -72,15 +71,8 @@ async function open(name: ServiceName, options: Omit<RunOptions<ServiceName>, "s
   });
   const drainMs = common.WAYPOST_DRAIN_SECONDS * 1_000;
   const parts: Parts = { log, drainMs, telemetry, broker, store, health, running: undefined, isStopping: false };
+  void restWithoutStore({ store, broker, clock: createSteadyClock(clock), isOver: () => parts.isStopping });
   return parts;
-}
-
-/** The driver connects with its first question; from then on it knows by itself whether there is a primary. */
-async function keepAsking(store: Store): Promise<void> {
-  while (!store.isReady) {
-    await store.ping().catch(() => undefined);
-    if (!store.isReady) await systemClock.sleep(ASK_AGAIN_MS);
-  }
 }
 
 const because = ({ failure }: Broker | Store): string => (failure === undefined ? "" : ` (${failure})`);

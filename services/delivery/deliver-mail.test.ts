@@ -27,6 +27,7 @@ interface Scene {
   outcome: Attempt | undefined;
   claim: ClaimAnswer;
   nowMs: number;
+  isFresh: boolean;
   /** What was asked of the ledger, and the attempts. */
   steps: string[];
   isClaimLost: boolean;
@@ -47,6 +48,7 @@ function setUp(): Scene {
     outcome: undefined,
     claim: "claimed",
     nowMs: 1_000_000,
+    isFresh: true,
     steps: [],
     isClaimLost: false,
     isDeliveryLost: false,
@@ -86,10 +88,15 @@ function portsOf(scene: Scene): DeliverPorts {
     return answer;
   };
   return {
-    configuration: { current: () => scene.configuration, isFresh: true } as DeliverPorts["configuration"],
+    configuration: {
+      current: () => scene.configuration,
+      get isFresh() {
+        return scene.isFresh;
+      },
+    } as DeliverPorts["configuration"],
     ledger: { outcomeOf: async () => ask("asks", scene.outcome) } as unknown as DeliverPorts["ledger"],
     clock: systemClock,
-    steady: { ...systemClock, nowMs: () => scene.nowMs },
+    steady: { ...systemClock, nowMs: () => scene.nowMs, sleep: async (ms) => void (scene.nowMs += ms) },
     metrics: createDeliveryMetrics(),
     attempts: {
       nextOwner: () => "owner",
@@ -205,4 +212,11 @@ it("a mail that has its outcome is not parked where that cannot be written: it i
   scene.bug = new TypeError("no such thing");
   scene.unrecorded = DELIVERED;
   await expect(scene.deliver()).rejects.toThrow("no such thing");
+});
+
+it("a mail goes back to its lane, unsent, where the configuration stays unconfirmed: another replica may know it", async () => {
+  const scene = setUp();
+  scene.isFresh = false;
+  expect(await scene.deliver()).toBe("waypost.mails put back");
+  expect(scene.steps).toEqual([]);
 });

@@ -57,7 +57,8 @@ const keyOf = (mail: MailMessage): LedgerKey => ({ mailId: mail.mailId, attempt:
  */
 const PATIENCE_MS = 1_000;
 
-const LONGEST_STALE_MS = 300_000;
+/** Another replica may know the configuration; an election of another primary of the database takes less. */
+const LONGEST_STALE_MS = 15_000;
 const FRESH_POLL_MS = 250;
 
 /** The route of this attempt, or undefined where it is not this lane's, or the mail is to be signed first: then it is routed again, unsent. */
@@ -95,7 +96,7 @@ export async function deliverMail(
   const { message: mail, content } = delivery;
   const carried: CarriedMail = { mail, content };
   const takenMs = ports.steady.nowMs();
-  await untilFresh(ports);
+  if (!(await isFreshInTime(ports))) return done(mailToLane(putBack(carried), ports.clock.now()));
   const before = ports.configuration.current();
   const found = routeHere(mail, runner.lane, { configuration: before, ports });
   const known = await askLedger(ports, delivery);
@@ -140,7 +141,7 @@ async function startHere(ports: DeliverPorts, entered: Entered): Promise<Verdict
   if (held === "put-back") return done(mailToTier(putBack({ mail, content }), SUSPECT_TIER_MS));
   try {
     const body = await held.read();
-    await untilFresh(ports);
+    if (!(await isFreshInTime(ports))) return done(mailToLane(putBack({ mail, content }), ports.clock.now()));
     return await startWith(ports, entered, body);
   } finally {
     held.leave();
@@ -176,10 +177,11 @@ async function startWith(ports: DeliverPorts, entered: Entered, body: Buffer | u
   return attemptHere(ports, { delivery, body, found: now, configuration, destination, place, claimsFirst });
 }
 
-/** A mail that only waits for the configuration has no copy: it is not given back for that, which would make it suspect. */
-async function untilFresh({ configuration, clock }: DeliverPorts): Promise<void> {
-  const until = clock.nowMs() + LONGEST_STALE_MS;
-  while (!configuration.isFresh && clock.nowMs() < until) await clock.sleep(FRESH_POLL_MS);
+/** A mail that only waits for the configuration has no copy: its message is not given back for that, which would make it suspect. */
+async function isFreshInTime({ configuration, steady }: DeliverPorts): Promise<boolean> {
+  const until = steady.nowMs() + LONGEST_STALE_MS;
+  while (!configuration.isFresh && steady.nowMs() < until) await steady.sleep(FRESH_POLL_MS);
+  return configuration.isFresh;
 }
 
 function putBack({ mail, content }: CarriedMail): CarriedMail {

@@ -11,8 +11,8 @@ import type { Ledger, LedgerKey } from "#shared/store/ledger.ts";
 /** Bounded: one whose mail came to another replica is never asked for again. */
 const KEPT = 10_000;
 const AGAIN_MS = 250;
-/** Then the mail is given back; well before the broker takes it (30 minutes). */
-export const LONGEST_MS = 300_000;
+/** Then the mail is given back, and may be sent again by who has a database; well before the broker takes it (30 minutes). */
+export const LONGEST_MS = 1_500_000;
 
 const idOf = ({ mailId, attempt }: LedgerKey): string => `${mailId}:${attempt}`;
 

@@ -167,6 +167,11 @@ export interface Broker {
   readonly failure: string | undefined;
   /** Set while a memory or disk alarm of the broker blocks publishing. */
   readonly blocked: string | undefined;
+  /**
+   * Takes nothing from any mailbox, and gives back what waits for a backing service that this process lacks: another replica
+   * may have it. Or takes again.
+   */
+  rest(isResting: boolean): void;
   /** Takes nothing new from any mailbox; what is in hand goes on, and publishing works as before. */
   stopTaking(): Promise<void>;
   /** Stops consuming, finishes what is in hand for at most `drainMs`, closes; the rest goes back to its queue. */

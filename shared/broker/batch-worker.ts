@@ -3,8 +3,7 @@
 import type { Context } from "@opentelemetry/api";
 import { context } from "@opentelemetry/api";
 import type { BatchActor, Delivery, Verdict } from "./actor.ts";
-import type { Held } from "./held.ts";
-import type { Worker } from "./mailbox.ts";
+import type { Worker } from "./mailbox-options.ts";
 import type { Job, Outcome, WorkShop } from "./worker.ts";
 import { attempt, isFault, settle, take, waitForService } from "./worker.ts";
 
@@ -163,7 +162,11 @@ class Batches<M> {
       } catch (error) {
         deliveries = deliveries.map((delivery) => ({ ...delivery, suspect: true }));
         if (!isFault(this.#shop, error)) return this.#oneByOne(items, deliveries, parents);
-        await waitForService(this.#shop, firstOf(items), error);
+        await waitForService(
+          this.#shop,
+          items.map(({ held }) => held),
+          error,
+        );
       }
     }
   }
@@ -187,11 +190,4 @@ class Batches<M> {
     if (verdict === undefined) throw new Error("a batch has as many verdicts as deliveries");
     return verdict;
   }
-}
-
-/** One that still waits for an outcome, if there is any. */
-function firstOf<M>(items: readonly Item<M>[]): Held {
-  const first = items.find((item) => !item.held.isLost) ?? items[0];
-  if (first === undefined) throw new Error("a batch is never empty");
-  return first.held;
 }

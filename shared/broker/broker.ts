@@ -228,6 +228,10 @@ class RuntimeBroker implements Broker {
     return this.#publisher.blocked;
   }
 
+  rest(isResting: boolean): void {
+    this.#mailboxes.rest(isResting);
+  }
+
   stopTaking(): Promise<void> {
     return this.#mailboxes.stopTaking();
   }

@@ -60,3 +60,14 @@ it("holds nobody when the service stops", async () => {
   await gate.wait();
   expect(closing.signal.aborted).toBe(true);
 });
+
+it("holds nobody while it rests, and is open after it", async () => {
+  const gate = new FaultGate(handClock().clock, new AbortController().signal);
+  const waiting = gate.wait();
+  gate.rest(true);
+  await waiting;
+  await gate.wait();
+  expect(gate.isResting).toBe(true);
+  gate.rest(false);
+  expect([gate.isResting, gate.isShut]).toEqual([false, false]);
+});

@@ -1,5 +1,6 @@
 // Pauses a mailbox while a backing service is away: what is in hand waits here, one at a time tries again, and the first
-// that succeeds lets all others go on. No delivery is given back for it, so no delivery count is spent (design, Rules 5).
+// that succeeds lets all others go on. No delivery is given back for it, so no delivery count is spent (design, Rules 5), unless it
+// lasts: then the mailbox rests, and what is in hand goes to who can handle it.
 import type { Clock } from "#shared/clock.ts";
 
 const FIRST_WAIT_MS = 100;
@@ -11,6 +12,7 @@ export class FaultGate {
   readonly #waiting: (() => void)[] = [];
   #failures = 0;
   #isTicking = false;
+  #isResting = false;
 
   constructor(clock: Clock, closing: AbortSignal) {
     this.#clock = clock;
@@ -23,9 +25,20 @@ export class FaultGate {
     return this.#failures > 0;
   }
 
-  /** Resolves when it is this caller's turn to try again. */
+  /** While true nothing is taken, and what waits here goes back to its queue: another replica may have what this one lacks. */
+  get isResting(): boolean {
+    return this.#isResting;
+  }
+
+  rest(isResting: boolean): void {
+    this.#isResting = isResting;
+    if (isResting) this.#releaseAll();
+    else this.open();
+  }
+
+  /** Resolves when it is this caller's turn to try again, or to give up. */
   wait(): Promise<void> {
-    if (this.#closing.aborted) return Promise.resolve();
+    if (this.#closing.aborted || this.#isResting) return Promise.resolve();
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#waiting.push(resolve);
     if (this.#failures === 0) this.#failures = 1;

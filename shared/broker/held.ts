@@ -20,6 +20,10 @@ export class Held {
     if (whole !== undefined) this.#isLost = whole.isLost;
   }
 
+  get whole(): Held {
+    return this.#whole ?? this;
+  }
+
   /** Its parts as deliveries of their own; the message is settled with the last of them. */
   split(raws: readonly ConsumeMessage[]): Held[] {
     const parts = raws.map((raw) => new Held(raw, this.channel, this));

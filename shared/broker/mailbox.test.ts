@@ -4,7 +4,7 @@ import { expect, it } from "vitest";
 import { systemClock } from "#shared/clock.ts";
 import { ByteBudget } from "./byte-budget.ts";
 import { FaultGate } from "./fault-gate.ts";
-import type { MailboxOptions } from "./mailbox.ts";
+import type { MailboxOptions } from "./mailbox-options.ts";
 import { Mailbox } from "./mailbox.ts";
 
 const clock = { ...systemClock, sleep: () => Promise.resolve() };
@@ -116,4 +116,18 @@ it("asks for no more than two where both of these hang while others hold all tha
   for (const tag of [1, 2, 3]) deliver(messageOf(tag));
   await turn();
   expect({ begun, returned, prefetches }).toEqual({ begun: [1, 2], returned: [3], prefetches: [10] });
+});
+
+it("takes nothing while it rests, gives back what it has not begun, and takes again after it", async () => {
+  const mailbox = mailboxWith({ prefetch: 1, worker: () => new Promise(() => undefined) });
+  const { channel, deliver, prefetches, returned } = lentChannel();
+  mailbox.attach(channel);
+  await turn();
+  for (const tag of [1, 2]) deliver(messageOf(tag));
+  await mailbox.rest(true);
+  deliver(messageOf(3));
+  await mailbox.resume(5);
+  expect({ returned, prefetches }).toEqual({ returned: [2], prefetches: [1] });
+  await mailbox.rest(false);
+  expect(prefetches).toEqual([1, 5]);
 });

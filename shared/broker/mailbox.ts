@@ -1,14 +1,11 @@
 // One mailbox being consumed: how many messages it takes, which of them are begun, and which go back. It follows what is
 // wanted (prefetch, pause, bytes) whatever happens to channel and queue; what is done with a delivery is its worker's.
 import type { Channel, ConsumeMessage } from "amqplib";
-import type { Clock } from "#shared/clock.ts";
-import type { Log } from "#shared/log.ts";
 import type { Consumption } from "./actor.ts";
-import type { ByteBudget } from "./byte-budget.ts";
 import type { Member } from "./consumer-channels.ts";
-import type { FaultGate } from "./fault-gate.ts";
 import { Held } from "./held.ts";
 import { Holding } from "./holding.ts";
+import type { MailboxOptions } from "./mailbox-options.ts";
 import { weightOf } from "./pack.ts";
 import { handBack } from "./settle.ts";
 
@@ -20,27 +17,6 @@ const PRIORITIES = 2 ** 31;
 const SPENT = -1;
 /** Messages that each mailbox may hold however much others do: they may be let wait for as long as a relay likes. */
 const LEAST_HELD = 2;
-
-/** Takes a delivery through to its settlement; resolves when nothing is left to do for it. */
-export type Worker = (held: Held) => Promise<void>;
-
-export interface MailboxOptions {
-  queue: string;
-  prefetch: number;
-  /** Deliveries, where a message holds several: `prefetch` by default. */
-  mostInHand?: number | undefined;
-  /** A lane begins paused, and is declared by whoever consumes it. */
-  isLane: boolean;
-  worker: Worker;
-  gate: FaultGate;
-  budget: ByteBudget;
-  log: Log;
-  clock: Clock;
-  /** Declares the mailbox where it may not be there; `wasThere`: it was consumed before. */
-  declare(wasThere: boolean): Promise<void>;
-  /** Leaves the channel for good. */
-  leave(): void;
-}
 
 export class Mailbox implements Consumption, Member {
   readonly #options: MailboxOptions;
@@ -135,15 +111,19 @@ export class Mailbox implements Consumption, Member {
 
   async pause(): Promise<void> {
     this.#isPaused = true;
-    await this.#reconcile();
-    this.#handBackUnbegun();
+    await this.#adapt();
   }
 
   async resume(prefetch: number): Promise<void> {
     this.#prefetch = prefetch;
     this.#isPaused = false;
-    this.#begin();
-    await this.#reconcile();
+    await this.#adapt();
+  }
+
+  /** Gives back what waits for a backing service and takes nothing, or takes again. */
+  async rest(isResting: boolean): Promise<void> {
+    this.#options.gate.rest(isResting);
+    await this.#adapt();
   }
 
   async refill(): Promise<void> {
@@ -180,7 +160,13 @@ export class Mailbox implements Consumption, Member {
 
   /** Nothing is begun; what still comes goes back when the broker has stopped giving out. */
   get #isHeld(): boolean {
-    return this.#isPaused || this.#isCancelled;
+    return this.#isPaused || this.#isCancelled || this.#options.gate.isResting;
+  }
+
+  async #adapt(): Promise<void> {
+    this.#begin();
+    await this.#reconcile();
+    if (this.#isHeld) this.#handBackUnbegun();
   }
 
   /** Brings the broker's consumer to what is wanted; one run at a time. */

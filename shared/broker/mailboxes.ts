@@ -31,6 +31,7 @@ export class Mailboxes {
   readonly #options: MailboxesOptions;
   /** With its spec where it is a lane's: nobody else declares it. */
   readonly #specs = new Map<Mailbox, QueueSpec | undefined>();
+  #isResting = false;
 
   constructor(options: MailboxesOptions) {
     this.#options = options;
@@ -64,6 +65,7 @@ export class Mailboxes {
       },
     });
     this.#specs.set(mailbox, spec);
+    if (this.#isResting) void mailbox.rest(true);
     channels.join(mailbox, { shared: spec !== undefined });
     return mailbox;
   }
@@ -101,6 +103,13 @@ export class Mailboxes {
       counts.set(template, (counts.get(template) ?? 0) + mailbox.inHand);
     }
     return counts;
+  }
+
+  rest(isResting: boolean): void {
+    if (this.#isResting === isResting) return;
+    this.#isResting = isResting;
+    this.#options.log.warn({ mailboxes: this.#specs.size }, isResting ? "broker.resting" : "broker.taking_again");
+    for (const mailbox of this.#specs.keys()) void mailbox.rest(isResting);
   }
 
   async stopTaking(): Promise<void> {

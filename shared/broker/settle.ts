@@ -16,6 +16,12 @@ export function handBack(held: Held): void {
   if (!held.isLost) quietly(() => held.channel.nack(held.raw, false, true));
 }
 
+/** To whoever takes it next, with all parts of its message: what is still done for it here comes to nothing. */
+export function giveBack({ whole }: Held): void {
+  handBack(whole);
+  whole.lose();
+}
+
 type Settling = Pick<Channel, "consume" | "ack" | "nack" | "close">;
 
 /** What one channel has given out, by its delivery tags: they count up, over all that consume on it. */

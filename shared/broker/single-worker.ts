@@ -1,7 +1,7 @@
 // Handles deliveries one by one, as many at once as the mailbox begins.
 import { context } from "@opentelemetry/api";
 import type { SingleActor } from "./actor.ts";
-import type { Worker } from "./mailbox.ts";
+import type { Worker } from "./mailbox-options.ts";
 import type { WorkShop } from "./worker.ts";
 import { attempt, settle, take } from "./worker.ts";
 

@@ -1,5 +1,5 @@
 // Makes of a pack as many deliveries as it has parts, each with a verdict of its own.
-import type { Worker } from "./mailbox.ts";
+import type { Worker } from "./mailbox-options.ts";
 import { isPack, unpack } from "./pack.ts";
 import { QUEUES } from "./topology.ts";
 import type { WorkShop } from "./worker.ts";

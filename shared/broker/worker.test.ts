@@ -9,7 +9,7 @@ import type { Verdict } from "./actor.ts";
 import { FaultGate } from "./fault-gate.ts";
 import { Held } from "./held.ts";
 import type { Job, WorkShop } from "./worker.ts";
-import { attempt, settle } from "./worker.ts";
+import { attempt, settle, waitForService } from "./worker.ts";
 
 function shopOf(gate: FaultGate): WorkShop {
   const telemetry = { countFault: () => undefined };
@@ -103,4 +103,37 @@ it("logs what it parks with the ids of the message's own trace", async () => {
   const held = new Held(raw, { ack: () => undefined } as unknown as Held["channel"]);
   await settle(shop, held, { verdict: { kind: "park", reason: "no" }, suspect: false, parent }).catch(() => undefined);
   expect(logged).toEqual([["mailbox.parked", traceparentOf(parent)]]);
+});
+
+/** A channel that tells what it was asked to give back. */
+function returningChannel(): { returned: unknown[]; channel: Held["channel"] } {
+  const returned: unknown[] = [];
+  const nack = (...given: unknown[]): void => void returned.push(given);
+  return { returned, channel: { nack } as unknown as Held["channel"] };
+}
+
+it("gives a message of several parts back once when its mailbox comes to rest while they wait for their service", async () => {
+  const gate = new FaultGate(systemClock, new AbortController().signal);
+  const { returned, channel } = returningChannel();
+  const [raw, part] = [{}, {}] as [Held["raw"], Held["raw"]];
+  const whole = new Held(raw, channel);
+  const outcomes = whole
+    .split([part, part])
+    .map((held) => attempt(shopOf(gate), { ...jobOf(), held }, () => Promise.reject(away())));
+  await new Promise((resolve) => setImmediate(resolve));
+  gate.rest(true);
+  expect(await Promise.all(outcomes)).toEqual([undefined, undefined]);
+  expect(returned).toEqual([[raw, false, true]]);
+  expect(whole.isLost).toBe(true);
+});
+
+it("gives back all of a batch that waits for its service when its mailbox comes to rest", async () => {
+  const gate = new FaultGate(systemClock, new AbortController().signal);
+  const { returned, channel } = returningChannel();
+  const batch = [1, 2].map(() => new Held({} as Held["raw"], channel));
+  const waiting = waitForService(shopOf(gate), batch, away());
+  gate.rest(true);
+  await waiting;
+  expect(returned).toHaveLength(2);
+  expect(batch.every(({ isLost }) => isLost)).toBe(true);
 });

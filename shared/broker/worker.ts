@@ -14,7 +14,7 @@ import type { Held } from "./held.ts";
 import type { Publisher } from "./publisher.ts";
 import { readDelivery } from "./read-delivery.ts";
 import { HEADERS } from "./properties.ts";
-import { acknowledge } from "./settle.ts";
+import { acknowledge, giveBack } from "./settle.ts";
 import { QUEUES } from "./topology.ts";
 
 /** A handler that throws what is no fault of a backing service is tried this often, then its message is parked. */
@@ -64,7 +64,7 @@ export async function attempt<M>(shop: WorkShop, job: Job<M>, call: (delivery: D
     } catch (error) {
       delivery = delivery.suspect ? delivery : { ...delivery, suspect: true };
       if (isFault(shop, error)) {
-        await waitForService(shop, job.held, error);
+        await waitForService(shop, [job.held], error);
         continue;
       }
       shop.gate.open();
@@ -81,13 +81,18 @@ export function isFault(shop: WorkShop, error: unknown): boolean {
   return isRetriable(error) || shop.queue === QUEUES.deadLetters;
 }
 
-/** Who has lost its delivery waits for nothing, and leaves no gate shut behind it: nobody would open that again. */
-export async function waitForService(shop: WorkShop, held: Held, error: unknown): Promise<void> {
-  if (held.isLost) return shop.gate.open();
+/**
+ * What fails together waits together, for its service or for the mailbox to rest. Who has lost its deliveries waits for
+ * nothing, and leaves no gate shut behind it: nobody would open that again.
+ */
+export async function waitForService(shop: WorkShop, failed: readonly Held[], error: unknown): Promise<void> {
+  const held = failed.find(({ isLost }) => !isLost);
+  if (held === undefined) return shop.gate.open();
   if (!shop.gate.isShut) shop.log.warn({ queue: shop.queue, err: error }, "mailbox.paused");
   shop.telemetry.countFault(shop.queue);
   await Promise.race([shop.gate.wait(), held.whenLost]);
   if (held.isLost) shop.gate.open();
+  else if (shop.gate.isResting) for (const each of failed) giveBack(each);
 }
 
 function parkBug<M>(shop: WorkShop, delivery: Delivery<M>, error: unknown): Verdict {

@@ -68,3 +68,36 @@ it("does the same with batches", async () => {
   await eventually(() => done.length === 7);
   expect(done.map(({ message }) => message.n)).toEqual([1, 2, 3, 4, 5, 6, 7]);
 });
+
+it("gives what it cannot handle to a replica that can, and takes again when it can", async () => {
+  const { broker, another } = await startRuntime();
+  const well = another();
+  const done: string[] = [];
+  let isAway = true;
+  let calls = 0;
+  const start = (at: typeof broker, name: string, prefetch: number) =>
+    at.start<Numbered>({
+      mailbox: QUEUES.due,
+      contracts: numberedContracts,
+      prefetch,
+      handle: async ({ message, suspect }) => {
+        calls += 1;
+        if (name === "ill" && isAway) throw new StoreUnavailable("no primary");
+        done.push(`${message.n} by the ${name}${suspect ? ", suspect" : ""}`);
+        return { kind: "done", publish: [] };
+      },
+    });
+  start(broker, "ill", 2);
+  await broker.publish([toDue(1), toDue(2), toDue(3)]);
+  await eventually(() => calls >= 2);
+  broker.rest(true);
+  const other = start(well, "well", 10);
+  await eventually(() => done.length === 3);
+  await other.cancel();
+  isAway = false;
+  broker.rest(false);
+  await well.publish([toDue(4)]);
+  await eventually(() => done.length === 4);
+  const expected = ["1 by the well, suspect", "2 by the well, suspect", "3 by the well", "4 by the ill"];
+  expect(done.toSorted()).toEqual(expected);
+});
