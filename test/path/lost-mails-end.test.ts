@@ -53,25 +53,32 @@ async function takeFrom(lane: string, elsewhere?: { queue: string; change(body: 
   await connection.close();
 }
 
-it.concurrent("a mail in the dead letters ends at its deadline as PROCESSING_FAILED, and cannot be replayed then", async () => {
-  const { account, lane } = await heldAccount();
-  const mailId = await acceptOne(account);
-  const change = (body: string): string => body.replace('"version":1', '"version":99');
-  await takeFrom(lane, { queue: QUEUES.due, change });
-  const { trackingPoints } = await system.ended(mailId, 25_000);
-  expect(trackingPoints.at(-1)?.meta.event).toMatchObject({ type: "DROPPED", subType: "PROCESSING_FAILED" });
-  const { body } = await system.control.get<{ items: { id: string; mailId?: string }[] }>(
-    `/v1/dead-letters?account=${account.name}`,
-  );
-  const letter = body.items.find((item) => item.mailId === mailId);
-  expect((await system.control.post(`/v1/dead-letters/${letter?.id}/replay`)).status).toBe(409);
-});
+it.concurrent(
+  "a mail in the dead letters ends at its deadline as PROCESSING_FAILED, and cannot be replayed then",
+  async () => {
+    const { account, lane } = await heldAccount();
+    const mailId = await acceptOne(account);
+    const change = (body: string): string => body.replace('"version":1', '"version":99');
+    await takeFrom(lane, { queue: QUEUES.due, change });
+    const { trackingPoints } = await system.ended(mailId, 25_000);
+    expect(trackingPoints.at(-1)?.meta.event).toMatchObject({ type: "DROPPED", subType: "PROCESSING_FAILED" });
+    const { body } = await system.control.get<{ items: { id: string; mailId?: string }[] }>(
+      `/v1/dead-letters?account=${account.name}`,
+    );
+    const letter = body.items.find((item) => item.mailId === mailId);
+    expect((await system.control.post(`/v1/dead-letters/${letter?.id}/replay`)).status).toBe(409);
+  },
+);
 
-it.concurrent("a mail that was lost ends a minute after its deadline, and is counted", { timeout: 120_000 }, async () => {
-  const { account, lane } = await heldAccount();
-  const mailId = await acceptOne(account);
-  await takeFrom(lane);
-  const { trackingPoints } = await system.ended(mailId, 90_000);
-  expect(trackingPoints.at(-1)?.meta.event).toMatchObject({ type: "BOUNCED", subType: "SOFT_BOUNCE" });
-  expect(await system.metrics("retry-scheduler")).toMatch(/waypost_swept_total(\{[^}]*\})? 1/);
-});
+it.concurrent(
+  "a mail that was lost ends a minute after its deadline, and is counted",
+  { timeout: 120_000 },
+  async () => {
+    const { account, lane } = await heldAccount();
+    const mailId = await acceptOne(account);
+    await takeFrom(lane);
+    const { trackingPoints } = await system.ended(mailId, 90_000);
+    expect(trackingPoints.at(-1)?.meta.event).toMatchObject({ type: "BOUNCED", subType: "SOFT_BOUNCE" });
+    expect(await system.metrics("retry-scheduler")).toMatch(/waypost_swept_total(\{[^}]*\})? 1/);
+  },
+);
