@@ -11,6 +11,7 @@ import { accountParams, listOf, newAccountParams, pageQuery } from "./fields.ts"
 import type { Operation } from "./operation.ts";
 import { NOTHING, operation } from "./operation.ts";
 import { badInput, conflict, notFound, Problem } from "./problem.ts";
+import { untilSeen } from "./tell-of-change.ts";
 
 const TAG = "Accounts";
 
@@ -66,10 +67,12 @@ async function leave(context: ApiContext, account: string, who: string): Promise
       to: viewAccount(after),
     };
     await writeChanged(context, { write: { documents: context.accounts, before, after }, audit }, session);
-    return after;
+    return { after, isFirst: before.removedAt === undefined };
   });
   if (left instanceof Problem) return left;
-  return { ...viewAccount(left), waiting: await context.mails.waiting(account) };
+  // Its jobs are refused at once: by the time that this is answered.
+  if (left.isFirst) await untilSeen(context);
+  return { ...viewAccount(left.after), waiting: await context.mails.waiting(account) };
 }
 
 function putOperation(context: ApiContext): Operation {

@@ -5,7 +5,6 @@ import swaggerUi from "@fastify/swagger-ui";
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { fastify } from "fastify";
 import { jsonSchemaTransform, jsonSchemaTransformObject } from "fastify-type-provider-zod";
-import { changedMessage } from "#shared/contracts/configuration-changed.ts";
 import { createAsyncApi } from "#shared/contracts/asyncapi.ts";
 import { isRetriable } from "#shared/errors.ts";
 import { refuseOtherMethods } from "#shared/other-methods.ts";
@@ -25,6 +24,7 @@ import { sendProblem } from "./operation.ts";
 import { notFound, Problem, unavailable } from "./problem.ts";
 import { recipientOperations } from "./recipients.ts";
 import { relayOperations } from "./relays.ts";
+import { tellOfChange } from "./tell-of-change.ts";
 
 const BODY_LIMIT = 512 * 1024;
 /** Longer than the head of a request may be: what is asked for by a long name is unknown, not 414. */
@@ -94,15 +94,10 @@ function addParsers(app: FastifyInstance): void {
   );
 }
 
-const TOLD_WITHIN_MS = 1_000;
-
-/** Tells the services before the answer goes out that there may be something new; they would find it a moment later by themselves. */
-function tellOfChanges(app: FastifyInstance, { broker, log }: ApiContext): void {
+/** Before the answer goes out. */
+function tellOfChanges(app: FastifyInstance, context: ApiContext): void {
   app.addHook("onSend", async ({ method }, { statusCode }) => {
-    if (method === "GET" || statusCode >= 300) return;
-    broker
-      .publish([changedMessage()], { timeoutMs: TOLD_WITHIN_MS })
-      .catch((error: unknown) => log.debug({ err: error }, "control.change_untold"));
+    if (method !== "GET" && statusCode < 300) void tellOfChange(context);
   });
 }
 
