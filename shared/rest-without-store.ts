@@ -11,7 +11,7 @@ export interface RestPorts {
   store: Pick<Store, "ping">;
   broker: Pick<Broker, "rest">;
   clock: Pick<Clock, "nowMs" | "sleep">;
-  isOver(): boolean;
+  isOver: () => boolean;
 }
 
 /** Without a database it would keep what it has in hand, and the broker would give it more, while other replicas have nothing to do. */
