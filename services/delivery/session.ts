@@ -100,7 +100,7 @@ export class SmtpSession {
     });
     // Handed over as an option it would be wrapped: each line would be copied on its way here.
     this.#connection.logger = loggerOf(this.#transcript);
-    this.#connection.on("error", (error: unknown) => this.#onError(error));
+    this.#connection.on("error", (error: unknown) => this.#settle?.(this.#endOf(error)));
     this.#connection.on("end", () => this.#onEnd());
   }
 
@@ -268,11 +268,6 @@ export class SmtpSession {
   #endOf(error: unknown): AttemptEnd {
     const isUpgrading = this.#connection.upgrading === true;
     return endOfConversation(error, { transcript: this.#transcript, peer: this.plan, isUpgrading });
-  }
-
-  #onError(error: unknown): void {
-    const end = this.#endOf(error);
-    this.#settle?.(end);
   }
 
   #onEnd(): void {
