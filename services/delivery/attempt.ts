@@ -73,7 +73,7 @@ async function sendAnew(plan: AttemptPlan): Promise<Attempted> {
   plan.bounds.onAnswered?.("resolve");
   let last: Attempted | undefined;
   for (const target of found.targets) {
-    await plan.pool.untilGone(plan.key);
+    await plan.pool.untilRoom(plan.key);
     const opened = await openSession(target, plan);
     if (opened.ok) {
       const { end, place } = await sendOn(opened.session, plan);

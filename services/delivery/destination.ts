@@ -53,8 +53,8 @@ export class Destination {
 
   constructor(options: DestinationOptions) {
     this.#options = options;
-    this.pool = new SessionPool(() => this.connections);
     this.#gate = new Gate(() => this.connections);
+    this.pool = new SessionPool({ most: () => this.connections, inUse: () => this.inFlight });
     this.lastUsedMs = options.clock.nowMs();
   }
 

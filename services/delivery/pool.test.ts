@@ -14,12 +14,13 @@ class FakeSession implements PooledSession {
   readonly quit = vi.fn<() => void>();
 }
 
-const poolOf = (most: number) => new SessionPool<FakeSession>(() => most);
+/** With one attempt under way. */
+const poolOf = (most: number) => new SessionPool<FakeSession>({ most: () => most, inUse: () => 1 });
 
 it("keeps a session for the next mail", async () => {
   const [pool, session] = [poolOf(1), new FakeSession()];
   pool.give("relay", session);
-  await pool.untilGone("relay");
+  await pool.untilRoom("relay");
   expect(pool.take("relay")).toBe(session);
 });
 
@@ -31,12 +32,19 @@ it.each([
   pool.give("relay", session);
   expect(pool.take("relay")).toBeUndefined();
   let mayConnect = false;
-  const waiting = pool.untilGone("relay").then(() => (mayConnect = true));
-  await pool.untilGone("another relay");
+  const waiting = pool.untilRoom("relay").then(() => (mayConnect = true));
+  await pool.untilRoom("another relay");
   await othersTurn();
   expect(mayConnect).toBe(false);
   session.hangUp();
   expect(await waiting).toBe(true);
+});
+
+it("lets an attempt connect beside a session that its server has not hung up on, where there may be one more", async () => {
+  const [pool, session] = [poolOf(2), Object.assign(new FakeSession(), { transactions: 100 })];
+  pool.give("relay", session);
+  expect(await Promise.race([pool.untilRoom("relay").then(() => "connects"), othersTurn("waits")])).toBe("connects");
+  expect(session.quit).toHaveBeenCalledOnce();
 });
 
 it("ends what comes back when the relay may have fewer connections by now", () => {

@@ -1,5 +1,5 @@
 // Open sessions of one destination that wait for the next mail. A sane number of mails each, and none idle for long.
-// One that was ended is its server's until the connection is gone: whoever opens another before has one too many there.
+// One that was ended is its server's until the connection is gone, and counts there for as long.
 import type { SmtpSession } from "./session.ts";
 
 const MOST_MAILS = 100;
@@ -8,14 +8,20 @@ const LONGEST_IDLE_MS = 10_000;
 
 export type PooledSession = Pick<SmtpSession, "isUsable" | "transactions" | "ageMs" | "onClosed" | "quit" | "gone">;
 
+export interface ConnectionBound {
+  /** Connections that there may be now; what comes back beyond them is ended. */
+  most(): number;
+  /** Attempts under way: each has a connection of its own, or may open one. */
+  inUse(): number;
+}
+
 export class SessionPool<S extends PooledSession = SmtpSession> {
-  readonly #most: () => number;
+  readonly #bound: ConnectionBound;
   readonly #idle = new Map<S, { key: string; timer: NodeJS.Timeout }>();
   readonly #leaving = new Map<S, string>();
 
-  /** `most`: connections that there may be now; what comes back beyond them is ended. */
-  constructor(most: () => number) {
-    this.#most = most;
+  constructor(bound: ConnectionBound) {
+    this.#bound = bound;
   }
 
   get size(): number {
@@ -35,32 +41,35 @@ export class SessionPool<S extends PooledSession = SmtpSession> {
 
   give(key: string, session: S): void {
     const isWorn = session.transactions >= MOST_MAILS || session.ageMs > LONGEST_LIFE_MS;
-    if (!session.isUsable) return this.#leave(session, key);
+    if (!session.isUsable || isWorn || this.#idle.size >= this.#bound.most()) return this.#leave(session, key);
     const timer = setTimeout(() => this.#end(session), LONGEST_IDLE_MS);
     timer.unref();
     session.onClosed = () => this.#remove(session);
     this.#idle.set(session, { key, timer });
-    if (isWorn || this.#idle.size > this.#most()) this.#end(session);
   }
 
   closeAll(): void {
     for (const session of this.#idle.keys()) this.#end(session);
   }
 
-  /** Resolves when none of those that were ended is still connected: a server that does not hang up is hung up on. */
-  async untilGone(key: string): Promise<void> {
+  /**
+   * Resolves when another may be opened: at once where there is room beside those that were ended, otherwise when none of them
+   * is still connected. A server that does not hang up is hung up on.
+   */
+  async untilRoom(key: string): Promise<void> {
     const ended = [...this.#leaving].filter(([, kept]) => kept === key);
+    if (this.#bound.inUse() + this.#idle.size + ended.length <= this.#bound.most()) return;
     await Promise.all(ended.map(([session]) => session.gone));
   }
 
   #end(session: S): void {
     const kept = this.#idle.get(session);
     this.#remove(session);
-    session.quit();
     if (kept !== undefined) this.#leave(session, kept.key);
   }
 
   #leave(session: S, key: string): void {
+    session.quit();
     this.#leaving.set(session, key);
     void session.gone.then(() => this.#leaving.delete(session));
   }
