@@ -45,6 +45,14 @@ it("gives its mail back after minutes, and still knows the outcome", async () =>
   expect(outcomes.unrecorded(key)).toEqual(outcome);
 });
 
+it("gives its mail back before the broker takes it, however long the attempt took", async () => {
+  const { outcomes } = setUp({ error: new StoreUnavailable("away") });
+  const attemptMs = 1_200_000;
+  const failed = outcomes.record(mail, { ...outcome, durationMs: attemptMs }).catch((error: unknown) => error);
+  await vi.advanceTimersByTimeAsync(1_800_000 - attemptMs);
+  expect(await failed).toBeInstanceOf(StoreUnavailable);
+});
+
 it("does not try again what is no fault of the database", async () => {
   const { outcomes } = setUp({ error: new TypeError("broken") });
   await expect(outcomes.record(mail, outcome)).rejects.toThrow("broken");

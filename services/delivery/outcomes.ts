@@ -11,7 +11,7 @@ import type { Ledger, LedgerKey } from "#shared/store/ledger.ts";
 /** Bounded: one whose mail came to another replica is never asked for again. */
 const KEPT = 10_000;
 const AGAIN_MS = 250;
-/** Then the mail is given back, and may be sent again by who has a database; well before the broker takes it (30 minutes). */
+/** With the attempt; then the mail is given back, and may be sent again by who has a database, before the broker takes it (30 minutes). */
 export const LONGEST_MS = 1_500_000;
 
 const idOf = ({ mailId, attempt }: LedgerKey): string => `${mailId}:${attempt}`;
@@ -58,7 +58,7 @@ export class Outcomes {
 
   async #write(key: LedgerKey, attempt: Attempt, deadline: Date): Promise<Attempt> {
     const { ledger, clock, steady } = this.#ports;
-    const untilMs = steady.nowMs() + LONGEST_MS;
+    const untilMs = steady.nowMs() + LONGEST_MS - attempt.durationMs;
     for (;;) {
       try {
         return await ledger.record(key, attempt, deadline);
