@@ -1,4 +1,4 @@
-import { expect, it, vi } from "vitest";
+import { expect, it, onTestFinished, vi } from "vitest";
 import type { AttemptResult } from "#shared/contracts/attempt.ts";
 import { systemClock } from "#shared/clock.ts";
 import { outcomeOf } from "#shared/life/outcome.ts";
@@ -97,4 +97,28 @@ it("stays open after an operator's resume, though a replica that has not heard o
   expect(destination.isSuspended).toBe(false);
   destination.told({ ...told, sinceMs: nowMs + 1 });
   expect(destination.isSuspended).toBe(true);
+});
+
+it("sends back who waits where no outcome is written for 15 s, once for all places, and nobody while some are", async () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  const destination = new Destination({ clock: systemClock, connections: () => 2, onChange: () => undefined });
+  const places = [await enter(destination), await enter(destination)];
+  const written: (() => void)[] = [destination.beginRecord()];
+  await vi.advanceTimersByTimeAsync(10_000);
+  written.push(destination.beginRecord());
+  const first = destination.enter("interactive");
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect(await first).toBe("put-back");
+  const second = destination.enter("interactive");
+  await vi.advanceTimersByTimeAsync(14_000);
+  written[0]?.();
+  places[0]?.leave();
+  expect(await second).not.toBe("put-back");
+  const third = destination.enter("interactive");
+  await vi.advanceTimersByTimeAsync(14_000);
+  written[1]?.();
+  expect(vi.getTimerCount()).toBe(0);
+  places[1]?.leave();
+  expect(await third).not.toBe("put-back");
 });

@@ -38,6 +38,7 @@ export interface Place {
 const PROVEN_FOR_MS = 600_000;
 /** With something under way and no success for this long; slow servers that answer take less for a mail. */
 const HANGING_AFTER_MS = 30_000;
+const UNWRITTEN_MS = 15_000;
 
 export class Destination {
   readonly #options: DestinationOptions;
@@ -49,7 +50,8 @@ export class Destination {
   lastResponse: string | undefined;
   lastUsedMs: number;
   /** Places whose attempt is over and whose outcome is being written. */
-  recording = 0;
+  #recording = 0;
+  #whileUnwritten: NodeJS.Timeout | undefined;
 
   constructor(options: DestinationOptions) {
     this.#options = options;
@@ -68,7 +70,7 @@ export class Destination {
 
   /** Mails wait for a place, and all places for outcomes to be written. */
   get isHeldUp(): boolean {
-    return this.#gate.waiting > 0 && this.recording >= this.#gate.inFlight;
+    return this.#gate.waiting > 0 && this.#recording >= this.#gate.inFlight;
   }
 
   get isIdle(): boolean {
@@ -107,6 +109,19 @@ export class Destination {
     if (admission === "put-back") return admission;
     // Under way since before a suspension, it is no probe.
     return { report: (result) => this.#report(result, onFault), leave: () => this.#gate.leave() };
+  }
+
+  /** Told when the outcome is written. Where none is for long, whoever waits for a place goes back: another replica may have a database. */
+  beginRecord(): () => void {
+    this.#recording += 1;
+    this.#whileUnwritten ??= setInterval(() => this.close(), UNWRITTEN_MS);
+    return () => {
+      this.#recording -= 1;
+      this.#whileUnwritten?.refresh();
+      if (this.#recording > 0) return;
+      clearInterval(this.#whileUnwritten);
+      this.#whileUnwritten = undefined;
+    };
   }
 
   #probe(): Place {

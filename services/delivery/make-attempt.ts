@@ -22,9 +22,6 @@ import type { SmtpSession } from "./session.ts";
 import { relayKey, relayTargets } from "./target.ts";
 import { wireMailOf } from "./wire-mail.ts";
 
-/** Whoever waits for a place whose outcome cannot be written for so long goes back: another replica may have a database. */
-const LATE_RECORD_MS = 15_000;
-
 export interface MakerPorts {
   clock: Clock;
   /** For the times of an attempt: a machine whose clock is set ends none of them. */
@@ -137,15 +134,13 @@ class Maker implements AttemptMaker {
   }
 
   async #recordIn(destination: Destination, mail: MailMessage, made: Attempt): Promise<Attempt> {
-    destination.recording += 1;
-    const late = setInterval(() => destination.close(), LATE_RECORD_MS);
+    const written = destination.beginRecord();
     try {
       const recorded = this.record(mail, made);
       if (destination.isHeldUp) this.#ports.ledger.hurry();
       return await recorded;
     } finally {
-      clearInterval(late);
-      destination.recording -= 1;
+      written();
     }
   }
 
