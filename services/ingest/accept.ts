@@ -94,24 +94,16 @@ async function refusalOf({ configuration }: AcceptorParts, submission: Submissio
   return { kind: "refused", problem: problemOf(422, "The sender's domain is not one of the account's.", errors) };
 }
 
-/** What an account may have waiting, and how fast it may submit. Without a refusal its mails are let in among those that wait. */
-async function limitOf(parts: AcceptorParts, submission: Submission): Promise<Acceptance | undefined> {
-  const { _id: account, limits } = submission.account;
-  const over = (detail: string, ms: number): Acceptance => ({
-    kind: "refused",
-    problem: problemOf(429, detail),
-    retryAfterSeconds: Math.max(1, Math.ceil(ms / 1_000)),
-  });
-  const mails = countMails(submission);
-  const waiting = await parts.waiting.enter(account, mails, limits.waitingMails);
-  if (waiting !== undefined) {
-    return over(`The account has ${waiting} mails waiting; at most ${limits.waitingMails}.`, 30_000);
-  }
+const overLimit = (detail: string, ms: number): Acceptance => ({
+  kind: "refused",
+  problem: problemOf(429, detail),
+  retryAfterSeconds: Math.max(1, Math.ceil(ms / 1_000)),
+});
+
+function overRate({ rates }: AcceptorParts, { account: { _id, limits } }: Submission): Acceptance | undefined {
   if (limits.jobsPerSecond === undefined) return undefined;
-  const waitMs = parts.rates.limit.take(account, limits.jobsPerSecond);
-  if (waitMs === 0) return undefined;
-  parts.waiting.leave(account, mails, false);
-  return over(`At most ${limits.jobsPerSecond} jobs a second.`, waitMs);
+  const waitMs = rates.limit.take(_id, limits.jobsPerSecond);
+  return waitMs === 0 ? undefined : overLimit(`At most ${limits.jobsPerSecond} jobs a second.`, waitMs);
 }
 
 /** Reads right from the submission whether it is bulk: many addresses, or one of a flood. */
@@ -120,16 +112,21 @@ function isBulk({ rates }: AcceptorParts, submission: Submission): boolean {
   return isFlood || countMails(submission) > MOST_INTERACTIVE;
 }
 
+/** Within what the account may have waiting, and how fast it may submit. */
 async function acceptWithin(parts: AcceptorParts, submission: Submission, identity: Identity): Promise<Acceptance> {
-  const limit = await limitOf(parts, submission);
-  if (limit !== undefined) return limit;
+  const { _id: account, limits } = submission.account;
+  const mails = countMails(submission);
+  const waiting = await parts.waiting.enter(account, mails, limits.waitingMails);
+  if (waiting !== undefined) {
+    return overLimit(`The account has ${waiting} mails waiting; at most ${limits.waitingMails}.`, 30_000);
+  }
   let isAccepted = false;
   try {
-    const acceptance = await publishJob(parts, submission, identity);
+    const acceptance = overRate(parts, submission) ?? (await publishJob(parts, submission, identity));
     isAccepted = acceptance.kind === "accepted";
     return acceptance;
   } finally {
-    parts.waiting.leave(submission.account._id, countMails(submission), isAccepted);
+    parts.waiting.leave(account, mails, isAccepted);
   }
 }
 
