@@ -65,7 +65,7 @@ export function startLaneSweep(ports: LaneSweepPorts): { stop(): Promise<void> }
   const sweep = async (): Promise<void> => {
     const listed = await lanes.list();
     await endUnused(ports, listed);
-    await listUnlisted(ports, listed, unmade);
+    await listUnlisted({ ...ports, stopping: stopped.signal }, listed, unmade);
   };
   const run = async (): Promise<void> => {
     while (!stopped.signal.aborted) {

@@ -12,21 +12,26 @@ async function pass(state: {
   listed: Lane[];
   unmade?: Set<string>;
   relay?: ReturnType<typeof aRelay>;
+  /** The router stops with this question. */
+  last?: string;
 }) {
   const again: string[] = [];
   const asked: string[] = [];
+  const stopping = new AbortController();
   const configuration = aConfiguration({ relays: [state.relay ?? aRelay()] });
   await listUnlisted(
     {
       broker: {
         depth: async (queue) => {
           asked.push(queue);
+          if (queue === state.last) stopping.abort();
           return state.made.includes(queue) ? 3 : undefined;
         },
       },
       lanes: { ensure: async ({ name }) => again.push(name) > 0 },
       configuration: { current: () => configuration },
       log: createLog("test", "silent"),
+      stopping: stopping.signal,
     },
     state.listed.map((lane) => ({ lane })),
     state.unmade ?? new Set(),
@@ -51,4 +56,8 @@ it("a lane that was never made is asked for once, and again when it was listed m
   expect((await pass({ made: [], listed: [], unmade })).asked).toEqual([]);
   expect((await pass({ made: [RELAYS], listed: [lane], unmade })).asked).toEqual([]);
   expect((await pass({ made: [RELAYS], listed: [], unmade })).again).toEqual([RELAYS]);
+});
+
+it("a router that stops asks no further", async () => {
+  expect((await pass({ made: [], listed: [], last: RELAYS })).asked).toEqual([RELAYS]);
 });
