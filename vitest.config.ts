@@ -10,6 +10,8 @@ const real = {
   pool: "forks" as const,
 };
 
+const isLong = process.env["WAYPOST_FAULTS"] === "long";
+
 export default defineConfig({
   test: {
     projects: [
@@ -33,11 +35,10 @@ export default defineConfig({
           ...real,
           name: "faults",
           // The long form takes half an hour and more: `npm run test:faults -- --long`.
-          include: [
-            "test/faults/**/*.test.ts",
-            ...(process.env["WAYPOST_FAULTS"] === "long" ? ["test/faults/**/*.long.ts"] : []),
-          ],
+          include: ["test/faults/**/*.test.ts", ...(isLong ? ["test/faults/**/*.long.ts"] : [])],
           testTimeout: 300_000,
+          // What the long ones watch (memory, how soon all is well again) is theirs alone.
+          maxWorkers: isLong ? 1 : 2,
           sequence: { groupOrder: 3 },
         },
       },
