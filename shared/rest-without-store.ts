@@ -4,8 +4,8 @@ import type { Clock } from "#shared/clock.ts";
 import type { Store } from "#shared/store/connection.ts";
 
 const ASK_AGAIN_MS = 1_000;
-/** Above what an election of another primary takes. */
-const REST_AFTER_MS = 15_000;
+/** Whatever has waited for a database for so long goes to another replica, which may have one. An election of another primary takes less. */
+export const REST_AFTER_MS = 15_000;
 
 export interface RestPorts {
   store: Pick<Store, "ping">;

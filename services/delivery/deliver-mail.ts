@@ -16,6 +16,7 @@ import {
   trackedMailOf,
 } from "#shared/contracts/outgoing.ts";
 import { isRetriable } from "#shared/errors.ts";
+import { REST_AFTER_MS } from "#shared/rest-without-store.ts";
 import type { Configuration, ConfigurationPort } from "#shared/routing/configuration.ts";
 import { isMxForRelayed } from "#shared/routing/fail-closed.ts";
 import type { Lane } from "#shared/routing/lane.ts";
@@ -57,8 +58,6 @@ const keyOf = (mail: MailMessage): LedgerKey => ({ mailId: mail.mailId, attempt:
  */
 const PATIENCE_MS = 1_000;
 
-/** Another replica may know the configuration; an election of another primary of the database takes less. */
-const LONGEST_STALE_MS = 15_000;
 const FRESH_POLL_MS = 250;
 
 /** The route of this attempt, or undefined where it is not this lane's, or the mail is to be signed first: then it is routed again, unsent. */
@@ -179,7 +178,7 @@ async function startWith(ports: DeliverPorts, entered: Entered, body: Buffer | u
 
 /** A mail that only waits for the configuration has no copy: its message is not given back for that, which would make it suspect. */
 async function isFreshInTime({ configuration, steady }: DeliverPorts): Promise<boolean> {
-  const until = steady.nowMs() + LONGEST_STALE_MS;
+  const until = steady.nowMs() + REST_AFTER_MS;
   while (!configuration.isFresh && steady.nowMs() < until) await steady.sleep(FRESH_POLL_MS);
   return configuration.isFresh;
 }

@@ -1,6 +1,7 @@
 // What mails of one kind share: a relay, or a recipient domain of the default route. Its breaker, its bound, its sessions.
 import type { AttemptResult } from "#shared/contracts/attempt.ts";
 import type { Clock } from "#shared/clock.ts";
+import { REST_AFTER_MS } from "#shared/rest-without-store.ts";
 import type { BreakerState, Fault } from "./breaker.ts";
 import {
   CLOSED,
@@ -38,7 +39,6 @@ export interface Place {
 const PROVEN_FOR_MS = 600_000;
 /** With something under way and no success for this long; slow servers that answer take less for a mail. */
 const HANGING_AFTER_MS = 30_000;
-const UNWRITTEN_MS = 15_000;
 
 export class Destination {
   readonly #options: DestinationOptions;
@@ -114,7 +114,7 @@ export class Destination {
   /** Told when the outcome is written. Where none is for long, whoever waits for a place goes back: another replica may have a database. */
   beginRecord(): () => void {
     this.#recording += 1;
-    this.#whileUnwritten ??= setInterval(() => this.close(), UNWRITTEN_MS);
+    this.#whileUnwritten ??= setInterval(() => this.close(), REST_AFTER_MS);
     return () => {
       this.#recording -= 1;
       this.#whileUnwritten?.refresh();
